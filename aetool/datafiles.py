@@ -1,0 +1,112 @@
+"""Files of labelled images: idx (as MNIST comes) and .npz, checked before they are believed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import InvalidInput, LimitExceeded
+from aetool.files import read_file
+from aetool.types import Labels, Pixels
+
+MAX_BYTES = 1 << 32
+"""Bytes of the largest data set file, unpacked."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images as a source gives them: pixels (n, c, h, w), labels (n,) or -1, and how many come first for training.
+
+    `train_count` is None where the source has no official split.
+    """
+
+    pixels: Pixels
+    labels: Labels
+    classes: tuple[str, ...]
+    train_count: int | None = None
+
+
+def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """Return the array in an idx file of bytes (LeCun's format: 0, 0, 8, dimensions, big-endian sizes, data)."""
+    dimensions = data[3] if len(data) >= 4 and data[:3] == b"\0\0\x08" else 0
+    if dimensions not in (1, 3) or len(data) < 4 + 4 * dimensions:
+        raise InvalidInput(f"{name} is not an idx file of bytes with images or labels")
+    shape = np.frombuffer(data, ">u4", dimensions, 4).astype(np.int64).tolist()
+    count = 1
+    for side in shape:
+        count *= side
+    if count != len(data) - 4 - 4 * dimensions:
+        raise InvalidInput(f"{name} says {' x '.join(map(str, shape))} and holds {len(data) - 4 - 4 * dimensions} bytes")
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+def read_idx_pair(path: Path) -> Labelled:
+    """Read idx images, and the labels beside them where «images-idx3» in the name has a «labels-idx1»."""
+    images = parse_idx(_unpacked(path), path.name)
+    if images.ndim != 3:
+        raise InvalidInput(f"{path.name} holds labels; name the file of the images")
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    if beside == path or not beside.is_file():
+        return Labelled(images[:, None], np.full(len(images), -1), ())
+    return Labelled(images[:, None], *_numbered(parse_idx(_unpacked(beside), beside.name), beside.name))
+
+
+def _unpacked(path: Path) -> bytes:
+    data = read_file(path)
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInput(f"{path} is a damaged gzip file") from error
+    if len(data) > MAX_BYTES:
+        raise LimitExceeded(f"{path} unpacks to more than the {MAX_BYTES >> 30} GiB accepted")
+    return data
+
+
+def read_npz(path: Path) -> Labelled:
+    """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise LimitExceeded(f"{path} unpacks to more than the {MAX_BYTES >> 30} GiB accepted")
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays.get("labels")
+    except KeyError:
+        raise InvalidInput(f"{path} holds no array «images»") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidInput(f"{path} is not an .npz file of numbers") from error
+    pixels = _as_pixels(images, path.name)
+    if labels is None:
+        return Labelled(pixels, np.full(len(pixels), -1), ())
+    return Labelled(pixels, *_numbered(labels, path.name))
+
+
+def _as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4 or not images.size:
+        raise InvalidInput(f"the images in {name} have shape {images.shape}; expected (n, h, w) or (n, h, w, c)")
+    if images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1:
+        images = np.rint(images * 255).astype(np.uint8)
+    if images.dtype != np.uint8:
+        raise InvalidInput(f"the images in {name} are {images.dtype}; expected uint8, or floats in [0, 1]")
+    return np.ascontiguousarray(images)
+
+
+def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, ...]]:
+    """Return class numbers, and the class names in the order of the labels, be they numbers or texts."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
+        raise InvalidInput(f"the labels in {name} must be one whole number or text an image")
+    values, numbers = np.unique(labels, return_inverse=True)
+    return numbers.astype(np.int64), tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist())

@@ -1,0 +1,104 @@
+"""What can go wrong, and the exit code each kind of it ends a command with.
+
+Every error that a user can cause is one of these, raised where the cause is known and caught once, in `cli.app`.
+A message is one sentence: what was wrong, what was expected, what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
+
+
+class AetoolError(Exception):
+    """Base of all errors of aetool; `exit_code` is what a command ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(AetoolError, ValueError):
+    """What was asked for does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class SomeInputsFailed(AetoolError):
+    """Some inputs worked and some did not; each was named when it failed."""
+
+    exit_code = 3
+
+
+class InvalidInput(AetoolError, ValueError):
+    """An input cannot be used: no image, no latents, or latents of another model."""
+
+    exit_code = 4
+
+
+class BundleError(AetoolError, ValueError):
+    """A bundle or checkpoint is missing, damaged or refused, or does not compute what it should."""
+
+    exit_code = 5
+
+
+class LimitExceeded(AetoolError):
+    """Something is larger than what is accepted."""
+
+    exit_code = 6
+
+
+class ReadWriteError(AetoolError, OSError):
+    """A file or stream could not be read or written."""
+
+    exit_code = 7
+
+
+class DeviceUnavailable(AetoolError, RuntimeError):
+    """The device asked for is not there."""
+
+    exit_code = 8
+
+
+class ThresholdPassed(AetoolError):
+    """A figure is beyond the threshold that the user set."""
+
+    exit_code = 9
+
+
+class RunInUse(AetoolError):
+    """Another process works in this run folder."""
+
+    exit_code = 11
+
+
+class PipeClosed(AetoolError):
+    """The reader of stdout went away, as `head` does: no message, and the code a shell gives for SIGPIPE."""
+
+    exit_code = 141
+
+
+def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
+    """Return `table[name]`, or raise `UsageError` naming what there is and what may have been meant."""
+    if name in table:
+        return table[name]
+    raise UsageError(f"no {kind} «{name}»{did_you_mean(name, list(table))}; there is {', '.join(table)}")
+
+
+def did_you_mean(name: str, names: list[str]) -> str:
+    """Return «, did you mean X?» for the nearest of `names`, or nothing."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(name, names, n=1)
+    return f", did you mean «{nearest[0]}»?" if nearest else ""
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says of an error («No such file or directory»), without number and path."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Return `text` fit for a terminal: control characters and undecodable bytes as backslash escapes."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,220 @@
+"""Writing that is old or complete: temporaries beside their target, locked while alive, renamed when whole.
+
+A temporary is named `.NAME.HEX.aetool-tmp` and holds an advisory lock for as long as its writer lives, so that a later
+start can sweep what a killed process left without touching what a living one is writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from aetool.errors import ReadWriteError, RunInUse, printable, reason
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks, so nothing is ever swept there
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = ".aetool-tmp"
+_swept: set[Path] = set()
+
+
+@contextlib.contextmanager
+def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary beside `path` for writing; on leaving without an error it takes the place of `path`.
+
+    A link is followed and the permissions of an existing file are kept, as `cp` does. What is no regular file (a device,
+    a FIFO) is written in place. `sync=False` leaves flushing to one `sync_all()` at the end, for folders of many files.
+    """
+    with writing(path):
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                yield stream
+            return
+        sweep(target.parent)
+        temporary, descriptor = _create(target)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                if target.exists():
+                    temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+                yield stream
+                stream.flush()
+                if sync:
+                    os.fsync(stream.fileno())
+                temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if sync:
+            sync_folder(target.parent)
+
+
+def write_file(path: Path, data: bytes, sync: bool = True) -> None:
+    """Replace `path` by `data`, atomically; raises `ReadWriteError`."""
+    with replacing(path, sync) as stream:
+        stream.write(data)
+
+
+def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False) -> None:
+    """Make the folder `target` with `files`, complete or not at all; `replace` takes the place of an existing one."""
+    with writing(target):
+        target = target.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
+        temporary = target.with_name(_temporary_name(target.name))
+        temporary.mkdir()
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            _lock(descriptor)
+            for name, data in files.items():
+                write_file(temporary / name, data)
+            sync_folder(temporary)
+            if replace and target.exists():
+                _exchange(temporary, target)
+            else:
+                temporary.rename(target)
+            sync_folder(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _exchange(temporary: Path, target: Path) -> None:
+    """Put `temporary` in the place of the folder `target`; in between, the old one waits under a temporary name."""
+    old = target.with_name(_temporary_name(target.name))
+    target.rename(old)
+    temporary.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in `folder` to the disk (where the system can)."""
+    if fcntl is None:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all() -> None:
+    """Flush everything written so far to the disk, once for many files."""
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
+    try:
+        yield
+    except ReadWriteError:
+        raise
+    except OSError as error:
+        raise ReadWriteError(f"could not write {printable(str(path))}: {reason(error)}") from error
+
+
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
+    try:
+        yield
+    except ReadWriteError:
+        raise
+    except OSError as error:
+        raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
+    with reading(path):
+        if not path.is_file() and path.exists():
+            raise ReadWriteError(f"could not read {printable(str(path))}: it is not a regular file")
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; raises `RunInUse` while another one does."""
+    with writing(folder):
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if not _lock(descriptor):
+            raise RunInUse(f"another process is training in {folder}; wait for it, or start a new run")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def first_free(folder: Path, name: str) -> Path:
+    """Return the first of NAME, NAME-2, NAME-3 … that is not in `folder`."""
+    number, path = 1, folder / name
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
+    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
+    return "_" + name if name.startswith(".") or not name else name
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporaries that dead processes left in `folder`; looks once a folder and process."""
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    for path in folder.glob(f".*{TEMPORARY}"):
+        with contextlib.suppress(OSError):
+            _remove_if_dead(path)
+
+
+def _remove_if_dead(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if not _lock(descriptor):
+            return
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _create(target: Path) -> tuple[Path, int]:
+    """Create and lock a temporary beside `target`; again if a sweep took it before the lock was ours."""
+    while True:
+        temporary = target.with_name(_temporary_name(target.name))
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        _lock(descriptor)
+        if temporary.exists():
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _temporary_name(name: str) -> str:
+    kept = os.fsencode(name)[:200]  # names end at 255 bytes
+    return f".{os.fsdecode(kept)}.{secrets.token_hex(4)}{TEMPORARY}"
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock of an open file without waiting; False while another process holds it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

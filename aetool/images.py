@@ -1,0 +1,198 @@
+"""Image files to arrays: how a file becomes a tensor is written here once, as `ImageSpec` and `prepare`."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError, printable, reason
+from aetool.files import read_file
+from aetool.types import Images, Pixels, to_images
+
+SUFFIXES = frozenset(".png .jpg .jpeg .gif .bmp .webp .tif .tiff .ppm .pgm".split())
+MAX_PIXELS = 100_000_000
+"""Images of more pixels than this are refused before they are decoded."""
+
+DECODE_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, AttributeError, EOFError,
+                 OverflowError, MemoryError, NotImplementedError, RuntimeError, AssertionError, struct.error)  # fmt: skip
+"""What Pillow raises for corrupt files."""
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, with an error
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How any picture becomes an image of the model: part of every bundle.
+
+    channels     1 (grey) or 3 (RGB)
+    height, width   the shorter side is scaled (Lanczos, antialiased) and the centre cropped
+    background   grey level 0-255 behind transparent pixels
+    """
+
+    channels: int
+    height: int
+    width: int
+    background: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(c, h, w)."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One picture to read: where it is, what it is called below the folder it was found in, and its class there."""
+
+    path: str
+    relative: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that could not be used, and why."""
+
+    path: str
+    error: AetoolError
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Images (n, c, h, w) with their n files, and what failed since the batch before."""
+
+    images: Images
+    files: tuple[ImageFile, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
+    """Return the first frame of `image` as uint8 (c, h, w) of `spec`."""
+    image = _flatten(_eight_bits(ImageOps.exif_transpose(image)), spec)
+    if image.size != (spec.width, spec.height):
+        image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
+    if image.mode.startswith("I"):
+        levels = np.asarray(image).astype(np.float64) / 257
+    elif image.mode == "F":
+        levels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        levels = levels * 255 if levels.size and levels.max() <= 1 else levels
+    else:
+        return image
+    return Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
+
+
+def _flatten(image: Image.Image, spec: ImageSpec) -> Image.Image:
+    """Put transparent images over the background and convert to grey or RGB."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        behind = Image.new("RGBA", image.size, (spec.background,) * 3 + (255,))
+        image = Image.alpha_composite(behind, image)
+    return image.convert("L" if spec.channels == 1 else "RGB")
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise InvalidInput("not an image that can be read") from None
+    except Image.DecompressionBombError:
+        raise LimitExceeded(f"more than the {MAX_PIXELS:,} pixels accepted") from None
+    except DECODE_ERRORS as error:
+        raise InvalidInput(f"not an image that can be read ({_first_line(error)})") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise LimitExceeded(f"{image.width} x {image.height} is more than the {MAX_PIXELS:,} pixels accepted")
+    return image
+
+
+def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
+    """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
+    image = open_image(data)
+    try:
+        return prepare(image, spec)
+    except Image.DecompressionBombError:
+        raise LimitExceeded(f"a frame has more than the {MAX_PIXELS:,} pixels accepted") from None
+    except DECODE_ERRORS as error:
+        raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
+
+
+def load_image(path: str, spec: ImageSpec) -> Pixels:
+    """Return the image file `path` as uint8 (c, h, w); raises `ReadWriteError`, `InvalidInput`, `LimitExceeded`."""
+    return decode_image(read_file(Path(path)), spec)
+
+
+def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iterator[ImageBatch]:
+    """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
+
+    The first batch has one image, so that the first result is there at once.
+    """
+    pixels: list[Pixels] = []
+    read: list[ImageFile] = []
+    failures: list[Failure] = []
+    wanted = 1
+    for file in files:
+        try:
+            pixels.append(load_image(file.path, spec))
+            read.append(file)
+        except AetoolError as error:
+            failures.append(Failure(file.path, error))
+        if len(pixels) >= wanted or len(failures) >= size:
+            yield _batch(pixels, read, failures, spec)
+            pixels, read, failures, wanted = [], [], [], size
+    if pixels or failures:
+        yield _batch(pixels, read, failures, spec)
+
+
+def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
+    stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
+    return ImageBatch(to_images(stacked), tuple(files), tuple(failures))
+
+
+def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
+    """Yield the pictures that `names` stand for: a file as it is, a folder walked in sorted order.
+
+    In a folder, files count by their suffix, dot-files and what is no regular file apart, and the first sub-folder of a
+    picture is its class.
+    """
+    for name in names:
+        if not Path(name).is_dir():
+            yield ImageFile(name, Path(name).name)
+            continue
+        for path in walk(name):
+            relative = os.path.relpath(path, name)
+            parts = Path(relative).parts
+            yield ImageFile(path, relative, parts[0] if len(parts) > 1 else None)
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Yield the image files below `folder` in sorted order; links to folders are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        raise ReadWriteError(f"could not read {printable(folder)}: {reason(error)}") from error
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(entry.path)
+        elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            yield entry.path

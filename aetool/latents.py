@@ -1,0 +1,172 @@
+"""Latents in files and pipes: JSON Lines, .npz and .npy, read and written as streams of batches.
+
+A record is one line, `{"source", "class"?, "model", "latent": […]}`; .npz holds the same as arrays `latents`, `sources`,
+`classes` and `model`. A bare list on a line, or an .npy of shape (n, k), has no source and names no model.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import InvalidInput, LimitExceeded
+from aetool.types import Latents, check_latents
+
+SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
+BATCH = 256
+"""Records that are read at a time from JSON Lines."""
+MAX_LINE = 1 << 24
+"""Bytes of the longest line that is read as a record."""
+MAX_ARRAYS = 1 << 30
+"""Bytes of the largest .npy or .npz that is read, unpacked."""
+
+
+@dataclass(frozen=True)
+class LatentBatch:
+    """Latents (n, k) with the n names of what they came from, their classes, and the identity of their model."""
+
+    latents: Latents
+    sources: tuple[str, ...]
+    classes: tuple[str | None, ...]
+    model: str | None
+
+
+def to_jsonl(batch: LatentBatch) -> bytes:
+    """Return the records of a batch, one line each; nine digits give back every float32 exactly."""
+    numbers = "[" + ", ".join(["%.9g"] * batch.latents.shape[1]) + "]"
+    model = json.dumps(batch.model)
+    lines = []
+    for row, source, label in zip(batch.latents.tolist(), batch.sources, batch.classes, strict=True):
+        shown = f'"class": {json.dumps(label)}, ' if label is not None else ""
+        latent = numbers % tuple(row)
+        lines.append(f'{{"source": {json.dumps(source)}, {shown}"model": {model}, "latent": {latent}}}\n')
+    return "".join(lines).encode()
+
+
+def to_arrays(batches: Iterable[LatentBatch], suffix: str, size: int) -> bytes:
+    """Return all records as the bytes of an .npz or .npy (latents only) file; `size` is k, for no records."""
+    kept = list(batches)
+    latents = np.concatenate([batch.latents for batch in kept] or [np.empty((0, size), np.float32)])
+    stream = io.BytesIO()
+    if suffix == ".npy":
+        np.save(stream, latents)
+    else:
+        sources = [source for batch in kept for source in batch.sources]
+        classes = [label or "" for batch in kept for label in batch.classes]
+        model = next((batch.model for batch in kept if batch.model), "")
+        np.savez(stream, latents=latents, sources=_texts(sources), classes=_texts(classes), model=np.array(model))
+    return stream.getvalue()
+
+
+def _texts(values: list[str]) -> npt.NDArray[np.str_]:
+    return np.array(values, dtype=str) if values else np.empty(0, "U1")
+
+
+def read_latents(stream: BinaryIO, name: str, size: int | None) -> Iterator[LatentBatch]:
+    """Yield the records of a stream in any of the three forms, told apart by its first bytes; never seeks.
+
+    `name` is what errors and bare lists call it, `size` the k that is expected, None for any. Raises `InvalidInput` or
+    `LimitExceeded`.
+    """
+    head = stream.read(6)
+    if head.startswith(b"\x93NUMPY"):
+        yield _bare(_load(_whole(head, stream, name), name), name, size)
+    elif head.startswith(b"PK"):
+        yield _read_npz(_whole(head, stream, name), name, size)
+    else:
+        first = (head + stream.readline(MAX_LINE)).splitlines(keepends=True)
+        yield from _read_lines(itertools.chain(first, _lines(stream)), name, size)
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    while line := stream.readline(MAX_LINE):
+        yield line
+
+
+def _whole(head: bytes, stream: BinaryIO, name: str) -> bytes:
+    data = head + stream.read(MAX_ARRAYS)
+    if len(data) > MAX_ARRAYS:
+        raise LimitExceeded(f"{name} is larger than the {MAX_ARRAYS >> 20} MiB accepted")
+    return data
+
+
+def _load(data: bytes, name: str) -> npt.NDArray[Any]:
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # whatever NumPy raises for a damaged or foreign file
+        raise InvalidInput(f"{name} is not a NumPy array of numbers") from error
+    if not isinstance(array, np.ndarray):
+        raise InvalidInput(f"{name} is not a NumPy array of numbers")
+    return array
+
+
+def _bare(array: npt.NDArray[Any], name: str, size: int | None) -> LatentBatch:
+    latents = check_latents(array, size)
+    count = len(latents)
+    return LatentBatch(latents, tuple(f"{name}#{i}" for i in range(count)), (None,) * count, None)
+
+
+def _read_npz(data: bytes, name: str, size: int | None) -> LatentBatch:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if sum(info.file_size for info in members.values()) > MAX_ARRAYS:
+                raise LimitExceeded(f"{name} unpacks to more than the {MAX_ARRAYS >> 20} MiB accepted")
+            arrays = {key: _load(archive.read(info), f"{key} in {name}") for key, info in members.items()}
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError, OSError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{name} is a damaged .npz file") from error
+    if "latents" not in arrays:
+        raise InvalidInput(f"{name} holds no array «latents»")
+    bare = _bare(arrays["latents"], name, size)
+    sources = tuple(map(str, arrays["sources"].tolist())) if "sources" in arrays else bare.sources
+    classes = tuple(str(c) or None for c in arrays["classes"].tolist()) if "classes" in arrays else bare.classes
+    if not len(sources) == len(classes) == len(bare.sources):
+        raise InvalidInput(f"{name} has {len(bare.sources)} latents and another number of sources or classes")
+    model = str(arrays["model"]) if "model" in arrays else None
+    return LatentBatch(bare.latents, sources, classes, model or None)
+
+
+def _read_lines(lines: Iterable[bytes], name: str, size: int | None) -> Iterator[LatentBatch]:
+    numbered = ((i, line) for i, line in enumerate(lines, 1) if line.strip())
+    while chunk := list(itertools.islice(numbered, BATCH)):
+        records = [_parse(line, i, name) for i, line in chunk]
+        lengths = {len(latent) for latent, _, _, _ in records}
+        if len(lengths) > 1:
+            raise InvalidInput(f"{name} mixes latents of {' and '.join(map(str, sorted(lengths)))} numbers")
+        models = {model for _, _, _, model in records}
+        if len(models) > 1:
+            raise InvalidInput(f"{name} mixes latents of several models")
+        latents = check_latents(np.array([latent for latent, _, _, _ in records], np.float64), size)
+        sources = tuple(source for _, source, _, _ in records)
+        classes = tuple(label for _, _, label, _ in records)
+        yield LatentBatch(latents, sources, classes, models.pop())
+
+
+def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str | None, str | None]:
+    """Return latent, source, class and model of one line."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"line {number} of {name} is not JSON; expected latents, as aetool encode writes") from None
+    if isinstance(record, list):
+        record = {"latent": record}
+    latent = record.get("latent") if isinstance(record, dict) else None
+    if not isinstance(latent, list) or not latent or not all(type(v) in (int, float) for v in latent):
+        raise InvalidInput(f'line {number} of {name} has no «latent», a list of numbers')
+    texts = [record.get("source", f"{name}#{number}"), record.get("class"), record.get("model")]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise InvalidInput(f"line {number} of {name}: source, class and model must be text")
+    try:
+        return [float(v) for v in latent], texts[0] or f"{name}#{number}", texts[1], texts[2]
+    except OverflowError:
+        raise InvalidInput(f"line {number} of {name} has a number beyond float32") from None

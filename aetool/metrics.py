@@ -1,0 +1,52 @@
+"""Distortion of a reconstruction x_hat against its image x, per image, in pixel values of [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from aetool.types import Images
+
+Figures = npt.NDArray[np.float64]
+"""One figure per image: float64 (n,)."""
+
+
+def mse(x: Images, x_hat: Images) -> Figures:
+    """Mean squared error per image: the quadratic distortion ||x - x_hat||^2 divided by the number of values."""
+    difference = x.astype(np.float64) - x_hat
+    return np.square(difference).mean(axis=(1, 2, 3))
+
+
+def psnr(x: Images, x_hat: Images) -> Figures:
+    """Peak signal-to-noise ratio per image in dB, 10 log10(1 / mse); infinite for equal images."""
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(mse(x, x_hat))
+
+
+def ssim(x: Images, x_hat: Images) -> Figures:
+    """Structural similarity per image, in [-1, 1], 1 for equal images.
+
+    Wang, Bovik, Sheikh and Simoncelli, «Image quality assessment», IEEE TIP 13(4), 2004, equation 13: a Gaussian window
+    of 11x11 (smaller where the image is), sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over positions and channels.
+    """
+    a, b = x.astype(np.float64), x_hat.astype(np.float64)
+    mean_a, mean_b = _smooth(a), _smooth(b)
+    variance_a = _smooth(a * a) - mean_a**2
+    variance_b = _smooth(b * b) - mean_b**2
+    covariance = _smooth(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    numerator = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    denominator = (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
+    figures: Figures = (numerator / denominator).mean(axis=(1, 2, 3))
+    return figures
+
+
+def _smooth(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weighted mean over every window that lies wholly inside the image."""
+    for axis in (2, 3):
+        size = min(11, images.shape[axis] - 1 + images.shape[axis] % 2)
+        offsets = np.arange(size) - size // 2
+        window = np.exp(-(offsets**2) / (2 * 1.5**2))
+        images = sliding_window_view(images, size, axis=axis) @ (window / window.sum())
+    return images

@@ -1,0 +1,87 @@
+"""Samplers: new latents of a class. Each is a frozen dataclass of its options with `draw(bank, label, n, rng)`.
+
+`label` is a class number, or None for the whole bank; `rng` is always passed, so the same seed gives the same latents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from aetool.errors import UsageError
+from aetool.neighbours import others_nearest
+from aetool.types import Bank, Latents
+
+
+class Sampler(Protocol):
+    """What every sampler does."""
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n new latents (n, k) of class `label`; raises `UsageError` where the bank cannot serve."""
+        ...
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A random latent a and one of its `count` nearest of the same class b, mixed: (1 - w) a + w b.
+
+    w is uniform in [low, high]. Few neighbours keep to what is known, many give more that is new.
+    """
+
+    count: int = 50
+    low: float = 0.3
+    high: float = 0.7
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents (n, k) between neighbours."""
+        if self.count < 1 or not 0 <= self.low <= self.high <= 1:
+            raise UsageError("neighbours needs count >= 1 and 0 <= low <= high <= 1")
+        latents = bank.latents[bank.rows(label)]
+        first = rng.integers(len(latents), size=n)
+        if len(latents) == 1:
+            return latents[first]
+        near = others_nearest(latents, first, self.count)
+        second = near[np.arange(n), rng.integers(near.shape[1], size=n)]
+        weights = rng.uniform(self.low, self.high, (n, 1)).astype(np.float32)
+        mixed: Latents = latents[first] * (1 - weights) + latents[second] * weights
+        return mixed
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Random convex combinations of `m` random latents of the class, weights from a symmetric Dirichlet.
+
+    A small concentration favours one of the m, a large one their mean.
+    """
+
+    m: int = 2
+    concentration: float = 1.0
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents (n, k) in the convex hull of the class."""
+        if self.m < 1 or not 0 < self.concentration < np.inf:
+            raise UsageError("mix needs m >= 1 and concentration > 0")
+        latents = bank.latents[bank.rows(label)]
+        chosen = latents[rng.integers(len(latents), size=(n, self.m))]
+        weights = rng.dirichlet([self.concentration] * self.m, size=n).astype(np.float32)
+        mixed: Latents = np.einsum("nm,nmk->nk", weights, chosen)
+        return mixed
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """One normal distribution with the mean and covariance of the class; needs no latents in the bank."""
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents (n, k), normally distributed."""
+        if not bank.counts[-1 if label is None else label]:
+            raise UsageError("this class has no images that a distribution could be fitted to")
+        mean, covariance = bank.mean(label), bank.covariance(label)
+        drawn = rng.multivariate_normal(mean, covariance, n, check_valid="ignore", method="eigh")
+        return drawn.astype(np.float32)
+
+
+SAMPLERS: dict[str, Sampler] = {"neighbours": Neighbours(), "mix": Mix(), "gaussian": Gaussian()}
+DEFAULT = "neighbours"

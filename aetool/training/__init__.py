@@ -1,0 +1,1 @@
+"""The training world: what needs torch, and ends in a bundle."""

@@ -1,0 +1,92 @@
+"""Every setting of a training run, without torch, so that the command line can show and check them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeAlias
+
+from aetool.errors import BundleError, UsageError, lookup
+
+
+@dataclass(frozen=True)
+class ConvConfig:
+    """Options of the architecture `conv`.
+
+    widths   channels after each halving, outermost first; the last serves all further halvings
+    depth    3x3 convolutions at the innermost resolution, in encoder and decoder each
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    depth: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be built from."""
+        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
+            raise UsageError("conv needs widths from 1 to 4096 and a depth from 0 to 64")
+
+
+ArchitectureConfig: TypeAlias = ConvConfig
+
+ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig()}
+"""Architecture names with their default options; `aetool.architectures` has a file for each."""
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that the weights follow from, together with the data: kept in the run folder as config.json.
+
+    epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads are
+    part of it because sums on a CPU depend on them in the last bit.
+    """
+
+    dataset: str = "digits"
+    data_dir: str | None = None
+    architecture: str = "conv"
+    options: ArchitectureConfig = field(default_factory=ConvConfig)
+    latent_size: int = 16
+    epochs: int | None = None
+    batch_size: int = 128
+    lr: float = 1e-2
+    weight_decay: float = 1e-4
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse values that no training can run with."""
+        lookup(ARCHITECTURES, self.architecture, "architecture")
+        lookup(dict.fromkeys(DEVICES), self.device, "device")
+        whole = {"latent size": self.latent_size, "batch size": self.batch_size, "threads": self.threads}
+        for name, value in whole.items():
+            if value < 1:
+                raise UsageError(f"the {name} must be at least 1, not {value}")
+        if self.batch_size < 2:
+            raise UsageError("the batch size must be at least 2: batch normalisation compares images")
+        if self.epochs is not None and self.epochs < 1:
+            raise UsageError(f"the epochs must be at least 1, not {self.epochs}")
+        if not (self.lr > 0 and math.isfinite(self.lr)):
+            raise UsageError(f"the learning rate must be above 0, not {self.lr}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"the seed must be from 0 to 2^63 - 1, not {self.seed}")
+
+    def epochs_for(self, steps_per_epoch: int) -> int:
+        """Return the epochs asked for, or those that make about 2,500 steps."""
+        return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
+        """Return the settings that `to_dict` gave; raises `BundleError` for anything else."""
+        try:
+            options = type(lookup(ARCHITECTURES, data["architecture"], "architecture"))
+            given = {key: tuple(v) if isinstance(v, list) else v for key, v in data["options"].items()}
+            known = {f.name for f in fields(cls)}
+            return cls(**{k: v for k, v in data.items() if k in known} | {"options": options(**given)})
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            raise BundleError(f"this is not the configuration of a training run: {error}") from error

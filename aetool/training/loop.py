@@ -1,0 +1,193 @@
+"""The training loop: quadratic distortion, AdamW, one cycle; yields reports and prints nothing.
+
+Everything random follows from the seed and the step alone (the order of an epoch from seed and epoch), so a checkpoint
+needs no generator state, and a resumed run computes the same bits as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from aetool.architectures import build
+from aetool.datasets import Dataset
+from aetool.errors import BundleError, DeviceUnavailable
+from aetool.files import write_file
+from aetool.training import checkpoint, evaluate, runs
+from aetool.training.config import TrainConfig
+from aetool.training.curves import loss_curve, reconstruction_sheet
+from aetool.types import to_pixels
+
+SAVE_EVERY = 30.0
+"""Seconds between checkpoints."""
+REPORT_EVERY = 0.1
+"""Seconds between reports within an epoch."""
+WARM_UP = 0.25
+"""Share of the steps in which the learning rate rises."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where training stands: `train_mse` is the mean since the epoch began, `test_mse` is there at an epoch's end."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    train_mse: float
+    test_mse: float | None = None
+
+
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """Return the learning rate of a step: cosine from peak / 25 up to the peak, then down to peak / 10,000.
+
+    Smith and Topin, «Super-convergence», 2018, with cosine instead of linear flanks.
+    """
+    done = step / steps
+    low, share = (0.04, 1 - done / WARM_UP) if done < WARM_UP else (1e-4, (done - WARM_UP) / (1 - WARM_UP))
+    return peak * (low + (1 - low) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device called auto, cpu or cuda; raises `DeviceUnavailable`."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceUnavailable("torch finds no CUDA device here; leave --device out, or use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Trainer:
+    """A training run at work: `reports()` trains, `save()` keeps a checkpoint at any time between two reports."""
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, run: Path) -> None:
+        self.config, self.dataset, self.run = config, dataset, run
+        self.device = torch_device(config.device)
+        torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        network = build(config.architecture, config.options, dataset.spec.shape, config.latent_size)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.names = [name for name, _ in network.named_parameters()]
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        self.batch_size = min(config.batch_size, len(dataset.train.pixels))
+        self.per_epoch = len(dataset.train.pixels) // self.batch_size
+        self.epochs = config.epochs_for(self.per_epoch)
+        self.steps = self.epochs * self.per_epoch
+        self.progress = checkpoint.Progress()
+        self.floor = math.nan
+        self._saved_at = time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.progress.step >= self.steps
+
+    def resume(self) -> list[str]:
+        """Go on from the newest good checkpoint, if there is one; returns what was wrong with newer ones."""
+        loaded = checkpoint.load_newest(self.run / "checkpoints")
+        if loaded is None:
+            return []
+        tensors, self.progress, damage = loaded
+        try:
+            weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+            self.network.load_state_dict(weights)
+            checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
+        except (RuntimeError, KeyError) as error:
+            raise BundleError(f"the checkpoint in {self.run} does not fit its configuration") from error
+        return damage
+
+    def save(self) -> None:
+        """Write a checkpoint and the log."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= checkpoint.optimiser_tensors(self.optimiser, self.names)
+        checkpoint.save(self.run / "checkpoints", tensors, self.progress)
+        runs.write_log(self.run, self.progress.history)
+        self._saved_at = time.monotonic()
+
+    def reports(self) -> Iterator[Report]:
+        """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every `REPORT_EVERY` seconds."""
+        pixels = torch.from_numpy(self.dataset.train.pixels).to(self.device)
+        self.floor = self._pca_floor()
+        while not self.finished:
+            yield from self._epoch(pixels)
+        self.save()
+        self._draw()
+
+    def _pca_floor(self) -> float:
+        train, test = self.dataset.train.pixels, self.dataset.test.pixels
+        return evaluate.pca_mse(train, test, self.config.latent_size, self.config.seed)
+
+    def _epoch(self, pixels: Tensor) -> Iterator[Report]:
+        """Train from where the run stands to the end of the epoch."""
+        epoch, first = divmod(self.progress.step, self.per_epoch)
+        order = self._order(epoch).to(self.device)
+        last = started = time.monotonic()
+        self.network.train()
+        for i in range(first, self.per_epoch):
+            batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
+            loss = float(self._step(batch))
+            now = time.monotonic()
+            self._advance(loss, now - started)
+            started = now
+            if now - last >= REPORT_EVERY and i + 1 < self.per_epoch:
+                last = now
+                yield Report(self.progress.step, self.steps, epoch + 1, self.epochs, self.progress.loss / (i + 1))
+                self._save_if_due()
+        yield self._end_epoch(epoch)
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= SAVE_EVERY:
+            self.save()
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % 2**63)
+        return torch.randperm(len(self.dataset.train.pixels), generator=generator)
+
+    def _step(self, batch: Tensor) -> Tensor:
+        for group in self.optimiser.param_groups:
+            group["lr"] = one_cycle(self.progress.step, self.steps, self.config.lr)
+        images = batch.float().div_(255).contiguous(memory_format=torch.channels_last)
+        loss = mse_loss(self.network(images), images)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    def _advance(self, loss: float, seconds: float) -> None:
+        done = self.progress
+        self.progress = replace(done, step=done.step + 1, seconds=done.seconds + seconds, loss=done.loss + loss)
+
+    def _end_epoch(self, epoch: int) -> Report:
+        done = self.progress
+        train_mse = done.loss / self.per_epoch
+        test_mse = evaluate.test_mse(self.network, self.dataset.test.pixels, self.device)
+        entry = {"epoch": epoch + 1, "step": done.step, "train_mse": train_mse, "test_mse": test_mse,
+                 "pca_mse": self.floor, "seconds": round(done.seconds, 3)}  # fmt: skip
+        self.progress = replace(done, loss=0.0, history=(*done.history, entry))
+        return Report(done.step, self.steps, epoch + 1, self.epochs, train_mse, test_mse)
+
+    def _draw(self) -> None:
+        stream = io.BytesIO()
+        loss_curve(self.progress.history, self.floor).save(stream, "PNG")
+        write_file(self.run / "loss.png", stream.getvalue())
+        shown = self.dataset.test.pixels[:32]
+        again = to_pixels(evaluate.reconstruct(self.network, shown, self.device).numpy())
+        write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again))
+
+
+def trained_network(config: TrainConfig, dataset: Dataset, run: Path) -> tuple[nn.Module, checkpoint.Progress]:
+    """Return the network of the newest good checkpoint of a run, for export; raises `BundleError` without one."""
+    trainer = Trainer(config, dataset, run)
+    trainer.resume()
+    if not trainer.progress.step:
+        raise BundleError(f"{run} has no checkpoint yet; go on with: aetool train --resume {run}")
+    return trainer.network.to("cpu").eval(), trainer.progress

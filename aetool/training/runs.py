@@ -1,0 +1,59 @@
+"""Run folders: where training keeps its configuration, log, checkpoints and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aetool.errors import BundleError, UsageError
+from aetool.files import first_free, read_file, reading, safe_name, write_file, writing
+from aetool.training.config import TrainConfig
+
+RUNS = Path("runs")
+
+
+def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
+    """Make the first free runs/NAME[-N] with its config.json."""
+    with writing(RUNS):
+        RUNS.mkdir(exist_ok=True)
+        run = first_free(RUNS, safe_name(dataset_name))
+        run.mkdir()
+    data = {"config": config.to_dict(), "dataset": dataset_name, "sha256": dataset_sha256}
+    write_file(run / "config.json", json.dumps(data, indent=2).encode() + b"\n")
+    return run
+
+
+def find(name: str | None) -> Path:
+    """Return the run folder `name`, runs/`name`, or the newest in runs/; raises `UsageError`."""
+    if name:
+        for run in (Path(name), RUNS / name):
+            if (run / "config.json").is_file():
+                return run
+        raise UsageError(f"no training run «{name}»; there is {', '.join(p.name for p in all_runs()) or 'none yet'}")
+    runs = all_runs()
+    if not runs:
+        raise UsageError("no training run in ./runs; start one with: aetool train")
+    return runs[-1]
+
+
+def all_runs() -> list[Path]:
+    """Return the run folders in ./runs, oldest first."""
+    with reading(RUNS):
+        return sorted((p.parent for p in RUNS.glob("*/config.json")), key=lambda p: (p / "config.json").stat().st_mtime_ns)
+
+
+def read_config(run: Path) -> tuple[TrainConfig, str]:
+    """Return the configuration of a run and the sha256 of its data set; raises `BundleError`."""
+    try:
+        data: dict[str, Any] = json.loads(read_file(run / "config.json"))
+        return TrainConfig.from_dict(data["config"]), str(data["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{run / 'config.json'} is damaged") from error
+
+
+def write_log(run: Path, history: tuple[dict[str, Any], ...]) -> None:
+    """Write log.jsonl, one line an epoch."""
+    write_file(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in history).encode())
