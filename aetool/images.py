@@ -50,11 +50,15 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One picture to read: where it is, what it is called below the folder it was found in, and its class there."""
+    """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
+
+    `data` holds a picture that is no file, as one from stdin.
+    """
 
     path: str
     relative: str
     label: str | None = None
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,6 @@ def _first_line(error: BaseException) -> str:
     return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
 
 
-def load_image(path: str, spec: ImageSpec) -> Pixels:
-    """Return the image file `path` as uint8 (c, h, w); raises `ReadWriteError`, `InvalidInput`, `LimitExceeded`."""
-    return decode_image(read_file(Path(path)), spec)
-
-
 def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iterator[ImageBatch]:
     """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
 
@@ -150,7 +149,7 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
     wanted = 1
     for file in files:
         try:
-            pixels.append(load_image(file.path, spec))
+            pixels.append(decode_image(_data(file), spec))
             read.append(file)
         except AetoolError as error:
             failures.append(Failure(file.path, error))
@@ -159,6 +158,10 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
             pixels, read, failures, wanted = [], [], [], size
     if pixels or failures:
         yield _batch(pixels, read, failures, spec)
+
+
+def _data(file: ImageFile) -> bytes:
+    return read_file(Path(file.path)) if file.data is None else file.data
 
 
 def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -50,3 +53,13 @@ def _smooth(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         window = np.exp(-(offsets**2) / (2 * 1.5**2))
         images = sliding_window_view(images, size, axis=axis) @ (window / window.sum())
     return images
+
+
+def distortions(sources: Sequence[str], x: Images, x_hat: Images) -> str:
+    """Return a JSON line an image: {"source", "mse", "psnr", "ssim"}, psnr null where nothing differs."""
+    rows = zip(sources, mse(x, x_hat), psnr(x, x_hat), ssim(x, x_hat), strict=True)
+    lines = (
+        {"source": source, "mse": float(a), "psnr": float(b) if np.isfinite(b) else None, "ssim": float(c)}
+        for source, a, b, c in rows
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)

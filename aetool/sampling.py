@@ -83,5 +83,9 @@ class Gaussian:
         return drawn.astype(np.float32)
 
 
-SAMPLERS: dict[str, Sampler] = {"neighbours": Neighbours(), "mix": Mix(), "gaussian": Gaussian()}
-DEFAULT = "neighbours"
+def rng_for(seed: int) -> np.random.Generator:
+    """Return the generator that a seed stands for."""
+    return np.random.default_rng(seed)
+
+
+SAMPLERS: dict[str, Neighbours | Mix | Gaussian] = {"neighbours": Neighbours(), "mix": Mix(), "gaussian": Gaussian()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
 
@@ -75,6 +76,20 @@ class TrainConfig:
     def epochs_for(self, steps_per_epoch: int) -> int:
         """Return the epochs asked for, or those that make about 2,500 steps."""
         return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
+
+    def command(self) -> str:
+        """Return the command line that trains the same weights."""
+        words = ["aetool train", shlex.quote(self.dataset)]
+        flags = {"arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
+                 "lr": "lr", "seed": "seed", "threads": "threads"}  # fmt: skip
+        default = TrainConfig()
+        for flag, name in flags.items():
+            if getattr(self, name) != getattr(default, name):
+                words.append(f"--{flag} {getattr(self, name)}")
+        for key, value in asdict(self.options).items():
+            if value != getattr(ARCHITECTURES[self.architecture], key):
+                words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return " ".join(words)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""

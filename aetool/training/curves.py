@@ -70,8 +70,8 @@ def _legend(draw: ImageDraw.ImageDraw, last: dict[str, float]) -> None:
     for name, value in last.items():
         draw.rectangle((x, 14, x + 18, 24), COLOURS[name])
         draw.text((x + 26, 19), f"{name} {value:.5f}", "black", font, anchor="lm")
-        x += 180
-    draw.text((x, 19), "mean squared error per value", "black", font, anchor="lm")
+        x += 160
+    draw.text((x, 19), "mean squared error", "black", font, anchor="lm")
 
 
 def reconstruction_sheet(originals: Pixels, reconstructions: Pixels) -> bytes:

@@ -1,0 +1,6 @@
+"""`python -m aetool`."""
+
+from aetool.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""`aetool decode`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aetool.cli import params
+
+if TYPE_CHECKING:
+    from aetool.cli.display import Tiles
+
+
+def decode(
+    latents: Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")] = "-",
+    output: params.Output = None,
+    model: params.Model = None,
+    scale: params.Scale = None,
+    fps: params.Fps = 10,
+    no_metadata: params.NoMetadata = False,
+    device: params.Device = "auto",
+    threads: params.Threads = 1,
+    quiet: params.Quiet = False,
+) -> None:
+    """Turn latents into pictures."""
+    from aetool.cli.choice import choose_bundle, first_model, matching
+    from aetool.cli.display import Look, Tiles, provenance, write_pictures
+    from aetool.cli.report import Talk
+    from aetool.cli.sinks import keep_inputs, target_of
+    from aetool.cli.sources import open_input
+    from aetool.errors import InvalidInput, UsageError
+    from aetool.latents import read_latents
+    from aetool.runtime import Codec
+    from aetool.types import to_pixels
+
+    talk = Talk(quiet)
+    target = target_of(output)
+    if target.kind == "latents":
+        raise UsageError("decode writes pictures; end -o with .png, .gif or folder/, say")
+    keep_inputs(target, [] if latents == "-" else [latents])
+    with open_input(latents) as stream:
+        identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))
+        codec = Codec(choose_bundle(model, talk, identity), device, threads)
+
+        def tiles() -> Iterator[Tiles]:
+            for batch in matching(batches, codec.bundle, talk):
+                yield Tiles(to_pixels(codec.decode(batch.latents)), batch.sources)
+
+        look = Look(scale=scale, fps=fps, metadata=not no_metadata)
+        if not write_pictures(tiles(), target, look, provenance(codec.bundle, None), talk):
+            raise InvalidInput("no latents came; expected records, as aetool encode or sample --latents write them")

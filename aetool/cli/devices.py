@@ -1,0 +1,23 @@
+"""`aetool devices`."""
+
+from __future__ import annotations
+
+from aetool.cli import params
+
+
+def devices(as_json: params.AsJson = False) -> None:
+    """Show what this machine can run on, and for what it cannot, why and how to mend it."""
+    from aetool import runtime
+    from aetool.cli.report import as_json as to_json
+    from aetool.cli.report import as_table
+    from aetool.cli.sinks import write_stdout
+
+    rows = runtime.devices()
+    if as_json:
+        write_stdout(to_json({"wheels": runtime.runtime_wheels(), "devices": rows}))
+        return
+    table = [["device", "available", "why not, and the mend"]]
+    for row in rows:
+        mend = f"{row['reason']}; {row['mend']}" if "reason" in row else ""
+        table.append([row["device"], "yes" if row["available"] else "no", mend])
+    write_stdout(as_table(table))

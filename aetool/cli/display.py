@@ -1,0 +1,173 @@
+"""Pictures on their way out: sheet, strip, animation, folder, or half blocks in a terminal."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aetool import __version__
+from aetool.cli.report import Talk
+from aetool.cli.sinks import Target, write_stdout
+from aetool.errors import printable
+
+if TYPE_CHECKING:
+    from aetool.bundle import Bundle
+    from aetool.pictures import Provenance
+    from aetool.types import Pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are laid out: `strip` in one row, else a grid; scale, pictures a second, and whether they say
+    how they were made.
+    """
+
+    strip: bool = False
+    scale: int | None = None
+    fps: float = 10.0
+    metadata: bool = True
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Finished pictures (n, c, h, w) and what each is called: a class and number, or a source."""
+
+    pixels: Pixels
+    names: tuple[str, ...]
+
+
+def provenance(bundle: Bundle, seed: int | None) -> Provenance:
+    """Return what a picture says of its making: names without their folders, the seed even where it was drawn."""
+    from aetool.pictures import Provenance
+
+    words = [_base_name(word) for word in sys.argv[1:]]
+    drawn = seed is not None and not any(word.partition("=")[0] == "--seed" for word in words)
+    command = shlex.join(["aetool", *words, *(["--seed", str(seed)] if drawn else [])])
+    return Provenance(f"aetool {__version__}", f"{bundle.name} {bundle.identity}", printable(command), seed)
+
+
+def _base_name(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={_base_name(value)}"
+    return Path(word).name if os.sep in word else word
+
+
+def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Provenance | None, talk: Talk) -> int:
+    """Write pictures to where `target` says, as they come where it is a folder; returns how many."""
+    made = made if look.metadata else None
+    if target.kind == "folder":
+        return _write_folder(tiles, target, made)
+    whole = _gathered(tiles)
+    if whole is None:
+        return 0
+    if target.kind == "terminal":
+        write_stdout(_preview(whole, talk))
+    else:
+        _write(target, _encode(whole, target, look, made))
+    return len(whole)
+
+
+def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
+    """Return all pictures as one array, or None where there are none; refuses more than one picture can hold."""
+    import numpy as np
+
+    from aetool.pictures import check_size
+
+    parts: list[Pixels] = []
+    values = 0
+    for part in tiles:
+        parts.append(part.pixels)
+        values += part.pixels.size
+        check_size(values)
+    return np.concatenate(parts) if values else None
+
+
+def _encode(pixels: Pixels, target: Target, look: Look, made: Provenance | None) -> bytes:
+    from aetool import pictures
+
+    n, _, height, width = pixels.shape
+    scale = look.scale or (1 if n == 1 and target.kind == "picture" else pictures.tile_scale(height, width))
+    if target.kind == "animation":
+        pictures.check_size(n * height * width * scale**2)
+        return pictures.encode_animation(pictures.enlarge(pixels, scale), target.suffix, look.fps, made)
+    if n == 1:
+        return pictures.encode_picture(pictures.enlarge(pixels, scale)[0], target.suffix, made)
+    columns = n if look.strip else math.ceil(math.sqrt(n))
+    return pictures.encode_picture(pictures.sheet(pixels, columns, scale), target.suffix, made)
+
+
+def _write(target: Target, data: bytes) -> None:
+    from aetool.files import write_file
+
+    if target.path is None:
+        write_stdout(data)
+    else:
+        write_file(target.path, data)
+
+
+def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
+    """Write one native-size PNG a picture, sub-folders kept; flushed to the disk once, at the end."""
+    from aetool.files import sync_all, write_file, writing
+    from aetool.pictures import encode_picture
+
+    assert target.path is not None
+    used: set[Path] = set()
+    for part in tiles:
+        for pixels, name in zip(part.pixels, part.names, strict=True):
+            path = _unused(target.path, name, used)
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, encode_picture(pixels, ".png", made), sync=False)
+    with writing(target.path):
+        target.path.mkdir(parents=True, exist_ok=True)
+    sync_all()
+    return len(used)
+
+
+def _unused(folder: Path, name: str, used: set[Path]) -> Path:
+    """Return where in `folder` the picture called `name` goes: never outside, never over one of this command."""
+    from aetool.files import safe_name
+
+    parts = [safe_name(part) for part in Path(name).parts if part not in ("/", "..", ".")] or ["picture"]
+    stem = parts[-1] if parts[-1].lower().endswith(".png") else parts[-1] + ".png"
+    for number in itertools.count(2):
+        path = folder.joinpath(*parts[:-1], stem)
+        if path not in used:
+            used.add(path)
+            break
+        stem = f"{parts[-1].removesuffix('.png')}-{number}.png"
+    return path
+
+
+PREVIEWED = 60
+"""Pictures that a terminal shows; it scrolls."""
+PREVIEW_TILE = 20
+"""Characters that a picture among several gets at least."""
+
+TINY = 16
+"""Pixels of width below which a terminal shows pictures twice as large."""
+
+
+def _preview(pixels: Pixels, talk: Talk) -> str:
+    """Return pictures as half blocks that fit the width of the terminal."""
+    from aetool.pictures import enlarge, half_blocks, sheet, shrink
+
+    columns = max(8, shutil.get_terminal_size().columns)
+    colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    if len(pixels) > PREVIEWED:
+        talk.note(f"showing {PREVIEWED} of {len(pixels)}; write them with -o")
+    shown = pixels[:PREVIEWED]
+    shown = enlarge(shown, 2) if shown.shape[3] < TINY else shown
+    if len(shown) == 1:
+        return half_blocks(shrink(shown, columns)[0], colour)
+    across = max(1, min(len(shown), columns // PREVIEW_TILE))
+    return half_blocks(sheet(shrink(shown, columns // across - 2), across, 1)[:, :, :columns], colour)

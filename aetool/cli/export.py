@@ -1,0 +1,45 @@
+"""`aetool export`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aetool.cli import params
+
+
+def export(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write. Default: the first free models/NAME.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the bundle at -o.")] = False,
+    no_bank: Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")] = False,
+    quiet: params.Quiet = False,
+) -> None:  # fmt: skip
+    """Write a trained model as a bundle of two ONNX graphs, proven equal to torch; prints its folder."""
+    from pathlib import Path
+
+    from aetool import bundle
+    from aetool.card import card
+    from aetool.cli.downloading import show_download
+    from aetool.cli.report import Talk
+    from aetool.cli.sinks import write_stdout
+    from aetool.files import first_free, safe_name
+    from aetool.training import runs
+    from aetool.training.export import export as make
+
+    talk = Talk(quiet)
+    found = runs.find(run)
+    path = Path(output) if output else None
+    if path is not None:
+        bundle.check_free(path, force)
+    with show_download(talk) as report:
+        made = make(found, not no_bank, report)
+    path = path or first_free(Path("models"), safe_name(made.manifest.dataset["name"]))
+    text = card(path.name, made.identity, made.manifest, not no_bank)
+    bundle.write(path, made.files, text, force)
+    parity = made.manifest.parity["found"]
+    talk.note(f"torch and ONNX Runtime agree: latents to {parity['latents']:.1e} of their spread, "
+              f"images to {parity['images']:.1e}")  # fmt: skip
+    talk.note(f"test mse {made.manifest.distortion['test']:.5f}, PCA {made.manifest.distortion['pca']:.5f}")
+    write_stdout(f"{path}\n")

@@ -1,0 +1,54 @@
+"""What commands that make latents have in common: the seed, and latents or their pictures on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.report import Talk
+from aetool.cli.sinks import Target, write_records
+
+if TYPE_CHECKING:
+    from aetool.runtime import Codec
+    from aetool.types import Latents
+
+
+@dataclass(frozen=True)
+class Made:
+    """Latents (n, k) that a command made, what each is called, its class, and the seed they were drawn with."""
+
+    latents: Latents
+    names: tuple[str, ...]
+    classes: tuple[str | None, ...]
+    seed: int | None = None
+
+
+def fresh_seed(seed: int | None, talk: Talk) -> int:
+    """Return the seed given, or a new one, told on stderr."""
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(2**32)
+        talk.note(f"seed {seed}")
+    return seed
+
+
+def write_made(made: Made, codec: Codec, target: Target, look: Look, talk: Talk) -> None:
+    """Write what was made as latents, or decode it and write pictures, as `target` says."""
+    if target.kind == "latents":
+        from aetool.latents import LatentBatch
+
+        batch = LatentBatch(made.latents, made.names, made.classes, codec.bundle.identity)
+        write_records([batch], target, codec.bundle.manifest.latent_size)
+        return
+    write_pictures(_decoded(made, codec), target, look, provenance(codec.bundle, made.seed), talk)
+
+
+def _decoded(made: Made, codec: Codec) -> Iterator[Tiles]:
+    from aetool.types import to_pixels
+
+    for start in range(0, len(made.latents), codec.batch):
+        part = slice(start, start + codec.batch)
+        yield Tiles(to_pixels(codec.decode(made.latents[part])), made.names[part])

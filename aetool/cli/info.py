@@ -1,0 +1,107 @@
+"""`aetool info`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aetool.cli import params
+
+if TYPE_CHECKING:
+    from aetool.bundle import Bundle
+
+
+def info(
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Bundle to show. Default: list those found.")] = None,
+    model: params.Model = None,
+    as_json: params.AsJson = False,
+) -> None:
+    """Show the manifest and the layers of a model, or without one the models found."""
+    from aetool.bundle import Bundle
+    from aetool.cli.report import as_json as to_json
+    from aetool.cli.sinks import write_stdout
+
+    chosen = model or name
+    if chosen is None:
+        _list_models(as_json)
+        return
+    bundle = Bundle.find(chosen)
+    fields = {"name": bundle.name, "identity": bundle.identity} | bundle.manifest.to_dict()
+    write_stdout(to_json(fields) if as_json else _summary(bundle) + _layers(bundle.manifest.layers))
+
+
+def _list_models(as_json: bool) -> None:
+    from aetool.bundle import Bundle, candidates
+    from aetool.cli.report import as_json as to_json
+    from aetool.cli.report import as_table, say
+    from aetool.cli.sinks import write_stdout
+    from aetool.errors import BundleError
+
+    found = []
+    for path in candidates():
+        try:
+            found.append((path, Bundle.read(path)))
+        except BundleError as error:
+            say(f"aetool: warning: {error}")
+    if as_json:
+        write_stdout(to_json([_row(bundle) | {"path": str(path)} for path, bundle in found]))
+        return
+    rows = [["model", "identity", "images", "k", "classes", "test mse", "PCA", "exported", "path"]]
+    rows += [[*map(str, _row(bundle).values()), str(path)] for path, bundle in found]
+    write_stdout(as_table(rows, right=(3, 4)))
+
+
+def _row(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "name": bundle.name,
+        "identity": bundle.identity,
+        "images": " x ".join(map(str, manifest.image.shape)),
+        "latent_size": manifest.latent_size,
+        "classes": len(manifest.classes),
+        "test_mse": f"{manifest.distortion['test']:.5f}",
+        "pca_mse": f"{manifest.distortion['pca']:.5f}",
+        "exported": manifest.exported[:10],
+    }
+
+
+def _summary(bundle: Bundle) -> str:
+    from aetool.cli.report import as_table
+
+    m, bank = bundle.manifest, bundle.bank()
+    d = m.distortion
+    rows = [
+        ["model", f"{bundle.name} {bundle.identity}"],
+        ["images", f"{' x '.join(map(str, m.image.shape))} in [0, 1], alpha over {m.image.background}"],
+        ["latents", f"{m.latent_size} numbers"],
+        ["classes", ", ".join(m.classes) or "none"],
+        ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],
+        ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
+        ["made by", str(m.training["command"])],
+        ["exported", m.exported],
+        ["test mse", f"{d['test']:.5f}, PCA {d['pca']:.5f}, training {d['train']:.5f}"],
+        ["psnr, ssim", f"{d['psnr']:.2f} dB, {d['ssim']:.4f}"],
+        ["bank", f"{len(bank.latents)} latents of {bank.counts[-1]} training images"],
+        ["parity", ", ".join(f"{name} {value:.1e}" for name, value in m.parity["found"].items())],
+    ]
+    return as_table(rows) + "\n"
+
+
+def _layers(layers: list[dict[str, Any]]) -> str:
+    """Return the layer table; for a ConvTranspose2d with its output size worked out, o = (i - 1) s + k - 2 p."""
+    from aetool.cli.report import as_table
+
+    rows = [["part", "layer", "input", "output", "kernel", "stride", "padding", "parameters", "output size"]]
+    for row in layers:
+        shapes = [" x ".join(map(str, row[key])) for key in ("input", "output")]
+        sizes = [" x ".join(map(str, row.get(key, []))) for key in ("kernel", "stride", "padding")]
+        worked = _worked_out(row) if row["layer"] == "ConvTranspose2d" else ""
+        rows.append([row["part"], row["layer"], *shapes, *sizes, f"{row['parameters']:,}", worked])
+    return as_table(rows, right=(7,))
+
+
+def _worked_out(row: dict[str, Any]) -> str:
+    axes = zip(row["input"][1:], row["kernel"], row["stride"], row["padding"], strict=True)
+    worked = [f"({i} - 1) {s} + {k} - 2 {p} = {(i - 1) * s + k - 2 * p}" for i, k, s, p in axes]
+    return ", ".join(dict.fromkeys(worked))

@@ -1,0 +1,165 @@
+"""`aetool train`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aetool.cli import params
+from aetool.cli.report import Talk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aetool.training.config import TrainConfig
+    from aetool.training.loop import Trainer
+
+
+def train(
+    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="digits (built in), mnist, fashion-mnist, or an idx or .npz file; with --resume a run. Default: digits.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")] = False,
+    architecture: Annotated[str | None, typer.Option("--arch", metavar="NAME", help="Architecture. Default: conv.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the architecture, as widths=32,64 or depth=1; may be repeated.")] = None,
+    latent_size: Annotated[int | None, typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Default: enough for 2,500 steps, at least 10.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images a step. Default: 128.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Peak learning rate. Default: 0.01.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and split. Default: 0.")] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda. Default: auto.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads. Default: one a core. Part of the result, to the last bit.")] = None,
+    data_dir: Annotated[str | None, typer.Option("--data-dir", metavar="DIR", help="Where named data sets lie. Default: $AETOOL_DATA, then the cache, then a download.")] = None,
+    quiet: params.Quiet = False,
+) -> None:  # fmt: skip
+    """Train an autoencoder; prints the run folder.
+
+    Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+    """
+    from aetool.cli.sinks import write_stdout
+    from aetool.files import run_lock
+    from aetool.training import runs
+
+    talk = Talk(quiet)
+    given = {"architecture": architecture, "latent_size": latent_size, "epochs": epochs, "batch_size": batch_size,
+             "lr": lr, "seed": seed, "device": device, "threads": threads, "data_dir": data_dir}  # fmt: skip
+    given = {key: value for key, value in given.items() if value is not None}
+    if resume:
+        _refuse_settings(given, settings)
+        run = runs.find(dataset)
+        with run_lock(run):
+            _resume(run, talk)
+    else:
+        config = _config(dataset, settings or [], given)
+        run = _start(config, talk)
+    write_stdout(f"{run}\n")
+
+
+def _refuse_settings(given: dict[str, Any], settings: list[str] | None) -> None:
+    from aetool.errors import UsageError
+
+    if given or settings:
+        raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
+
+
+def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> TrainConfig:
+    """Return the configuration that the command line asks for; files and folders as absolute paths."""
+    from pathlib import Path
+
+    from aetool.datasets import DATASETS
+    from aetool.errors import lookup
+    from aetool.options import configure
+    from aetool.training.config import ARCHITECTURES, TrainConfig
+
+    default = TrainConfig()
+    options = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
+    name = dataset or default.dataset
+    if name not in DATASETS and Path(name).is_file():
+        name = str(Path(name).resolve())
+    if "data_dir" in given:
+        given["data_dir"] = str(Path(given["data_dir"]).resolve())
+    return TrainConfig(**{"threads": cores(), **given, "dataset": name, "options": configure(options, settings)})
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(config: TrainConfig, talk: Talk) -> Path:
+    from aetool import datasets
+    from aetool.cli.downloading import show_download
+    from aetool.files import run_lock
+    from aetool.training import runs
+    from aetool.training.loop import Trainer, torch_device
+
+    torch_device(config.device)  # before anything is read or made
+    with show_download(talk) as report:
+        data = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    run = runs.create(config, data.name, data.sha256)
+    with run_lock(run):
+        talk.note(f"{run}: {len(data.train.pixels)} images of {' x '.join(map(str, data.spec.shape))}, "
+                  f"{len(data.test.pixels)} apart for testing")  # fmt: skip
+        _train(Trainer(config, data, run), talk)
+    return run
+
+
+def _resume(run: Path, talk: Talk) -> None:
+    from aetool import datasets
+    from aetool.cli.downloading import show_download
+    from aetool.errors import InvalidInput, UsageError
+    from aetool.training import runs
+    from aetool.training.loop import Trainer
+
+    config, sha256 = runs.read_config(run)
+    with show_download(talk) as report:
+        data = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    if data.sha256 != sha256:
+        raise InvalidInput(f"the data set {config.dataset} is no longer what {run} began with; start a new run")
+    trainer = Trainer(config, data, run)
+    for damage in trainer.resume():
+        talk.warn(f"{damage}; the one before is used")
+    if trainer.finished:
+        raise UsageError(f"{run} is finished; next: aetool export {run}")
+    talk.note(f"{run}: going on at step {trainer.progress.step} of {trainer.steps}")
+    _train(trainer, talk)
+
+
+def _train(trainer: Trainer, talk: Talk) -> None:
+    """Train to the end, or until a signal: then save, and end as the signal asks."""
+    from aetool.cli.app import Terminated
+
+    with _first_signal() as signals, talk.progress("training", trainer.steps) as advance:
+        for report in trainer.reports():
+            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
+            advance(report.step, f"{text}  PCA {trainer.floor:.5f}")
+            if report.test_mse is not None and (len(trainer.progress.history) % max(1, report.epochs // 20) == 0):
+                talk.note(f"{text}  test {report.test_mse:.5f}  PCA {trainer.floor:.5f}")
+            if signals and not trainer.finished:
+                trainer.save()
+                talk.note(f"stopped at step {report.step}, saved; go on with: aetool train --resume {trainer.run}")
+                raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
+    last = trainer.progress.history[-1]
+    talk.note(f"test mse {last['test_mse']:.5f}, PCA with as many numbers {last['pca_mse']:.5f}, "
+              f"{last['seconds']:.0f} s; next: aetool export {trainer.run}")  # fmt: skip
+
+
+@contextlib.contextmanager
+def _first_signal() -> Iterator[list[int]]:
+    """Note SIGINT and SIGTERM instead of ending, so that a step is never torn; a second one ends at once."""
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if seen:
+            os._exit(128 + number)
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

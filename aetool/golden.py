@@ -1,0 +1,30 @@
+"""Whether a codec computes on this machine what its bundle says it computed where it was exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aetool.errors import BundleError
+from aetool.runtime import Codec
+
+BOUNDS = {"latents": 1e-3, "images": 1e-4}
+"""Largest difference of latents in units of their spread, and of image values, between machines."""
+
+
+def check_golden(codec: Codec) -> dict[str, Any]:
+    """Return how far the golden values are met, and the bounds; raises `BundleError` beyond one."""
+    golden = codec.bundle.manifest.golden
+    assert golden is not None
+    images = codec.decode(golden.latents)
+    encoded = codec.encode(golden.images)
+    spread = max(float(np.sqrt(codec.bundle.bank().covariance(None).diagonal().mean())), 1e-12)
+    found = {
+        "latents": float(abs(encoded - golden.encoded).max()) / spread,
+        "images": float(abs(images - golden.images).max()),
+    }
+    for name, bound in BOUNDS.items():
+        if found[name] > bound:
+            raise BundleError(f"golden {name} differ by {found[name]:.2g} on {codec.device}, over {bound:g}")
+    return {"device": codec.device, "found": found, "bounds": BOUNDS}

@@ -1,0 +1,137 @@
+"""bundle.json: what a bundle says of itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import BundleError
+from aetool.images import ImageSpec
+from aetool.types import Images, Latents, check_images, check_latents
+
+FORMAT = "aetool bundle"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Fixed latents (m, k), the images that the decoder makes of them, and what the encoder makes of those."""
+
+    latents: Latents
+    images: Images
+    encoded: Latents
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All of bundle.json.
+
+    image          how pictures become images (`ImageSpec`)
+    latent_size    k
+    classes        class names, empty where there are none
+    architecture   {"name", "options"}
+    layers         rows {"part", "layer", "input", "output", "parameters", and "kernel", "stride", "padding"}, shapes
+                   without n
+    dataset        {"name", "sha256", "train", "test"}: counts of images
+    training       every setting, and steps, epochs, seconds
+    exported       UTC, ISO 8601
+    distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse
+    parity         torch against ONNX Runtime: what was compared, figures and bounds
+    golden         see `Golden`; always there in a bundle that was written
+    """
+
+    image: ImageSpec
+    latent_size: int
+    classes: tuple[str, ...]
+    architecture: dict[str, Any]
+    layers: list[dict[str, Any]]
+    dataset: dict[str, Any]
+    training: dict[str, Any]
+    exported: str
+    distortion: dict[str, Any] = field(default_factory=dict)
+    parity: dict[str, Any] = field(default_factory=dict)
+    golden: Golden | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
+        golden = self.golden and {
+            "latents": self.golden.latents.tolist(),
+            "images": base64.b64encode(self.golden.images.astype("<f4").tobytes()).decode(),
+            "encoded": self.golden.encoded.tolist(),
+        }
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        head = {"format": FORMAT, "version": VERSION}
+        return head | fields | {"image": asdict(self.image), "golden": golden}
+
+    def to_json(self) -> bytes:
+        """Return bundle.json."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Return the manifest in `data`; raises `BundleError` for anything that is not one."""
+        try:
+            fields = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise BundleError("bundle.json is not JSON") from error
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+            raise BundleError("bundle.json is not the manifest of a bundle")
+        if fields.pop("version", None) != VERSION:
+            raise BundleError("the bundle is of another version; update aetool")
+        try:
+            image, size = _image_spec(fields["image"]), _whole(fields["latent_size"], 1 << 16)
+            golden = _golden(fields["golden"], image, size)
+            kept = {name: _plain(fields[name], kind) for name, kind in PLAIN.items()}
+            return cls(image=image, latent_size=size, classes=_names(fields["classes"]), golden=golden, **kept)
+        except (KeyError, TypeError, ValueError, binascii.Error, RecursionError) as error:
+            raise BundleError(f"bundle.json is damaged or incomplete ({type(error).__name__}: {error})") from error
+
+
+PLAIN: dict[str, type] = {
+    "architecture": dict, "layers": list, "dataset": dict, "training": dict, "exported": str, "distortion": dict,
+    "parity": dict,
+}  # fmt: skip
+"""Fields that are only shown or compared, with the kind they must be."""
+
+
+def _plain(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{kind.__name__} expected")
+    return value
+
+
+def _whole(value: Any, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"a whole number from 1 to {most} expected")
+    return value
+
+
+def _image_spec(fields: dict[str, Any]) -> ImageSpec:
+    spec = ImageSpec(**fields)
+    if spec.channels not in (1, 3) or type(spec.background) is not int or not 0 <= spec.background <= 255:
+        raise ValueError("an image has 1 or 3 channels and a background from 0 to 255")
+    _whole(spec.height, 4096), _whole(spec.width, 4096)
+    return spec
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values) or len(set(values)) != len(values):
+        raise ValueError("class names must be different texts")
+    return tuple(values)
+
+
+def _golden(fields: dict[str, Any], spec: ImageSpec, size: int) -> Golden:
+    latents = check_latents(np.array(fields["latents"], np.float64), size)
+    encoded = check_latents(np.array(fields["encoded"], np.float64), size)
+    raw = base64.b64decode(fields["images"], validate=True)
+    if len(raw) != 4 * len(latents) * math.prod(spec.shape) or latents.shape != encoded.shape:
+        raise ValueError("golden values of another shape")
+    images: npt.NDArray[np.float32] = np.frombuffer(raw, "<f4").astype(np.float32).reshape(-1, *spec.shape)
+    return Golden(latents, check_images(images, spec.shape), encoded)

@@ -1,0 +1,141 @@
+"""A training run to a bundle: graphs, proof of parity, bank, manifest and card."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from aetool import datasets, metrics
+from aetool.architectures import Autoencoder
+from aetool.bank import make_bank, write_bank
+from aetool.bundle import Bundle, identity
+from aetool.datasets import Dataset
+from aetool.downloads import Report
+from aetool.errors import InvalidInput
+from aetool.manifest import Golden, Manifest
+from aetool.runtime import Codec
+from aetool.training import parity, runs
+from aetool.training.checkpoint import Progress
+from aetool.training.config import TrainConfig
+from aetool.training.graphs import folded, layer_table, to_onnx
+from aetool.training.loop import trained_network
+from aetool.types import Latents, Pixels, to_images
+
+CHUNK = 2000
+"""Images that are held as float at a time."""
+GOLDEN = 2
+TRAIN_SAMPLE = 10_000
+"""Training images whose distortion is measured."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made: the files of a bundle, its manifest, and its identity."""
+
+    files: dict[str, bytes]
+    manifest: Manifest
+    identity: str
+
+
+def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
+    """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
+
+    Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` where the
+    data set is not the one that was trained on.
+    """
+    config, sha256 = runs.read_config(run)
+    dataset = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    if dataset.sha256 != sha256:
+        raise InvalidInput(f"the data set {config.dataset} is no longer what {run} was trained on; train again")
+    network, progress = trained_network(config, dataset, run)
+    assert isinstance(network, Autoencoder)
+    torch.set_num_threads(config.threads)
+    files = _graphs(network, dataset, config.latent_size)
+    manifest = _plain_manifest(config, dataset, network, progress)
+    codec = Codec(Bundle(run.name, manifest, files, identity(files)), "cpu")
+    proof = parity.prove(network, codec, dataset.test.pixels)
+    latents = _encode(codec, dataset.train.pixels)
+    bank = make_bank(latents, dataset.train.labels, dataset.train.sources, dataset.classes, config.seed, rows)
+    manifest = replace(
+        manifest,
+        distortion=_distortion(codec, dataset, progress),
+        parity=proof,
+        golden=_golden(codec, bank.mean(None), bank.covariance(None), config.seed),
+    )
+    files |= {"bank.npz": write_bank(bank), "bundle.json": manifest.to_json()}
+    return Exported(files, manifest, codec.bundle.identity)
+
+
+def _graphs(network: Autoencoder, dataset: Dataset, latent_size: int) -> dict[str, bytes]:
+    images, latents = torch.zeros(2, *dataset.spec.shape), torch.zeros(2, latent_size)
+    return {
+        "encoder.onnx": to_onnx(network.encoder, images, "images", "latents"),
+        "decoder.onnx": to_onnx(network.decoder, latents, "latents", "images"),
+    }
+
+
+def _plain_manifest(config: TrainConfig, dataset: Dataset, network: Autoencoder, progress: Progress) -> Manifest:
+    """Return what is known before anything is measured."""
+    one = torch.zeros(1, *dataset.spec.shape)
+    layers = layer_table("encoder", folded(network.encoder), one)
+    layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.latent_size))
+    settings = config.to_dict()
+    counts = {"train": len(dataset.train.pixels), "test": len(dataset.test.pixels)}
+    done: dict[str, Any] = {"command": config.command(), "steps": progress.step, "epochs": len(progress.history)}
+    kept = {key: settings[key] for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
+    return Manifest(
+        image=dataset.spec,
+        latent_size=config.latent_size,
+        classes=dataset.classes,
+        architecture={"name": config.architecture, "options": settings["options"]},
+        layers=layers,
+        dataset={"name": dataset.name, "sha256": dataset.sha256, **counts},
+        training=done | kept | {"seconds": round(progress.seconds, 1)},
+        exported=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _encode(codec: Codec, pixels: Pixels) -> Latents:
+    return np.concatenate([codec.encode(to_images(pixels[i : i + CHUNK])) for i in range(0, len(pixels), CHUNK)])
+
+
+def _distortion(codec: Codec, dataset: Dataset, progress: Progress) -> dict[str, Any]:
+    """Measure the exported graphs: mse, psnr and ssim of the test images, mse of training images, quantiles."""
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(dataset.train.pixels))[:TRAIN_SAMPLE]
+    train = np.concatenate([mse for mse, _ in _figures(codec, dataset.train.pixels[chosen])])
+    parts = list(_figures(codec, dataset.test.pixels))
+    test = np.concatenate([mse for mse, _ in parts])
+    quantiles = np.quantile(test, np.linspace(0, 1, 101))
+    return {
+        "train": float(train.mean()),
+        "test": float(test.mean()),
+        "pca": next((entry["pca_mse"] for entry in progress.history), math.nan),
+        "psnr": float(-10 * np.log10(test).mean()),
+        "ssim": float(np.concatenate([ssim for _, ssim in parts]).mean()),
+        "quantiles": [float(f"{q:.6g}") for q in quantiles],
+    }
+
+
+def _figures(codec: Codec, pixels: Pixels) -> list[tuple[metrics.Figures, metrics.Figures]]:
+    figures = []
+    for start in range(0, len(pixels), CHUNK):
+        images = to_images(pixels[start : start + CHUNK])
+        again = codec.reconstruct(images)
+        figures.append((metrics.mse(images, again), metrics.ssim(images, again)))
+    return figures
+
+
+def _golden(codec: Codec, mean: Latents, covariance: npt.NDArray[np.float32], seed: int) -> Golden:
+    """Return values that any machine can check: latents around the mean, and no real image."""
+    drawn = np.random.default_rng(seed).standard_normal((GOLDEN, len(mean)))
+    latents = (mean + drawn * np.sqrt(np.diag(covariance))).astype(np.float32)
+    images = codec.decode(latents)
+    return Golden(latents, images, codec.encode(images))
