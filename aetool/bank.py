@@ -19,7 +19,12 @@ NEIGHBOURS = 10
 
 
 def make_bank(
-    latents: Latents, labels: Labels, sources: Sequence[str], classes: tuple[str, ...], seed: int, rows: bool = True
+    latents: Latents,
+    labels: Labels,
+    sources: Sequence[str],
+    classes: tuple[str, ...],
+    seed: int,
+    rows: bool = True,
 ) -> Bank:
     """Return the bank of all given latents: statistics of all, and at most `MAX_ROWS` rows chosen by `seed`."""
     groups = [latents[labels == label] for label in range(len(classes))] + [latents]
@@ -37,7 +42,9 @@ def make_bank(
 
 
 def _mean(group: Latents) -> Latents:
-    return group.mean(0, dtype=np.float64).astype(np.float32) if len(group) else np.zeros_like(group, shape=group.shape[1])
+    return (
+        group.mean(0, dtype=np.float64).astype(np.float32) if len(group) else np.zeros_like(group, shape=group.shape[1])
+    )
 
 
 def _covariance(group: Latents) -> npt.NDArray[np.float32]:
@@ -91,7 +98,7 @@ def _check(bank: Bank, k: int) -> None:
         raise BundleError("bank.npz does not fit its manifest")
     if not all(np.isfinite(array).all() for array in (bank.latents, bank.means, bank.covariances)):
         raise BundleError("bank.npz holds numbers that are not finite")
-    if n and not (-1 <= bank.labels.min() and bank.labels.max() < c - 1 and -1 <= bank.neighbours.min() < n):
+    if n and not (bank.labels.min() >= -1 and bank.labels.max() < c - 1 and -1 <= bank.neighbours.min() < n):
         raise BundleError("bank.npz names classes or rows that there are not")
     if n and bank.neighbours.max() >= n:
         raise BundleError("bank.npz names classes or rows that there are not")

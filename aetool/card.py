@@ -8,7 +8,6 @@ from aetool.manifest import Manifest
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
     """Return the model card in Markdown."""
     d, t, spec, data = manifest.distortion, manifest.training, manifest.image, manifest.dataset
-    parameters = {part: sum(r["parameters"] for r in manifest.layers if r["part"] == part) for part in ("encoder", "decoder")}
     kind = "grey" if spec.channels == 1 else "colour"
     return f"""# {name}
 
@@ -22,9 +21,10 @@ An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of 
 |---|---|
 | Data | {data["name"]}: {data["train"]:,} training and {data["test"]:,} test images, sha256 `{data["sha256"][:16]}…` |
 | Classes | {", ".join(manifest.classes) or "none"} |
-| Architecture | {manifest.architecture["name"]} {manifest.architecture["options"]}; parameters: encoder {parameters["encoder"]:,}, decoder {parameters["decoder"]:,} |
+| Architecture | {_architecture(manifest)} |
 | Training | {t["epochs"]} epochs, {t["steps"]:,} steps of {t["batch_size"]}, {t["seconds"]:.0f} s |
-| Distortion (mse per value in [0, 1]) | test **{d["test"]:.5f}**, training {d["train"]:.5f}; PCA with {manifest.latent_size} components on test {d["pca"]:.5f} |
+| Test mse | **{d["test"]:.5f}** per value in [0, 1]; PCA with {manifest.latent_size} components {d["pca"]:.5f} |
+| Training mse | {d["train"]:.5f} |
 | Test PSNR, SSIM | {d["psnr"]:.2f} dB, {d["ssim"]:.4f} |
 | Exported | {manifest.exported} |
 
@@ -37,9 +37,18 @@ Made by:
 
 ## Intended use and limits
 
-It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest thing it knows.
+It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
 {_bank_note(has_rows)}
 """
+
+
+def _architecture(manifest: Manifest) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in manifest.architecture["options"].items())
+    parts = [
+        f"{part} {sum(row['parameters'] for row in manifest.layers if row['part'] == part):,}"
+        for part in ("encoder", "decoder")
+    ]
+    return f"{manifest.architecture['name']}, {options}; parameters: {', '.join(parts)}"
 
 
 def _example(name: str, manifest: Manifest) -> str:
@@ -59,7 +68,7 @@ def _parity(manifest: Manifest) -> str:
 def _bank_note(has_rows: bool) -> str:
     if has_rows:
         return (
-            "The bank holds latents of training images: whoever has the bundle can decode near copies of those images.\n"
-            "`aetool export --no-bank` leaves them out."
+            "The bank holds latents of training images: whoever has the bundle can decode near copies of them.\n"
+            "`aetool export --no-bank` leaves these latents out."
         )
     return "The bank holds statistics of the training latents only, no latents of single images."

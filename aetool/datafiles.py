@@ -44,7 +44,9 @@ def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     for side in shape:
         count *= side
     if count != len(data) - 4 - 4 * dimensions:
-        raise InvalidInput(f"{name} says {' x '.join(map(str, shape))} and holds {len(data) - 4 - 4 * dimensions} bytes")
+        raise InvalidInput(
+            f"{name} says {' x '.join(map(str, shape))} and holds {len(data) - 4 - 4 * dimensions} bytes"
+        )
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 

@@ -52,7 +52,10 @@ def load(name: str, seed: int, data_dir: str | None = None, report: Report = lam
         labelled, title = DATASETS[name](data_dir, report), name
     elif Path(name).is_file():
         path = Path(name)
-        labelled, title = (read_npz if path.suffix == ".npz" else read_idx_pair)(path), path.name.split(".")[0]
+        labelled, title = (
+            (read_npz if path.suffix == ".npz" else read_idx_pair)(path),
+            path.name.split(".")[0],
+        )
     else:
         hint = did_you_mean(name, list(DATASETS))
         raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or an idx or .npz file")
@@ -74,8 +77,8 @@ def _check(data: Labelled, name: str) -> None:
 
 def _digest(data: Labelled) -> str:
     digest = hashlib.sha256(repr((data.pixels.shape, data.classes, data.train_count)).encode())
-    digest.update(np.ascontiguousarray(data.pixels))
-    digest.update(np.ascontiguousarray(data.labels, dtype="<i8"))
+    digest.update(np.ascontiguousarray(data.pixels).data)
+    digest.update(np.ascontiguousarray(data.labels, dtype="<i8").data)
     return digest.hexdigest()
 
 
@@ -153,10 +156,26 @@ MNIST = _idx_set(
     ("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
     tuple("0123456789"),
     (
-        Pinned("train-images-idx3-ubyte", 47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-        Pinned("train-labels-idx1-ubyte", 60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-        Pinned("t10k-images-idx3-ubyte", 7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-        Pinned("t10k-labels-idx1-ubyte", 10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        Pinned(
+            "train-images-idx3-ubyte",
+            47040016,
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        Pinned(
+            "train-labels-idx1-ubyte",
+            60008,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        Pinned(
+            "t10k-images-idx3-ubyte",
+            7840016,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        Pinned(
+            "t10k-labels-idx1-ubyte",
+            10008,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
     ),
 )
 FASHION_MNIST = _idx_set(
@@ -167,10 +186,26 @@ FASHION_MNIST = _idx_set(
     ),
     ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot"),
     (
-        Pinned("train-images-idx3-ubyte", 47040016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-        Pinned("train-labels-idx1-ubyte", 60008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-        Pinned("t10k-images-idx3-ubyte", 7840016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-        Pinned("t10k-labels-idx1-ubyte", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        Pinned(
+            "train-images-idx3-ubyte",
+            47040016,
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        ),
+        Pinned(
+            "train-labels-idx1-ubyte",
+            60008,
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        ),
+        Pinned(
+            "t10k-images-idx3-ubyte",
+            7840016,
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        ),
+        Pinned(
+            "t10k-labels-idx1-ubyte",
+            10008,
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
     ),
 )
 

@@ -86,11 +86,11 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def did_you_mean(name: str, names: list[str]) -> str:
-    """Return «, did you mean X?» for the nearest of `names`, or nothing."""
+    """Return « (did you mean X?)» for the nearest of `names`, or nothing."""
     from difflib import get_close_matches
 
     nearest = get_close_matches(name, names, n=1)
-    return f", did you mean «{nearest[0]}»?" if nearest else ""
+    return f" (did you mean «{nearest[0]}»?)" if nearest else ""
 
 
 def reason(error: OSError) -> str:

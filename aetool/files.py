@@ -11,16 +11,15 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from aetool.errors import ReadWriteError, RunInUse, printable, reason
 
-try:
+if sys.platform != "win32":  # there, no advisory locks, so nothing is ever swept, and folders cannot be flushed
     import fcntl
-except ImportError:  # Windows: no advisory locks, so nothing is ever swept there
-    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".aetool-tmp"
 _swept: set[Path] = set()
@@ -30,8 +29,8 @@ _swept: set[Path] = set()
 def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary beside `path` for writing; on leaving without an error it takes the place of `path`.
 
-    A link is followed and the permissions of an existing file are kept, as `cp` does. What is no regular file (a device,
-    a FIFO) is written in place. `sync=False` leaves flushing to one `sync_all()` at the end, for folders of many files.
+    A link is followed and the permissions of an existing file are kept, as `cp` does. What is no regular file (a
+    device, a FIFO) is written in place. `sync=False` leaves flushing to one `sync_all()` at the end, for many files.
     """
     with writing(path):
         target = path.resolve()
@@ -97,7 +96,7 @@ def _exchange(temporary: Path, target: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flush the names in `folder` to the disk (where the system can)."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -172,7 +171,7 @@ def safe_name(text: str) -> str:
 
 def sweep(folder: Path) -> None:
     """Remove temporaries that dead processes left in `folder`; looks once a folder and process."""
-    if fcntl is None or folder in _swept:
+    if sys.platform == "win32" or folder in _swept:
         return
     _swept.add(folder)
     for path in folder.glob(f".*{TEMPORARY}"):
@@ -211,7 +210,7 @@ def _temporary_name(name: str) -> str:
 
 def _lock(descriptor: int) -> bool:
     """Take the lock of an open file without waiting; False while another process holds it."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,12 +17,14 @@ from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteErr
 from aetool.files import read_file
 from aetool.types import Images, Pixels, to_images
 
-SUFFIXES = frozenset(".png .jpg .jpeg .gif .bmp .webp .tif .tiff .ppm .pgm".split())
+SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
 MAX_PIXELS = 100_000_000
 """Images of more pixels than this are refused before they are decoded."""
 
-DECODE_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, AttributeError, EOFError,
-                 OverflowError, MemoryError, NotImplementedError, RuntimeError, AssertionError, struct.error)  # fmt: skip
+DECODE_ERRORS = (
+    OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, EOFError, OverflowError, MemoryError,
+    RuntimeError, AssertionError, struct.error,
+)  # fmt: skip
 """What Pillow raises for corrupt files."""
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, with an error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,8 @@ def lerp(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], t: Times) -> np
 def slerp(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], t: Times) -> npt.NDArray[np.float64]:
     """Along the arc that turns a into b: (sin((1 - t) o) a + sin(t o) b) / sin o, o the angle between them.
 
-    Shoemake, «Animating rotation with quaternion curves», SIGGRAPH 1985. Keeps the length where lerp would dip; (nearly)
-    parallel or opposite keys, which have no one arc, go in a straight line.
+    Shoemake, «Animating rotation with quaternion curves», SIGGRAPH 1985. Keeps the length where lerp would dip. Keys
+    that are (nearly) parallel or opposite have no one arc and go in a straight line.
     """
     lengths = np.linalg.norm(a) * np.linalg.norm(b)
     cosine = np.clip(a @ b / lengths, -1, 1) if lengths > 0 else 1.0
@@ -46,7 +47,7 @@ def path(keys: Latents, steps: int, method: Method = lerp) -> Latents:
         raise UsageError("a path needs at least two keys and two steps")
     wide = keys.astype(np.float64)
     times = np.linspace(0, 1, steps)[:-1, None]
-    stretches = [method(a, b, times) for a, b in zip(wide[:-1], wide[1:], strict=True)]
+    stretches = [method(a, b, times) for a, b in pairwise(wide)]
     return np.concatenate([*stretches, wide[-1:]]).astype(np.float32)
 
 

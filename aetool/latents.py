@@ -1,7 +1,7 @@
 """Latents in files and pipes: JSON Lines, .npz and .npy, read and written as streams of batches.
 
-A record is one line, `{"source", "class"?, "model", "latent": […]}`; .npz holds the same as arrays `latents`, `sources`,
-`classes` and `model`. A bare list on a line, or an .npy of shape (n, k), has no source and names no model.
+A record is one line, `{"source", "class"?, "model", "latent": […]}`; .npz holds the same as arrays `latents`,
+`sources`, `classes` and `model`. A bare list on a line, or an .npy of shape (n, k), has no source and names no model.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str |
         record = {"latent": record}
     latent = record.get("latent") if isinstance(record, dict) else None
     if not isinstance(latent, list) or not latent or not all(type(v) in (int, float) for v in latent):
-        raise InvalidInput(f'line {number} of {name} has no «latent», a list of numbers')
+        raise InvalidInput(f"line {number} of {name} has no «latent», a list of numbers")
     texts = [record.get("source", f"{name}#{number}"), record.get("class"), record.get("model")]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise InvalidInput(f"line {number} of {name}: source, class and model must be text")

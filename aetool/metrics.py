@@ -18,7 +18,8 @@ Figures = npt.NDArray[np.float64]
 def mse(x: Images, x_hat: Images) -> Figures:
     """Mean squared error per image: the quadratic distortion ||x - x_hat||^2 divided by the number of values."""
     difference = x.astype(np.float64) - x_hat
-    return np.square(difference).mean(axis=(1, 2, 3))
+    figures: Figures = np.square(difference).mean(axis=(1, 2, 3))
+    return figures
 
 
 def psnr(x: Images, x_hat: Images) -> Figures:

@@ -47,4 +47,5 @@ def others_nearest(latents: Latents, rows: Rows, m: int) -> Rows:
     found, _ = nearest(latents[rows], latents, m + 1)
     own = found == rows[:, None]
     own[:, -1] |= ~own.any(1)  # among many equal latents the row itself may not be found: drop the farthest
-    return found[~own].reshape(len(rows), found.shape[1] - 1)
+    others: Rows = found[~own].reshape(len(rows), found.shape[1] - 1)
+    return others

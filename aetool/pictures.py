@@ -201,7 +201,7 @@ def half_blocks(pixels: Pixels, colour: bool = True) -> str:
 
 def shrink(pixels: Pixels, width: int) -> Pixels:
     """Return (n, c, h, w) scaled down to at most `width` columns, proportions kept."""
-    n, _, h, w = pixels.shape
+    _, _, h, w = pixels.shape
     if w <= width:
         return pixels
     size = (width, max(1, round(h * width / w)))

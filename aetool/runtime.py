@@ -68,7 +68,12 @@ class Codec:
         return self._open("decoder.onnx", "latents", (self.bundle.manifest.latent_size,), "images", self.spec.shape)
 
     def _open(
-        self, name: str, source: str, source_shape: tuple[int, ...], target: str, target_shape: tuple[int, ...]
+        self,
+        name: str,
+        source: str,
+        source_shape: tuple[int, ...],
+        target: str,
+        target_shape: tuple[int, ...],
     ) -> ort.InferenceSession:
         session = open_session(self.bundle.files[name], self.device, self.threads)
         for node, tensor, shape in (

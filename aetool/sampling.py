@@ -88,4 +88,8 @@ def rng_for(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-SAMPLERS: dict[str, Neighbours | Mix | Gaussian] = {"neighbours": Neighbours(), "mix": Mix(), "gaussian": Gaussian()}
+SAMPLERS: dict[str, Neighbours | Mix | Gaussian] = {
+    "neighbours": Neighbours(),
+    "mix": Mix(),
+    "gaussian": Gaussian(),
+}

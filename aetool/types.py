@@ -31,7 +31,8 @@ def to_images(pixels: Pixels) -> Images:
 
 def to_pixels(images: Images) -> Pixels:
     """Return images in [0, 1] as uint8 pixels, rounded to the nearest."""
-    return np.rint(images * np.float32(255)).astype(np.uint8)
+    pixels: Pixels = np.rint(images * np.float32(255)).astype(np.uint8)
+    return pixels
 
 
 def check_images(array: npt.NDArray[Any], shape: tuple[int, int, int]) -> Images:

@@ -1,8 +1,8 @@
 """How images are halved down to 4-7 pixels a side, and doubled back without output padding.
 
-A transposed convolution maps a side i to o = (i - 1) s + k - 2 p (Dumoulin and Visin, «A guide to convolution arithmetic
-for deep learning», 2016, relationship 13 without output padding). An even side comes from k = 4, s = 2, p = 1: o = 2 i; an
-odd one from k = 3, s = 2, p = 1: o = 2 i - 1. A side that is small enough already is kept by k = 3, s = 1, p = 1.
+A transposed convolution maps a side i to o = (i - 1) s + k - 2 p (Dumoulin and Visin, «A guide to convolution
+arithmetic for deep learning», 2016, relationship 13). An even side comes from k = 4, s = 2, p = 1: o = 2 i; an odd one
+from k = 3, s = 2, p = 1: o = 2 i - 1. A side that is small enough already is kept by k = 3, s = 1, p = 1.
 """
 
 from __future__ import annotations

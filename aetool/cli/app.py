@@ -51,7 +51,8 @@ def _version(wanted: bool) -> None:
 def _top(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:

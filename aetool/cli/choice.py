@@ -48,7 +48,8 @@ def matching(batches: Iterable[LatentBatch], bundle: Bundle, talk: Talk) -> Iter
     for batch in batches:
         if batch.model is not None and batch.model != bundle.identity:
             raise InvalidInput(
-                f"these latents are of model {batch.model}, not of {bundle.name} ({bundle.identity}); name theirs with -m"
+                f"these latents are of model {batch.model}, not of {bundle.name} ({bundle.identity}); "
+                "name theirs with -m"
             )
         size = bundle.manifest.latent_size
         if batch.latents.shape[1] != size:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def decode(
-    latents: Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")] = "-",
+    latents: Annotated[
+        str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")
+    ] = "-",
     output: params.Output = None,
     model: params.Model = None,
     scale: params.Scale = None,

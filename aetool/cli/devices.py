@@ -6,7 +6,9 @@ from aetool.cli import params
 
 
 def devices(as_json: params.AsJson = False) -> None:
-    """Show what this machine can run on, and for what it cannot, why and how to mend it."""
+    """Show what this machine can run on.
+
+    For what it cannot, why, and what to type to mend it."""
     from aetool import runtime
     from aetool.cli.report import as_json as to_json
     from aetool.cli.report import as_table

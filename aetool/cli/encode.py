@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def encode(
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin."),
+    ] = None,
     output: params.LatentOutput = None,
     model: params.Model = None,
     files_from: params.FilesFrom = None,

@@ -10,11 +10,15 @@ from aetool.cli import params
 
 
 def explain(
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES…", help="Pictures that aetool made, or - for stdin.")],
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURES…", help="Pictures that aetool made, or - for stdin.")
+    ],
     as_json: params.AsJson = False,
     quiet: params.Quiet = False,
 ) -> None:
-    """Show what pictures say of their making: model, command and seed."""
+    """Show how pictures were made.
+
+    Pictures of aetool carry model, command and seed in their text fields."""
     import json
     from pathlib import Path
 

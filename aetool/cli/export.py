@@ -8,15 +8,25 @@ import typer
 
 from aetool.cli import params
 
+Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
+Folder = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FOLDER", help="Where to write. Default: the first free models/NAME."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the bundle at -o.")]
+NoBank = Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")]
+
 
 def export(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write. Default: the first free models/NAME.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the bundle at -o.")] = False,
-    no_bank: Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")] = False,
+    run: Run = None,
+    output: Folder = None,
+    force: Force = False,
+    no_bank: NoBank = False,
     quiet: params.Quiet = False,
-) -> None:  # fmt: skip
-    """Write a trained model as a bundle of two ONNX graphs, proven equal to torch; prints its folder."""
+) -> None:
+    """Write a trained model as a bundle of two ONNX graphs.
+
+    Proves first that they compute what torch computes. Prints the folder of the bundle."""
     from pathlib import Path
 
     from aetool import bundle

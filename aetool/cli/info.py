@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def info(
-    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Bundle to show. Default: list those found.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Bundle to show. Default: list those found.")
+    ] = None,
     model: params.Model = None,
     as_json: params.AsJson = False,
 ) -> None:
-    """Show the manifest and the layers of a model, or without one the models found."""
+    """Show what a model is, or which models there are."""
     from aetool.bundle import Bundle
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
@@ -89,10 +91,22 @@ def _summary(bundle: Bundle) -> str:
 
 
 def _layers(layers: list[dict[str, Any]]) -> str:
-    """Return the layer table; for a ConvTranspose2d with its output size worked out, o = (i - 1) s + k - 2 p."""
+    """Return the layer table; for a ConvTranspose2d with its output size worked out, o = (i-1)s + k - 2p."""
     from aetool.cli.report import as_table
 
-    rows = [["part", "layer", "input", "output", "kernel", "stride", "padding", "parameters", "output size"]]
+    rows = [
+        [
+            "part",
+            "layer",
+            "input",
+            "output",
+            "kernel",
+            "stride",
+            "padding",
+            "parameters",
+            "o = (i-1)s + k - 2p",
+        ]
+    ]
     for row in layers:
         shapes = [" x ".join(map(str, row[key])) for key in ("input", "output")]
         sizes = [" x ".join(map(str, row.get(key, []))) for key in ("kernel", "stride", "padding")]
@@ -103,5 +117,5 @@ def _layers(layers: list[dict[str, Any]]) -> str:
 
 def _worked_out(row: dict[str, Any]) -> str:
     axes = zip(row["input"][1:], row["kernel"], row["stride"], row["padding"], strict=True)
-    worked = [f"({i} - 1) {s} + {k} - 2 {p} = {(i - 1) * s + k - 2 * p}" for i, k, s, p in axes]
+    worked = [f"({i}-1)*{s} + {k} - 2*{p} = {(i - 1) * s + k - 2 * p}" for i, k, s, p in axes]
     return ", ".join(dict.fromkeys(worked))

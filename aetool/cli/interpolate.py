@@ -10,10 +10,24 @@ from aetool.cli import params
 
 
 def interpolate(
-    keys: Annotated[list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")],
+    keys: Annotated[
+        list[str],
+        typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin."),
+    ],
     output: params.Output = None,
-    steps: Annotated[int, typer.Option("--steps", min=2, max=100_000, help="Pictures from each key to the next, both counted.")] = 10,
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="lerp (a straight line) or slerp (an arc).")] = "lerp",
+    steps: Annotated[
+        int,
+        typer.Option(
+            "--steps",
+            metavar="N",
+            min=2,
+            max=100_000,
+            help="Pictures from each key to the next, both counted.",
+        ),
+    ] = 10,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="lerp (a straight line) or slerp (an arc).")
+    ] = "lerp",
     as_latents: params.AsLatents = False,
     model: params.Model = None,
     scale: params.Scale = None,

@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 Model = Annotated[
-    str | None, typer.Option("-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped.")
+    str | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped."),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Threads that one run of a graph may use.")]
+Threads = Annotated[
+    int,
+    typer.Option("--threads", metavar="N", min=1, max=1024, help="Threads that one run of a graph may use."),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
 Output = Annotated[
     str | None,
@@ -26,18 +30,32 @@ LatentOutput = Annotated[
 AsLatents = Annotated[bool, typer.Option("--latents", help="Write latents instead of pictures.")]
 Scale = Annotated[
     int | None,
-    typer.Option("--scale", min=1, max=64, help="Enlarge by this whole factor. Default: tiles get at least 64 pixels."),
+    typer.Option(
+        "--scale",
+        metavar="N",
+        min=1,
+        max=64,
+        help="Enlarge by this whole factor. Default: tiles get at least 64 pixels.",
+    ),
 ]
-Fps = Annotated[float, typer.Option("--fps", min=0.1, max=100, help="Pictures a second of an animation.")]
+Fps = Annotated[float, typer.Option("--fps", metavar="F", min=0.1, max=100, help="Pictures a second of an animation.")]
 NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Do not write model, command and seed into pictures.")]
 Seed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="The same seed gives the same pictures. Default: a new one, told on stderr.")
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        help="The same seed gives the same pictures. Default: a new one, told on stderr.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 FilesFrom = Annotated[
-    str | None, typer.Option("--files-from", metavar="FILE", help="Read names of inputs from FILE, or - for stdin, one a line.")
+    str | None,
+    typer.Option("--files-from", metavar="FILE", help="Read names of inputs from FILE, or - for stdin, one a line."),
 ]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Names in --files-from end with NUL instead of a newline.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option of the method; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set an option of the method; may be repeated."),
 ]

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 def reconstruct(
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin."),
+    ] = None,
     output: params.Output = None,
     model: params.Model = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the distortion of each image, one JSON line each.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the distortion of each image, one JSON line each.")
+    ] = False,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
     scale: params.Scale = None,

@@ -45,15 +45,28 @@ class Talk:
     def progress(self, title: str, total: int | None) -> Iterator[Advance]:
         """Show a bar on a terminal, and nothing elsewhere."""
         if not self.shows_progress:
-            yield lambda done, text="": None
+            yield _nothing
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn(title), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}", markup=False))
+        columns = (
+            TextColumn(title),
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+        )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total, text="")
-            yield lambda done, text="": bar.update(task, completed=done, text=text)
+
+            def advance(done: int, text: str) -> None:
+                bar.update(task, completed=done, text=text)
+
+            yield advance
+
+
+def _nothing(done: int, text: str) -> None:
+    """Progress that nobody sees."""
 
 
 def as_json(value: Any) -> str:
@@ -68,7 +81,9 @@ def as_table(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     lines = [
-        "  ".join(cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in cells
     ]
     return "".join(line.rstrip() + "\n" for line in lines)

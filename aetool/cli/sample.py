@@ -10,11 +10,20 @@ from aetool.cli import params
 
 
 def sample(
-    digit: Annotated[int | None, typer.Option("--digit", help="Class to sample, where the classes are digits.")] = None,
-    class_name: Annotated[str | None, typer.Option("--class", metavar="NAME", help="Class to sample. Default: the whole bank.")] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1_000_000, help="How many new images.")] = 16,
+    digit: Annotated[
+        int | None,
+        typer.Option("--digit", metavar="D", help="Class to sample, where the classes are digits."),
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Class to sample. Default: the whole bank.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option("-n", "--count", metavar="N", min=1, max=1_000_000, help="How many new images.")
+    ] = 16,
     output: params.Output = None,
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="neighbours, mix or gaussian.")] = "neighbours",
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="neighbours, mix or gaussian.")
+    ] = "neighbours",
     settings: params.Settings = None,
     seed: params.Seed = None,
     as_latents: params.AsLatents = False,
@@ -26,7 +35,9 @@ def sample(
     threads: params.Threads = 1,
     quiet: params.Quiet = False,
 ) -> None:
-    """Make new images, of a class or of everything the model knows.
+    """Make new images of a class.
+
+    Without a class, of everything the model knows.
 
     Options of the methods, for --set: neighbours: count=50 low=0.3 high=0.7; mix: m=2 concentration=1; gaussian: none.
     """

@@ -22,7 +22,8 @@ from aetool.errors import (
 if TYPE_CHECKING:
     from aetool.images import Failure, ImageFile
 
-def stdin() -> IO[bytes]:
+
+def stdin() -> BinaryIO:
     """Return stdin as bytes; raises `UsageError` where a person sits at it, `ReadWriteError` where it is closed."""
     if sys.stdin is None:
         raise ReadWriteError("stdin is closed; name a file instead")
@@ -119,8 +120,8 @@ class Failures:
 def open_input(name: str) -> BinaryIO:
     """Open a file of latents, or - for stdin; raises `ReadWriteError`."""
     if name == "-":
-        return stdin()  # type: ignore[return-value]
+        return stdin()
     try:
-        return open(name, "rb")  # noqa: PTH123, SIM115
+        return open(name, "rb")  # noqa: PTH123
     except OSError as error:
         raise ReadWriteError(f"could not read {printable(name)}: {reason(error)}") from error

@@ -20,24 +20,59 @@ if TYPE_CHECKING:
     from aetool.training.loop import Trainer
 
 
-def train(
-    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="digits (built in), mnist, fashion-mnist, or an idx or .npz file; with --resume a run. Default: digits.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")] = False,
-    architecture: Annotated[str | None, typer.Option("--arch", metavar="NAME", help="Architecture. Default: conv.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the architecture, as widths=32,64 or depth=1; may be repeated.")] = None,
-    latent_size: Annotated[int | None, typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Default: enough for 2,500 steps, at least 10.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images a step. Default: 128.")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="Peak learning rate. Default: 0.01.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and split. Default: 0.")] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda. Default: auto.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="Threads. Default: one a core. Part of the result, to the last bit.")] = None,
-    data_dir: Annotated[str | None, typer.Option("--data-dir", metavar="DIR", help="Where named data sets lie. Default: $AETOOL_DATA, then the cache, then a download.")] = None,
-    quiet: params.Quiet = False,
-) -> None:  # fmt: skip
-    """Train an autoencoder; prints the run folder.
+Dataset = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATASET]",
+        help="digits (built in), mnist, fashion-mnist, or an idx or .npz file; with --resume a run. Default: digits.",
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
+Architecture = Annotated[str | None, typer.Option("--arch", metavar="NAME", help="Architecture. Default: conv.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Option of the architecture, as widths=32,64 or depth=1; may be repeated."
+    ),
+]
+LatentSize = Annotated[int | None, typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="Default: 2,500 steps, at least 10 epochs.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Images a step. Default: 128.")]
+LearningRate = Annotated[float | None, typer.Option("--lr", metavar="X", help="Peak learning rate. Default: 0.01.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="For weights, order and split. Default: 0.")]
+TrainDevice = Annotated[str | None, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda. Default: auto.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="Default: one a core. The last bits of the weights depend on it."),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where named data sets lie. Default: $AETOOL_DATA, then the cache, then a download.",
+    ),
+]
 
-    Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+
+def train(
+    dataset: Dataset = None,
+    resume: Resume = False,
+    architecture: Architecture = None,
+    settings: Options = None,
+    latent_size: LatentSize = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: LearningRate = None,
+    seed: Seed = None,
+    device: TrainDevice = None,
+    threads: Threads = None,
+    data_dir: DataDir = None,
+    quiet: params.Quiet = False,
+) -> None:
+    """Train an autoencoder.
+
+    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
     """
     from aetool.cli.sinks import write_stdout
     from aetool.files import run_lock

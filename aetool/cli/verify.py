@@ -16,7 +16,9 @@ def verify(
     threads: params.Threads = 1,
     quiet: params.Quiet = False,
 ) -> None:
-    """Prove a bundle on this machine: sums, graphs, and golden values."""
+    """Prove that a bundle works on this machine.
+
+    Checks the sums of its files, opens its graphs, and compares golden values."""
     from aetool.cli.choice import choose_bundle
     from aetool.cli.report import Talk, as_table
     from aetool.cli.report import as_json as to_json
@@ -27,9 +29,14 @@ def verify(
     bundle = choose_bundle(model, Talk(quiet))
     proof = check_golden(Codec(bundle, device, threads))
     if as_json:
-        write_stdout(to_json({"model": bundle.name, "identity": bundle.identity, "files": sorted(bundle.files)} | proof))
+        write_stdout(
+            to_json({"model": bundle.name, "identity": bundle.identity, "files": sorted(bundle.files)} | proof)
+        )
         return
     found, bounds = proof["found"], proof["bounds"]
-    rows = [["sums", "ok", f"{len(bundle.files)} files"], ["bank", "ok", f"{len(bundle.bank().latents)} latents"]]
+    rows = [
+        ["sums", "ok", f"{len(bundle.files)} files"],
+        ["bank", "ok", f"{len(bundle.bank().latents)} latents"],
+    ]
     rows += [[f"golden {name}", "ok", f"{found[name]:.1e} of {bounds[name]:g} on {proof['device']}"] for name in found]
     write_stdout(as_table([[f"{bundle.name} {bundle.identity}", "", ""], *rows]))

@@ -1,7 +1,7 @@
 """Checkpoints: tensors as safetensors, all else as JSON that holds their sha256. No pickle.
 
-A checkpoint is `STEP.safetensors` and `STEP.json`; the JSON is written last and makes it one. The two newest are kept, and
-the older is deleted only when the newest has been read back.
+A checkpoint is `STEP.safetensors` and `STEP.json`; the JSON is written last and makes it one. The two newest are kept,
+and an older one is deleted only when the newest has been read back.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ DEVICES = ("auto", "cpu", "cuda")
 class TrainConfig:
     """All that the weights follow from, together with the data: kept in the run folder as config.json.
 
-    epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads are
-    part of it because sums on a CPU depend on them in the last bit.
+    epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads
+    are part of it because sums on a CPU depend on them in the last bit.
     """
 
     dataset: str = "digits"
@@ -99,7 +99,7 @@ class TrainConfig:
     def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
         """Return the settings that `to_dict` gave; raises `BundleError` for anything else."""
         try:
-            options = type(lookup(ARCHITECTURES, data["architecture"], "architecture"))
+            options: Any = type(lookup(ARCHITECTURES, data["architecture"], "architecture"))
             given = {key: tuple(v) if isinstance(v, list) else v for key, v in data["options"].items()}
             known = {f.name for f in fields(cls)}
             return cls(**{k: v for k, v in data.items() if k in known} | {"options": options(**given)})

@@ -18,8 +18,9 @@ def reconstruct(network: nn.Module, pixels: Pixels, device: torch.device | str =
     """Return the reconstructions (n, c, h, w) of uint8 pixels, on the CPU; leaves the network in the mode it had."""
     mode = network.training
     network.eval()
+    batches = torch.split(torch.from_numpy(to_images(pixels)), BATCH)
     with torch.inference_mode():
-        parts = [network(batch.to(device)).cpu() for batch in torch.from_numpy(to_images(pixels)).split(BATCH)]
+        parts = [network(batch.to(device)).cpu() for batch in batches]
     network.train(mode)
     return torch.cat(parts)
 

@@ -88,7 +88,11 @@ def _plain_manifest(config: TrainConfig, dataset: Dataset, network: Autoencoder,
     layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.latent_size))
     settings = config.to_dict()
     counts = {"train": len(dataset.train.pixels), "test": len(dataset.test.pixels)}
-    done: dict[str, Any] = {"command": config.command(), "steps": progress.step, "epochs": len(progress.history)}
+    done: dict[str, Any] = {
+        "command": config.command(),
+        "steps": progress.step,
+        "epochs": len(progress.history),
+    }
     kept = {key: settings[key] for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
     return Manifest(
         image=dataset.spec,

@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import onnx
@@ -81,12 +82,10 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def _fold_sequence(layers: nn.Sequential) -> None:
-    before: nn.Module | None = None
-    for name, layer in list(layers.named_children()):
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and before is not None:
-            setattr(layers, before_name, _fuse(before, layer))
+    for (before, _), (name, layer) in pairwise(list(layers.named_children())):
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            setattr(layers, before, _fuse(getattr(layers, before), layer))
             setattr(layers, name, nn.Identity())
-        before, before_name = layer, name
 
 
 def _fuse(layer: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:

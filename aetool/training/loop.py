@@ -113,7 +113,7 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def reports(self) -> Iterator[Report]:
-        """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every `REPORT_EVERY` seconds."""
+        """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second."""
         pixels = torch.from_numpy(self.dataset.train.pixels).to(self.device)
         self.floor = self._pca_floor()
         while not self.finished:

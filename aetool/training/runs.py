@@ -40,7 +40,10 @@ def find(name: str | None) -> Path:
 def all_runs() -> list[Path]:
     """Return the run folders in ./runs, oldest first."""
     with reading(RUNS):
-        return sorted((p.parent for p in RUNS.glob("*/config.json")), key=lambda p: (p / "config.json").stat().st_mtime_ns)
+        return sorted(
+            (p.parent for p in RUNS.glob("*/config.json")),
+            key=lambda p: (p / "config.json").stat().st_mtime_ns,
+        )
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:
