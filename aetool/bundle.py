@@ -56,7 +56,7 @@ class Bundle:
         files, sums = _read_files(path)
         _check_sums(path, files, sums)
         manifest = Manifest.from_json(files["bundle.json"])
-        return cls(path.resolve().name, manifest, files, identity(files))
+        return cls(path.name if path.name not in ("", "..") else path.resolve().name, manifest, files, identity(files))
 
     def bank(self) -> Bank:
         """Return the bank of the bundle; raises `BundleError`."""

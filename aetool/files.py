@@ -39,9 +39,9 @@ def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
                 yield stream
             return
         sweep(target.parent)
-        temporary, descriptor = _create(target)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
+        temporary = _temporary(target)
+        try:  # from before it exists: a signal may come at any moment
+            with os.fdopen(_create(temporary), "wb") as stream:
                 if target.exists():
                     temporary.chmod(stat.S_IMODE(target.stat().st_mode))
                 yield stream
@@ -68,30 +68,49 @@ def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False
         target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
-        temporary = target.with_name(_temporary_name(target.name))
-        temporary.mkdir()
-        descriptor = os.open(temporary, os.O_RDONLY)
+        temporary = _temporary(target)
         try:
-            _lock(descriptor)
-            for name, data in files.items():
-                write_file(temporary / name, data)
-            sync_folder(temporary)
-            if replace and target.exists():
-                _exchange(temporary, target)
-            else:
-                temporary.rename(target)
-            sync_folder(target.parent)
+            temporary.mkdir()
+            with _locked_folder(temporary):
+                for name, data in files.items():
+                    write_file(temporary / name, data)
+                sync_folder(temporary)
+                if replace and target.exists():
+                    _exchange(temporary, target)
+                else:
+                    temporary.rename(target)
+                sync_folder(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            os.close(descriptor)
 
 
-def _exchange(temporary: Path, target: Path) -> None:
-    """Put `temporary` in the place of the folder `target`; in between, the old one waits under a temporary name."""
-    old = target.with_name(_temporary_name(target.name))
-    target.rename(old)
-    temporary.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+@contextlib.contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Swap two folders in one step, so that there is never none; where the system cannot, in two."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(new), os.fsencode(old)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*paths, 2)  # RENAME_SWAP
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(-100, paths[0], -100, paths[1], 2)  # AT_FDCWD, RENAME_EXCHANGE
+    else:
+        failed = -1
+    if failed:
+        aside = old.with_name(f"{old.name}.old-{secrets.token_hex(4)}")
+        old.rename(aside)
+        new.rename(old)
+        aside.rename(new)
 
 
 def sync_folder(folder: Path) -> None:
@@ -192,20 +211,19 @@ def _remove_if_dead(path: Path) -> None:
         os.close(descriptor)
 
 
-def _create(target: Path) -> tuple[Path, int]:
-    """Create and lock a temporary beside `target`; again if a sweep took it before the lock was ours."""
+def _create(temporary: Path) -> int:
+    """Create and lock a temporary; again if a sweep took it before the lock was ours."""
     while True:
-        temporary = target.with_name(_temporary_name(target.name))
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         _lock(descriptor)
         if temporary.exists():
-            return temporary, descriptor
+            return descriptor
         os.close(descriptor)
 
 
-def _temporary_name(name: str) -> str:
-    kept = os.fsencode(name)[:200]  # names end at 255 bytes
-    return f".{os.fsdecode(kept)}.{secrets.token_hex(4)}{TEMPORARY}"
+def _temporary(target: Path) -> Path:
+    kept = os.fsencode(target.name)[:200]  # names end at 255 bytes
+    return target.with_name(f".{os.fsdecode(kept)}.{secrets.token_hex(4)}{TEMPORARY}")
 
 
 def _lock(descriptor: int) -> bool:

@@ -190,7 +190,7 @@ def half_blocks(pixels: Pixels, colour: bool = True) -> str:
         rgb = np.concatenate([rgb, np.zeros_like(rgb[:, :1])], axis=1)
     upper, lower = rgb[:, 0::2].transpose(1, 2, 0), rgb[:, 1::2].transpose(1, 2, 0)
     if not colour:
-        levels = (upper.astype(int).sum(2) + lower.sum(2)) * 5 // (6 * 256)
+        levels = (upper.astype(int).sum(2) + lower.astype(int).sum(2)) * 5 // (6 * 256)
         return "".join("".join(" ░▒▓█"[level] for level in row) + "\n" for row in levels)
     lines = []
     for above, below in zip(upper.tolist(), lower.tolist(), strict=True):

@@ -63,8 +63,10 @@ def write_stdout(data: bytes | str) -> None:
     """Write to stdout and see it through; raises `PipeClosed` where the reader went away, `ReadWriteError` else."""
     if sys.stdout is None:
         raise ReadWriteError("could not write to stdout: it is closed")
+    rest = memoryview(data.encode() if isinstance(data, str) else data)
     try:
-        sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+        while rest:  # unbuffered (python -u), stdout takes only what the pipe has room for
+            rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise PipeClosed from None

@@ -103,11 +103,17 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
-    """Put what `optimiser_tensors` gave back."""
+    """Put what `optimiser_tensors` gave back, laid out in memory as the parameters are.
+
+    The fused kernels walk through parameter and state side by side in memory: contiguous state of a channels_last
+    weight would belong to other values, without an error.
+    """
+    parameters = dict(zip(names, (p for group in optimiser.param_groups for p in group["params"]), strict=True))
     state: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(names))}
     numbers = {name: i for i, name in enumerate(names)}
     for path, tensor in tensors.items():
         if path.startswith("optimiser."):
             name, _, key = path.removeprefix("optimiser.").rpartition(".")
-            state[numbers[name]][key] = tensor
+            alike = tensor.shape == parameters[name].shape
+            state[numbers[name]][key] = torch.empty_like(parameters[name]).copy_(tensor) if alike else tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

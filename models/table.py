@@ -1,0 +1,36 @@
+"""Write models/README.md: a table made from the manifests of the bundles that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aetool.bundle import SHIPPED, Bundle
+
+HERE = Path(__file__).parent
+
+HEAD = """# Models that ship with aetool
+
+Made from their manifests by `python models/table.py`. Use one by its name: `aetool sample -m mnist --digit 8`.
+
+| model | identity | images | k | architecture | test mse | PCA | PSNR | SSIM | size |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def row(bundle: Bundle) -> str:
+    """Return one line of the table."""
+    m, d = bundle.manifest, bundle.manifest.distortion
+    size = sum(len(data) for data in bundle.files.values()) / 1e6
+    cells = [f"[{bundle.name}]({bundle.name}/README.md)", f"`{bundle.identity}`", " x ".join(map(str, m.image.shape)),
+             str(m.latent_size), m.architecture["name"], f"{d['test']:.5f}", f"{d['pca']:.5f}", f"{d['psnr']:.2f} dB",
+             f"{d['ssim']:.4f}", f"{size:.1f} MB"]  # fmt: skip
+    return f"| {' | '.join(cells)} |\n"
+
+
+def table() -> str:
+    """Return models/README.md."""
+    return HEAD + "".join(row(Bundle.read(HERE / name)) for name in SHIPPED)
+
+
+if __name__ == "__main__":
+    (HERE / "README.md").write_text(table())

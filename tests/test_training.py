@@ -1,0 +1,240 @@
+"""Training on the real digits: distortion, determinism, interruption, resumption, damage."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aetool import datasets
+from aetool.errors import BundleError, UsageError
+from aetool.files import run_lock
+from aetool.training import checkpoint, evaluate, loop, runs
+from aetool.training.config import ConvConfig, TrainConfig
+from tests.conftest import command
+
+CONFIG = TrainConfig(dataset="digits", epochs=3, threads=1)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("digits", 0)
+
+
+@pytest.fixture
+def run(workplace, data):
+    return runs.create(CONFIG, "digits", data.sha256)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """Return every tensor of the newest checkpoint, optimiser state included."""
+    return checkpoint.load_newest(run / "checkpoints")[0]
+
+
+def train_whole(run: Path, data) -> dict[str, torch.Tensor]:
+    for _ in loop.Trainer(CONFIG, data, run).reports():
+        pass
+    return weights(run)
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_digits_come_out_far_below_pca(digits_run):
+    log = [json.loads(line) for line in (digits_run / "log.jsonl").read_text().splitlines()]
+    assert [entry["epoch"] for entry in log] == list(range(1, 13))
+    assert log[-1]["test_mse"] < 0.013 < log[0]["test_mse"]
+    assert 0.0105 < log[-1]["pca_mse"] < 0.0120
+    assert {p.name for p in digits_run.iterdir()} >= {
+        "config.json",
+        "log.jsonl",
+        "checkpoints",
+        "loss.png",
+        "reconstructions.png",
+    }
+    assert (digits_run / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run, data, workplace):
+    first = train_whole(run, data)
+    again = train_whole(runs.create(CONFIG, "digits", data.sha256), data)
+    assert equal(first, again)
+    other = replace(CONFIG, seed=1)
+    place = runs.create(other, "digits", data.sha256)
+    for _ in loop.Trainer(other, data, place).reports():
+        pass
+    assert not equal(first, weights(place))
+
+
+@pytest.mark.parametrize("stop", [1, 7, 12, 13, 25, 35])
+def test_resumed_equals_uninterrupted_to_the_bit(run, data, workplace, stop, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
+    whole = train_whole(run, data)
+    place = runs.create(CONFIG, "digits", data.sha256)
+    trainer = loop.Trainer(CONFIG, data, place)
+    for report in trainer.reports():
+        if report.step == stop:
+            trainer.save()
+            break
+    torch.manual_seed(99)  # nothing may hang on the global generator
+    resumed = loop.Trainer(CONFIG, data, place)
+    assert resumed.resume() == [] and resumed.progress.step == stop
+    for _ in resumed.reports():
+        pass
+    assert equal(whole, weights(place))
+    histories = [checkpoint.load_newest(p / "checkpoints")[1].history for p in (run, place)]
+    assert [{**e, "seconds": 0} for e in histories[0]] == [{**e, "seconds": 0} for e in histories[1]]
+
+
+def test_ctrl_c_saves_and_resume_ends_with_the_same_weights(workplace):
+    line = ["train", "digits", "--epochs", "60", "--threads", "1", "-q"]
+    subprocess.run(command(line), check=True, timeout=120)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = subprocess.Popen(command(line[:-1]), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while "epoch 6 " not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        place = re.search(r"--resume (\S+)", err)[1]
+        assert process.returncode == code and out == ""
+        done = subprocess.run(command(["train", "--resume", place]), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 and done.stdout == f"{place}\n" and "going on at step" in done.stderr
+        assert equal(weights(Path("runs/digits")), weights(Path(place)))
+
+
+def test_killed_before_the_first_checkpoint_resume_begins_anew(workplace, cli):
+    process = subprocess.Popen(
+        command(["train", "--epochs", "500", "--threads", "1"]), stderr=subprocess.PIPE, text=True
+    )
+    process.stderr.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    config = json.loads(Path("runs/digits/config.json").read_text())
+    config["config"]["epochs"] = 2
+    Path("runs/digits/config.json").write_text(json.dumps(config))
+    assert cli("train", "--resume")[0] == 0
+    assert len(Path("runs/digits/log.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_finished_run_says_so(digits_run, cli, workplace):
+    code, out, err = cli("train", "--resume", digits_run)
+    assert (code, out) == (2, b"") and "is finished; next: aetool export" in err
+
+
+def test_a_second_process_in_the_run_folder_ends_with_11(digits_run, workplace):
+    with run_lock(digits_run):
+        done = subprocess.run(command(["train", "--resume", str(digits_run)]), capture_output=True, timeout=60)
+        assert done.returncode == 11 and done.stderr.count(b"\n") == 1
+    with run_lock(digits_run):  # free again
+        pass
+
+
+def damaged(run: Path, how: str) -> None:
+    newest = checkpoint.found(run / "checkpoints")[-1]
+    tensors = newest.with_suffix(".safetensors")
+    if how == "truncated tensors":
+        tensors.write_bytes(tensors.read_bytes()[:-1])
+    elif how == "flipped bit":
+        data = bytearray(tensors.read_bytes())
+        data[len(data) // 2] ^= 1
+        tensors.write_bytes(data)
+    elif how == "zeros":
+        newest.write_bytes(bytes(newest.stat().st_size))
+    elif how == "changed step":
+        newest.write_text(newest.read_text().replace('"step": 36', '"step": 35'))
+    elif how == "folder":
+        tensors.unlink()
+        tensors.mkdir()
+    elif how == "missing":
+        tensors.unlink()
+
+
+@pytest.mark.parametrize("how", ["truncated tensors", "flipped bit", "zeros", "changed step", "folder", "missing"])
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(run, data, how, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    whole = train_whole(run, data)
+    assert len(checkpoint.found(run / "checkpoints")) == 2
+    damaged(run, how)
+    trainer = loop.Trainer(CONFIG, data, run)
+    (said,) = trainer.resume()
+    assert "damaged" in said and 0 < trainer.progress.step < 36
+    if how == "folder":
+        shutil.rmtree(checkpoint.found(run / "checkpoints")[-1].with_suffix(".safetensors"))
+    for _ in trainer.reports():
+        pass
+    assert equal(whole, weights(run))
+
+
+def test_with_all_checkpoints_damaged_it_ends_with_an_error(run, data):
+    train_whole(run, data)
+    for path in (run / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(BundleError, match="whole"):
+        loop.Trainer(CONFIG, data, run).resume()
+
+
+def test_one_cycle_rises_and_falls():
+    rates = [loop.one_cycle(step, 400, 0.01) for step in range(400)]
+    assert rates[0] == pytest.approx(0.0004) and max(rates) == pytest.approx(0.01) and rates[-1] < 1e-5
+    assert rates.index(max(rates)) == 100
+    assert all(a < b for a, b in pairwise(rates[:101]))
+    assert all(a > b for a, b in pairwise(rates[100:]))
+
+
+def test_pca_is_the_floor_that_the_singular_values_say():
+    rng = np.random.default_rng(0)
+    train = rng.integers(0, 256, (200, 1, 8, 8), np.uint8)
+    flat = train.reshape(200, 64) / 255
+    values = np.linalg.svd(flat - flat.mean(0), compute_uv=False)
+    expected = np.square(values[5:]).sum() / flat.size
+    assert evaluate.pca_mse(train, train, 5, 0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pca_of_large_images_is_near_the_exact_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    low_rank = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 64)) * 12 + 128
+    train = low_rank.clip(0, 255).astype(np.uint8).reshape(300, 1, 8, 8)
+    exact = evaluate.pca_mse(train, train, 4, 0)
+    monkeypatch.setattr(evaluate, "EXACT", 10)
+    monkeypatch.setattr(evaluate, "PCA_IMAGES", 250)
+    assert evaluate.pca_mse(train, train, 4, 0) == pytest.approx(exact, rel=0.05)
+
+
+def test_the_configuration_survives_json_and_tells_its_command():
+    config = TrainConfig(dataset="mnist", epochs=5, options=ConvConfig((8, 16), 2), threads=2, lr=0.005)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.command() == "aetool train mnist --epochs 5 --lr 0.005 --threads 2 --set widths=8,16 --set depth=2"
+    with pytest.raises(BundleError):
+        TrainConfig.from_dict({"architecture": "conv"})
+
+
+@pytest.mark.parametrize("bad", [{"latent_size": 0}, {"epochs": 0}, {"lr": math.nan}, {"seed": -1}, {"batch_size": 1}])
+def test_settings_that_cannot_be_trained_with_are_refused(bad):
+    with pytest.raises(UsageError):
+        replace(CONFIG, **bad)
+
+
+def test_odd_data_trains_by_path(workplace, cli):
+    rng = np.random.default_rng(0)
+    np.savez("photos.npz", images=rng.integers(0, 256, (40, 9, 13, 3), np.uint8), labels=np.array(["cat", "dog"] * 20))
+    code, out, _ = cli("train", "photos.npz", "--epochs", 2, "--latent-dim", 3, "--threads", 1)
+    assert (code, out) == (0, b"runs/photos\n")
+    code, out, _ = cli("export")
+    assert (code, out) == (0, b"models/photos\n")
+    assert cli("sample", "--class", "cat", "-n", 2, "-o", "cats.png")[0] == 0
+    Path("photos.npz").unlink()
+    assert cli("export")[0] == 2
+    np.savez("photos.npz", images=rng.integers(0, 256, (40, 9, 13, 3), np.uint8))
+    code, _, err = cli("export")
+    assert code == 4 and "no longer what" in err

@@ -1,0 +1,118 @@
+"""A bundle that can be worked out by hand.
+
+Images are 8x8 and grey. The encoder takes one pixel of each quadrant, (2, 2), (2, 6), (6, 2) and (6, 6), as the four
+latents; the decoder fills each quadrant with its latent, clipped to [0, 1]. So an image of four flat quadrants comes back
+bit for bit. The classes are «dark» (latents 0, 1/8, 2/8 …) and «light» (7/8, 1 …); the bank has six latents of each.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from aetool.bank import make_bank, write_bank
+from aetool.bundle import write
+from aetool.card import card
+from aetool.images import ImageSpec
+from aetool.manifest import Golden, Manifest
+from aetool.types import Bank, Latents, Pixels
+
+SPEC = ImageSpec(1, 8, 8)
+CLASSES = ("dark", "light")
+QUADRANTS = [(2, 2), (2, 6), (6, 2), (6, 6)]
+
+
+def toy_latents() -> Latents:
+    """Return the bank's latents (12, 4): row i of a class is its base plus i / 32 in every other place."""
+    rows = [[base + i / 32, base, base + i / 32, base] for base in (0.0, 0.75) for i in range(6)]
+    return np.array(rows, np.float32)
+
+
+def toy_bank() -> Bank:
+    """Return the bank of the toy bundle."""
+    labels = np.repeat([0, 1], 6)
+    return make_bank(toy_latents(), labels, [f"{i}.png" for i in range(12)], CLASSES, seed=0)
+
+
+def toy_pixels(latents: Latents) -> Pixels:
+    """Return what the decoder makes of latents (n, 4), as uint8 (n, 1, 8, 8)."""
+    levels = np.rint(np.clip(latents, 0, 1) * np.float32(255)).astype(np.uint8).reshape(-1, 1, 2, 2)
+    return levels.repeat(4, 2).repeat(4, 3)
+
+
+def toy_image(*levels: int) -> Image.Image:
+    """Return a picture of four flat quadrants with these grey levels."""
+    return Image.fromarray(np.array(levels, np.uint8).reshape(2, 2).repeat(4, 0).repeat(4, 1))
+
+
+def picture(path: str | Path) -> Image.Image:
+    """Open a picture file, all of it in memory."""
+    return Image.open(io.BytesIO(Path(path).read_bytes()))
+
+
+def toy_graphs() -> dict[str, bytes]:
+    """Return encoder.onnx and decoder.onnx."""
+    pick = np.zeros((64, 4), np.float32)
+    fill = np.zeros((4, 64), np.float32)
+    for k, (y, x) in enumerate(QUADRANTS):
+        pick[y * 8 + x, k] = 1
+        mask = np.zeros((8, 8), np.float32)
+        mask[y - 2 : y + 2, x - 2 : x + 2] = 1
+        fill[k] = mask.ravel()
+    encoder = [
+        helper.make_node("Flatten", ["images"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "pick"], ["latents"]),
+    ]
+    decoder = [
+        helper.make_node("MatMul", ["latents", "fill"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["square"]),
+        helper.make_node("Clip", ["square", "zero", "one"], ["images"]),
+    ]
+    constants = {"fill": fill, "shape": np.array([-1, 1, 8, 8]), "zero": np.float32(0), "one": np.float32(1)}
+    image, latent = ("images", ["n", 1, 8, 8]), ("latents", ["n", 4])
+    return {
+        "encoder.onnx": _graph(encoder, image, latent, {"pick": pick}),
+        "decoder.onnx": _graph(decoder, latent, image, constants),
+    }
+
+
+def _graph(nodes, source, target, constants) -> bytes:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (source, target)]
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "toy", values[:1], values[1:], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return model.SerializeToString()
+
+
+def toy_manifest() -> Manifest:
+    """Return the manifest of the toy bundle."""
+    latents = np.array([[0, 0.25, 0.5, 1]], np.float32)
+    images = latents.reshape(1, 1, 2, 2).repeat(4, 2).repeat(4, 3)
+    return Manifest(
+        image=SPEC,
+        latent_size=4,
+        classes=CLASSES,
+        architecture={"name": "toy", "options": {}},
+        layers=[
+            {"part": "decoder", "layer": "ConvTranspose2d", "input": [8, 4, 4], "output": [1, 8, 8],
+             "kernel": [4, 4], "stride": [2, 2], "padding": [1, 1], "parameters": 513},
+        ],
+        dataset={"name": "toy", "sha256": "0" * 64, "train": 12, "test": 12},
+        training={"command": "none", "epochs": 0, "steps": 0, "batch_size": 1, "seconds": 0.0},
+        exported="2026-01-01T00:00:00+00:00",
+        distortion={"train": 0.0, "test": 0.0, "pca": 0.0, "psnr": 0.0, "ssim": 1.0, "quantiles": [0.0] * 101},
+        parity={"batches": [1], "found": {"latents": 0.0, "images": 0.0, "distortion": 0.0}, "bounds": {}},
+        golden=Golden(latents, images, latents),
+    )  # fmt: skip
+
+
+def write_toy(path: Path) -> Path:
+    """Write the toy bundle to the folder `path` and return it."""
+    manifest = toy_manifest()
+    files = toy_graphs() | {"bank.npz": write_bank(toy_bank()), "bundle.json": manifest.to_json()}
+    write(path, files, card(path.name, "0" * 16, manifest, True), replace=False)
+    return path
