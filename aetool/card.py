@@ -43,12 +43,16 @@ It reconstructs, varies and generates images like those it was trained on; of ot
 
 
 def _architecture(manifest: Manifest) -> str:
-    options = ", ".join(f"{key} {value}" for key, value in manifest.architecture["options"].items())
+    options = ", ".join(f"{key} {_plain(value)}" for key, value in manifest.architecture["options"].items())
     parts = [
         f"{part} {sum(row['parameters'] for row in manifest.layers if row['part'] == part):,}"
         for part in ("encoder", "decoder")
     ]
     return f"{manifest.architecture['name']}, {options}; parameters: {', '.join(parts)}"
+
+
+def _plain(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _example(name: str, manifest: Manifest) -> str:

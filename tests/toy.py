@@ -1,8 +1,8 @@
 """A bundle that can be worked out by hand.
 
 Images are 8x8 and grey. The encoder takes one pixel of each quadrant, (2, 2), (2, 6), (6, 2) and (6, 6), as the four
-latents; the decoder fills each quadrant with its latent, clipped to [0, 1]. So an image of four flat quadrants comes back
-bit for bit. The classes are «dark» (latents 0, 1/8, 2/8 …) and «light» (7/8, 1 …); the bank has six latents of each.
+latents; the decoder fills each quadrant with its latent, clipped to [0, 1]. So an image of four flat quadrants comes
+back bit for bit. The classes are «dark» and «light»; the bank has six latents of each (`toy_latents`).
 """
 
 from __future__ import annotations

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aetool.cli import params
+from aetool.cli.choice import choose_bundle, first_model, matching
+from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.report import Talk
+from aetool.cli.sinks import keep_inputs, target_of
+from aetool.cli.sources import open_input
+from aetool.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from aetool.cli.display import Tiles
+    from aetool.latents import LatentBatch
+    from aetool.runtime import Codec
+
+LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")]
 
 
 def decode(
-    latents: Annotated[
-        str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")
-    ] = "-",
+    latents: LatentFile = "-",
     output: params.Output = None,
     model: params.Model = None,
     scale: params.Scale = None,
@@ -27,15 +34,8 @@ def decode(
     quiet: params.Quiet = False,
 ) -> None:
     """Turn latents into pictures."""
-    from aetool.cli.choice import choose_bundle, first_model, matching
-    from aetool.cli.display import Look, Tiles, provenance, write_pictures
-    from aetool.cli.report import Talk
-    from aetool.cli.sinks import keep_inputs, target_of
-    from aetool.cli.sources import open_input
-    from aetool.errors import InvalidInput, UsageError
     from aetool.latents import read_latents
     from aetool.runtime import Codec
-    from aetool.types import to_pixels
 
     talk = Talk(quiet)
     target = target_of(output)
@@ -45,11 +45,14 @@ def decode(
     with open_input(latents) as stream:
         identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))
         codec = Codec(choose_bundle(model, talk, identity), device, threads)
-
-        def tiles() -> Iterator[Tiles]:
-            for batch in matching(batches, codec.bundle, talk):
-                yield Tiles(to_pixels(codec.decode(batch.latents)), batch.sources)
-
+        tiles = _decoded(matching(batches, codec.bundle, talk), codec)
         look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-        if not write_pictures(tiles(), target, look, provenance(codec.bundle, None), talk):
+        if not write_pictures(tiles, target, look, provenance(codec.bundle, None), talk):
             raise InvalidInput("no latents came; expected records, as aetool encode or sample --latents write them")
+
+
+def _decoded(batches: Iterable[LatentBatch], codec: Codec) -> Iterator[Tiles]:
+    from aetool.types import to_pixels
+
+    for batch in batches:
+        yield Tiles(to_pixels(codec.decode(batch.latents)), batch.sources)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from aetool.cli import params
+from aetool.cli.choice import choose_bundle
+from aetool.cli.report import Talk
+from aetool.cli.sinks import target_of, write_records
+from aetool.cli.sources import Failures, input_files
 
 if TYPE_CHECKING:
+    from aetool.images import ImageFile
     from aetool.latents import LatentBatch
+    from aetool.runtime import Codec
 
 
 def encode(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin."),
-    ] = None,
+    files: params.Files = None,
     output: params.LatentOutput = None,
     model: params.Model = None,
     files_from: params.FilesFrom = None,
@@ -27,12 +28,6 @@ def encode(
     quiet: params.Quiet = False,
 ) -> None:
     """Turn images into latents, one record a line."""
-    from aetool.cli.choice import choose_bundle
-    from aetool.cli.report import Talk
-    from aetool.cli.sinks import target_of, write_records
-    from aetool.cli.sources import Failures, input_files
-    from aetool.images import read_batches
-    from aetool.latents import LatentBatch
     from aetool.runtime import Codec
 
     talk = Talk(quiet)
@@ -40,15 +35,19 @@ def encode(
     inputs = input_files(files, files_from, null, target)
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)
-
-    def records() -> Iterator[LatentBatch]:
-        for batch in read_batches(inputs, codec.spec, codec.batch):
-            failures.add(batch.failures)
-            if batch.files:
-                sources, classes = zip(*((file.path, file.label) for file in batch.files), strict=True)
-                yield LatentBatch(codec.encode(batch.images), sources, classes, codec.bundle.identity)
-                failures.done += len(batch.files)
-        failures.refuse_nothing()
-
-    write_records(records(), target, codec.bundle.manifest.latent_size)
+    write_records(_encoded(inputs, codec, failures), target, codec.bundle.manifest.latent_size)
     failures.verdict()
+
+
+def _encoded(inputs: Iterable[ImageFile], codec: Codec, failures: Failures) -> Iterator[LatentBatch]:
+    from aetool.images import read_batches
+    from aetool.latents import LatentBatch
+
+    for batch in read_batches(inputs, codec.spec, codec.batch):
+        failures.add(batch.failures)
+        if batch.files:
+            sources = tuple(file.path for file in batch.files)
+            classes = tuple(file.label for file in batch.files)
+            yield LatentBatch(codec.encode(batch.images), sources, classes, codec.bundle.identity)
+            failures.done += len(batch.files)
+    failures.refuse_nothing()

@@ -7,27 +7,28 @@ from typing import Annotated
 import typer
 
 from aetool.cli import params
+from aetool.cli.display import Look
+from aetool.cli.generate import Made, write_made
+from aetool.cli.keys import read_keys
+from aetool.cli.report import Talk
+from aetool.cli.sinks import keep_inputs, target_of
+from aetool.errors import lookup
+
+Keys = Annotated[
+    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
+]
+Steps = Annotated[
+    int,
+    typer.Option("--steps", metavar="N", min=2, max=100_000, help="Pictures from each key to the next, both counted."),
+]
+Method = Annotated[str, typer.Option("--method", metavar="NAME", help="lerp (a straight line) or slerp (an arc).")]
 
 
 def interpolate(
-    keys: Annotated[
-        list[str],
-        typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin."),
-    ],
+    keys: Keys,
     output: params.Output = None,
-    steps: Annotated[
-        int,
-        typer.Option(
-            "--steps",
-            metavar="N",
-            min=2,
-            max=100_000,
-            help="Pictures from each key to the next, both counted.",
-        ),
-    ] = 10,
-    method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="lerp (a straight line) or slerp (an arc).")
-    ] = "lerp",
+    steps: Steps = 10,
+    method: Method = "lerp",
     as_latents: params.AsLatents = False,
     model: params.Model = None,
     scale: params.Scale = None,
@@ -41,12 +42,6 @@ def interpolate(
 
     The first and last pictures are the reconstructions of A and B. class:8 stands for the mean latent of class 8.
     """
-    from aetool.cli.display import Look
-    from aetool.cli.generate import Made, write_made
-    from aetool.cli.keys import read_keys
-    from aetool.cli.report import Talk
-    from aetool.cli.sinks import keep_inputs, target_of
-    from aetool.errors import lookup
     from aetool.interpolation import METHODS, path
 
     talk = Talk(quiet)

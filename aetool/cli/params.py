@@ -10,6 +10,9 @@ Model = Annotated[
     str | None,
     typer.Option("-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped."),
 ]
+Files = Annotated[
+    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
+]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
 Threads = Annotated[
     int,

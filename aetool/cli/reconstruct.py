@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aetool.cli import params
+from aetool.cli.choice import choose_bundle
+from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.report import Talk
+from aetool.cli.sinks import target_of, write_stdout
+from aetool.cli.sources import Failures, input_files
+from aetool.errors import UsageError
 
 if TYPE_CHECKING:
-    from aetool.cli.display import Tiles
+    from aetool.images import ImageFile
+    from aetool.runtime import Codec
+
+Report = Annotated[bool, typer.Option("--json", help="Print the distortion of each image, one JSON line each.")]
 
 
 def reconstruct(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin."),
-    ] = None,
+    files: params.Files = None,
     output: params.Output = None,
     model: params.Model = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the distortion of each image, one JSON line each.")
-    ] = False,
+    as_json: Report = False,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
     scale: params.Scale = None,
@@ -33,16 +37,7 @@ def reconstruct(
     quiet: params.Quiet = False,
 ) -> None:
     """Encode images and decode them again."""
-    from aetool.cli.choice import choose_bundle
-    from aetool.cli.display import Look, Tiles, provenance, write_pictures
-    from aetool.cli.report import Talk
-    from aetool.cli.sinks import target_of, write_stdout
-    from aetool.cli.sources import Failures, input_files
-    from aetool.errors import UsageError
-    from aetool.images import read_batches
-    from aetool.metrics import distortions
     from aetool.runtime import Codec
-    from aetool.types import to_pixels
 
     talk = Talk(quiet)
     target = target_of(output)
@@ -51,22 +46,27 @@ def reconstruct(
     inputs = input_files(files, files_from, null, target)
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)
-
-    def tiles() -> Iterator[Tiles]:
-        for batch in read_batches(inputs, codec.spec, codec.batch):
-            failures.add(batch.failures)
-            if batch.files:
-                again = codec.reconstruct(batch.images)
-                if as_json:
-                    write_stdout(distortions([file.path for file in batch.files], batch.images, again))
-                yield Tiles(to_pixels(again), tuple(file.relative for file in batch.files))
-                failures.done += len(batch.files)
-        failures.refuse_nothing()
-
+    tiles = _reconstructed(inputs, codec, failures, as_json)
     if as_json and output is None:
-        for _ in tiles():  # the report is the data; pictures need -o
+        for _ in tiles:  # the report is the data; pictures need -o
             pass
     else:
         look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-        write_pictures(tiles(), target, look, provenance(codec.bundle, None), talk)
+        write_pictures(tiles, target, look, provenance(codec.bundle, None), talk)
     failures.verdict()
+
+
+def _reconstructed(inputs: Iterable[ImageFile], codec: Codec, failures: Failures, as_json: bool) -> Iterator[Tiles]:
+    from aetool.images import read_batches
+    from aetool.metrics import distortions
+    from aetool.types import to_pixels
+
+    for batch in read_batches(inputs, codec.spec, codec.batch):
+        failures.add(batch.failures)
+        if batch.files:
+            again = codec.reconstruct(batch.images)
+            if as_json:
+                write_stdout(distortions([file.path for file in batch.files], batch.images, again))
+            yield Tiles(to_pixels(again), tuple(file.relative for file in batch.files))
+            failures.done += len(batch.files)
+    failures.refuse_nothing()

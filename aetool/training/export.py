@@ -70,7 +70,7 @@ def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
         golden=_golden(codec, bank.mean(None), bank.covariance(None), config.seed),
     )
     files |= {"bank.npz": write_bank(bank), "bundle.json": manifest.to_json()}
-    return Exported(files, manifest, codec.bundle.identity)
+    return Exported(files, Manifest.from_json(files["bundle.json"]), codec.bundle.identity)
 
 
 def _graphs(network: Autoencoder, dataset: Dataset, latent_size: int) -> dict[str, bytes]:

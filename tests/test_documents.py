@@ -1,0 +1,130 @@
+"""Documents are true: the README's commands run, the tables match, what is promised by name is there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aetool import __version__
+from aetool.bundle import SHIPPED, Bundle, shipped_path
+from aetool.card import card
+from aetool.cli.app import COMMANDS
+from tests.conftest import REPOSITORY
+from tests.toy import picture
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in `language`; those marked no-test are left out."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+@pytest.fixture
+def commands() -> list[str]:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [re.sub(r"^pip install \S+ && ", "", line) for line in lines if line.strip() and "pytest" not in line]
+
+
+def test_the_two_commands_stand_on_the_first_screen():
+    first = README.split("## What it does")[0]
+    assert "pip install '.[train]' && aetool train && aetool export && aetool sample --digit 8 -o eights.png" in first
+    assert "pip install -e '.[train,test]' && pytest" in first
+    assert first.count("![") >= 1 and len(first.splitlines()) < 30
+
+
+def test_every_command_of_the_readme_runs(shell, commands, workplace, monkeypatch):
+    """All in one folder and in order; training is shortened, the rest is as it stands."""
+    assert len(commands) >= 15
+    for line in commands:
+        short = re.sub(r"aetool train(?= |$)", "aetool train --epochs 5", line)
+        done = shell(short)
+        assert done.returncode == 0, f"{line}: {done.stderr.decode()}"
+    assert picture("walk.gif").n_frames == 39
+    assert picture("pair.webp").n_frames == 9
+    assert picture("nine.png").size == (3 * 86 + 2,) * 2
+    assert len(list((workplace / "frames").iterdir())) == 10
+
+
+def test_the_main_job_works_a_second_time(shell, workplace):
+    line = "aetool train --epochs 3 -q && aetool export -q && aetool sample --digit 8 -o eights.png"
+    first, second = shell(line), shell(line)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert second.stdout == b"runs/digits-2\nmodels/digits-2\n"
+    assert b"model digits-2, the newest" in second.stderr
+
+
+def test_the_python_of_the_readme_runs(workplace):
+    (code,) = blocks("python")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_command_table_names_every_command():
+    named = re.findall(r"^\| `(\w+)", README, re.M)
+    assert named == list(COMMANDS)
+
+
+def test_links_lead_somewhere():
+    for document in (REPOSITORY / "README.md", *REPOSITORY.glob("*/README.md"), REPOSITORY / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            assert "://" in target or (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_model_table_is_made_from_the_manifests():
+    spec = importlib.util.spec_from_file_location("table", REPOSITORY / "models/table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (REPOSITORY / "models/README.md").read_text() == module.table()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_cards_are_made_from_the_manifests(name):
+    bundle = Bundle.read(shipped_path(name))
+    expected = card(name, bundle.identity, bundle.manifest, len(bundle.bank().latents) > 0)
+    assert (shipped_path(name) / "README.md").read_text() == expected
+
+
+def test_shipped_models_are_packed_by_name():
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    assert re.findall(r'^"models/([^"]+)" = "aetool/models/\1"', text, re.M) == list(SHIPPED)
+
+
+def test_figures_in_documents_are_those_of_the_manifest():
+    test_mse = f"{Bundle.read(shipped_path('mnist')).manifest.distortion['test']:.5f}"
+    assert test_mse in (REPOSITORY / "CHANGELOG.md").read_text()
+    assert test_mse in (REPOSITORY / "benchmarks/README.md").read_text()
+
+
+def test_the_version_has_its_entry_in_the_changelog():
+    assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
+
+
+def test_the_layers_are_documented():
+    from tests.test_architecture_rules import LAYERS
+
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    chain = re.sub(r"\s+", " ", text.split("    cli > ")[1].split("\n\n")[0])
+    documented = [set(part.split(", ")) for part in ("cli > " + chain).split(" > ")]
+    assert documented[::-1] == [set(rooms) - {"architectures"} for rooms in LAYERS]
+
+
+def test_pictures_of_the_readme_say_how_they_were_made():
+    from aetool.pictures import read_provenance
+
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        said = read_provenance((REPOSITORY / name).read_bytes())
+        assert said["command"] in re.sub(" +#.*", "", README), said["command"]
+        assert said["model"].endswith(Bundle.read(shipped_path("mnist")).identity)
+
+
+def test_the_project_speaks_of_itself_alone():
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in tracked.split():
+        path = REPOSITORY / name
+        if path.suffix in (".py", ".md", ".toml", ".json") and path != Path(__file__):
+            assert "/root/" not in path.read_text() and "/opt/" not in path.read_text(), name
