@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.files import read_file
+from aetool.images import Failure
 from aetool.types import Labels, Pixels
 
 MAX_BYTES = 1 << 32
@@ -23,15 +24,21 @@ MAX_BYTES = 1 << 32
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images as a source gives them: pixels (n, c, h, w), labels (n,) or -1, and how many come first for training.
+    """Images as a source gives them: pixels (n, c, h, w) and labels (n,), -1 for none.
 
-    `train_count` is None where the source has no official split.
+    train_count   how many come first for training; None where the source has no official split
+    sources       n names; None where the images have none but their number
+    background    grey level that was put behind transparent pixels
+    skipped       files that could not be used
     """
 
     pixels: Pixels
     labels: Labels
     classes: tuple[str, ...]
     train_count: int | None = None
+    sources: tuple[str, ...] | None = None
+    background: int = 0
+    skipped: tuple[Failure, ...] = ()
 
 
 def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:

@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.datafiles import Labelled, parse_idx, read_idx_pair, read_npz
-from aetool.downloads import Pinned, Report, fetch, unpack
+from aetool.downloads import Pinned, Report, cache_folder, fetch, unpack
 from aetool.errors import InvalidInput, ReadWriteError, UsageError, did_you_mean
-from aetool.images import ImageSpec
+from aetool.folders import Wishes
+from aetool.imagecache import read_folder
+from aetool.images import Failure, ImageSpec
 from aetool.types import Labels, Pixels
 
 SIDES = range(8, 129)
 """Heights and widths that can be trained on."""
+AS_THEY_ARE = Wishes()
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images kept apart for training and for testing, and the sha256 of all that was read."""
+    """Images kept apart for training and for testing, the sha256 of all that was read, and what was skipped."""
 
     name: str
     classes: tuple[str, ...]
@@ -40,29 +43,38 @@ class Dataset:
     train: Split
     test: Split
     sha256: str
+    skipped: tuple[Failure, ...] = ()
 
 
-def load(name: str, seed: int, data_dir: str | None = None, report: Report = lambda *_: None) -> Dataset:
-    """Return the data set called `name`, or the idx or .npz file at that path, with its test images apart.
+def load(
+    name: str,
+    seed: int,
+    data_dir: str | None = None,
+    report: Report = lambda *_: None,
+    wishes: Wishes = AS_THEY_ARE,
+    workers: int = 1,
+) -> Dataset:
+    """Return the data set called `name`, or the folder, idx or .npz file at that path, with its test images apart.
 
     The official test images where there are some, else 10 % of each class by `seed`. Named sets are looked for below
-    `data_dir`, $AETOOL_DATA and the cache, then downloaded. Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
+    `data_dir`, $AETOOL_DATA and the cache, then downloaded. A folder is read with `workers` threads into images as
+    `wishes` has them. Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
     """
+    path = Path(name)
     if name in DATASETS:
         labelled, title = DATASETS[name](data_dir, report), name
-    elif Path(name).is_file():
-        path = Path(name)
-        labelled, title = (
-            (read_npz if path.suffix == ".npz" else read_idx_pair)(path),
-            path.name.split(".")[0],
-        )
+    elif path.is_dir():
+        labelled, title = read_folder(name, wishes, workers, report), path.resolve().name
+    elif path.is_file():
+        labelled, title = (read_npz if path.suffix == ".npz" else read_idx_pair)(path), path.name.split(".")[0]
     else:
         hint = did_you_mean(name, list(DATASETS))
-        raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or an idx or .npz file")
+        raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or a folder, idx or .npz file")
     _check(labelled, title)
     train, test = _split(labelled, seed)
-    spec = ImageSpec(*labelled.pixels.shape[1:])
-    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled))
+    _, channels, height, width = labelled.pixels.shape
+    spec = ImageSpec(channels, height, width, labelled.background)
+    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped)
 
 
 def _check(data: Labelled, name: str) -> None:
@@ -92,9 +104,10 @@ def _split(data: Labelled, seed: int) -> tuple[Split, Split]:
         )
     held_out = _stratified(data.labels, np.random.default_rng([seed, len(data.labels)]))
     train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    sources = data.sources or [str(i) for i in range(len(data.labels))]
     return (
-        Split(data.pixels[train], data.labels[train], [str(i) for i in train]),
-        Split(data.pixels[test], data.labels[test], [str(i) for i in test]),
+        Split(data.pixels[train], data.labels[train], [sources[i] for i in train]),
+        Split(data.pixels[test], data.labels[test], [sources[i] for i in test]),
     )
 
 
@@ -142,11 +155,6 @@ def _find(name: str, mirrors: Sequence[str], pin: Pinned, data_dir: str | None, 
     except ReadWriteError as error:
         raise ReadWriteError(f"{error}; or put the files into DIR/{name}/ and pass --data-dir DIR") from error
     return cache / f"{pin.name}.gz"
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"
 
 
 Loader = Callable[[str | None, Report], Labelled]

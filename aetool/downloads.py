@@ -21,8 +21,13 @@ CHUNK = 1 << 16
 TIMEOUT = 30
 """Seconds without a byte after which a mirror is given up."""
 
-Report = Callable[[str, int, int | None], None]
-"""Told file name, bytes so far, and bytes in all where the server says."""
+Report = Callable[[str, int, int | None, str], None]
+"""Told what is under way, how much is done, how much there is in all where that is known, and both as text."""
+
+
+def cache_folder() -> Path:
+    """Return where aetool keeps what can be made or fetched again: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
         with writing(part), part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             for done in _copy(response, stream, start, 2 * pinned.size):
-                report(part.stem, done, total)
+                report(f"downloading {part.stem}", done, total, f"{done / 1e6:.1f} MB")
             stream.truncate()
             stream.flush()
             os.fsync(stream.fileno())

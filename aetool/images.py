@@ -21,6 +21,9 @@ SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", 
 MAX_PIXELS = 100_000_000
 """Images of more pixels than this are refused before they are decoded."""
 
+ORIENTATION = 0x0112
+"""EXIF tag; from 5 on, width and height are exchanged."""
+
 DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, EOFError, OverflowError, MemoryError,
     RuntimeError, AssertionError, struct.error,
@@ -61,6 +64,14 @@ class ImageFile:
     relative: str
     label: str | None = None
     data: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a picture is before it is decoded: upright size (height, width), and whether it is grey."""
+
+    size: tuple[int, int]
+    grey: bool
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,18 @@ def open_image(data: bytes) -> Image.Image:
     return image
 
 
+def kind_of(data: bytes) -> Kind:
+    """Return what the picture in `data` is, from its header; raises `InvalidInput` or `LimitExceeded`."""
+    image = open_image(data)
+    try:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+        palette = image.getpalette() if image.mode in ("P", "PA") else None
+    except DECODE_ERRORS as error:
+        raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
+    grey = palette[0::3] == palette[1::3] == palette[2::3] if palette else image.mode[0] in "1LIF"
+    return Kind(image.size if turned else image.size[::-1], grey)
+
+
 def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     image = open_image(data)
@@ -151,7 +174,7 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
     wanted = 1
     for file in files:
         try:
-            pixels.append(decode_image(_data(file), spec))
+            pixels.append(decode_image(read_image(file), spec))
             read.append(file)
         except AetoolError as error:
             failures.append(Failure(file.path, error))
@@ -162,7 +185,8 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
         yield _batch(pixels, read, failures, spec)
 
 
-def _data(file: ImageFile) -> bytes:
+def read_image(file: ImageFile) -> bytes:
+    """Return the bytes of a picture; raises `ReadWriteError`."""
     return read_file(Path(file.path)) if file.data is None else file.data
 
 

@@ -23,6 +23,8 @@ LAYERS = [
     ["images"],
     ["pictures"],
     ["downloads", "datafiles"],
+    ["folders"],
+    ["imagecache"],
     ["datasets"],
     ["latents"],
     ["neighbours"],

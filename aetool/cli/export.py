@@ -31,7 +31,7 @@ def export(
 
     from aetool import bundle
     from aetool.card import card
-    from aetool.cli.downloading import show_download
+    from aetool.cli.loading import show_loading
     from aetool.cli.report import Talk
     from aetool.cli.sinks import write_stdout
     from aetool.files import first_free, safe_name
@@ -43,7 +43,7 @@ def export(
     path = Path(output) if output else None
     if path is not None:
         bundle.check_free(path, force)
-    with show_download(talk) as report:
+    with show_loading(talk) as report:
         made = make(found, not no_bank, report)
     path = path or first_free(Path("models"), safe_name(made.manifest.dataset["name"]))
     text = card(path.name, made.identity, made.manifest, not no_bank)

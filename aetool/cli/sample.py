@@ -12,9 +12,11 @@ from aetool.cli.display import Look
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
-from aetool.errors import UsageError, lookup
+from aetool.cli.sources import Failures
+from aetool.errors import InvalidInput, UsageError, lookup
 
 if TYPE_CHECKING:
+    from aetool.runtime import Codec
     from aetool.sampling import Sampler
     from aetool.types import Bank
 
@@ -24,6 +26,10 @@ Digit = Annotated[
 ClassName = Annotated[
     str | None, typer.Option("--class", metavar="NAME", help="Class to sample. Default: the whole bank.")
 ]
+Folder = Annotated[
+    str | None,
+    typer.Option("--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."),
+]
 Count = Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1_000_000, help="How many new images.")]
 Method = Annotated[str, typer.Option("--method", metavar="NAME", help="neighbours, mix or gaussian.")]
 
@@ -32,6 +38,7 @@ def sample(
     digit: Digit = None,
     class_name: ClassName = None,
     count: Count = 16,
+    folder: Folder = None,
     output: params.Output = None,
     method: Method = "neighbours",
     settings: params.Settings = None,
@@ -52,16 +59,22 @@ def sample(
     Options of the methods, for --set: neighbours: count=50 low=0.3 high=0.7; mix: m=2 concentration=1; gaussian: none.
     """
     from aetool.runtime import Codec
+    from aetool.sampling import rng_for
 
     talk = Talk(quiet)
     sampler = _sampler(method, settings or [])
     name = _class_name(digit, class_name)
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads)
-    bank = codec.bundle.bank()
-    bank.class_index(name)  # an unknown class is said before a seed is
-    made = _draw(bank, name, count, sampler, fresh_seed(seed, talk))
+    failures = Failures(talk)
+    bank = own_bank(codec, folder, name, failures) if folder else codec.bundle.bank()
+    label = None if folder else bank.class_index(name)  # an unknown class is said before a seed is
+    seed = fresh_seed(seed, talk)
+    latents = sampler.draw(bank, label, count, rng_for(seed))
+    made = Made(latents, _names(name, count), (name,) * count, seed)
     write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
+    if folder:
+        failures.verdict()
 
 
 def _sampler(method: str, settings: list[str]) -> Sampler:
@@ -77,10 +90,30 @@ def _class_name(digit: int | None, name: str | None) -> str | None:
     return str(digit) if digit is not None else name
 
 
-def _draw(bank: Bank, name: str | None, count: int, sampler: Sampler, seed: int) -> Made:
-    from aetool.sampling import rng_for
-
-    latents = sampler.draw(bank, bank.class_index(name), count, rng_for(seed))
+def _names(name: str | None, count: int) -> tuple[str, ...]:
     width = len(str(count))
-    names = tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
-    return Made(latents, names, (name,) * count, seed)
+    return tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
+
+
+def own_bank(codec: Codec, folder: str, name: str | None, failures: Failures) -> Bank:
+    """Return a bank of the images in `folder`, or in its sub-folder `name`: a class of the user's own."""
+    import numpy as np
+
+    from aetool.bank import make_bank
+    from aetool.images import find_images, read_batches
+
+    files = list(find_images([folder]))
+    chosen = [file for file in files if name is None or file.label == name]
+    if name is not None and not chosen:
+        there = ", ".join(sorted({file.label for file in files if file.label})) or "none"
+        raise UsageError(f"no images in a sub-folder «{name}» of {folder}; sub-folders: {there}")
+    latents, sources = [], []
+    for batch in read_batches(chosen, codec.spec, codec.batch):
+        failures.add(batch.failures)
+        latents.append(codec.encode(batch.images))
+        sources += [file.path for file in batch.files]
+    failures.done = len(sources)
+    if len(sources) == 1:
+        raise InvalidInput(f"{folder} has one usable image; at least two are needed to combine")
+    failures.refuse_nothing()
+    return make_bank(np.concatenate(latents), np.full(len(sources), -1), sources, (), seed=0)

@@ -24,7 +24,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
-        help="digits (built in), mnist, fashion-mnist, or an idx or .npz file; with --resume a run. Default: digits.",
+        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx or .npz "
+        "file; with --resume a run. Default: digits.",
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
@@ -45,6 +46,21 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", help="Default: one a core. The last bits of the weights depend on it."),
 ]
+Channels = Annotated[
+    int | None, typer.Option("--channels", metavar="N", help="1 grey, 3 colour. Default: grey if all files are.")
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="N or HxW",
+        help="Pixels a side of a folder's images. Default: as they are, if all agree and are at most 128, else 64.",
+    ),
+]
+Background = Annotated[
+    int | None,
+    typer.Option("--background", metavar="N", help="Grey level behind transparent pixels. Default: 0, black."),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(
@@ -64,6 +80,9 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     lr: LearningRate = None,
+    channels: Channels = None,
+    size: Size = None,
+    background: Background = None,
     seed: Seed = None,
     device: TrainDevice = None,
     threads: Threads = None,
@@ -79,8 +98,11 @@ def train(
     from aetool.training import runs
 
     talk = Talk(quiet)
-    given = {"architecture": architecture, "latent_size": latent_size, "epochs": epochs, "batch_size": batch_size,
-             "lr": lr, "seed": seed, "device": device, "threads": threads, "data_dir": data_dir}  # fmt: skip
+    given: dict[str, Any] = {
+        "architecture": architecture, "latent_size": latent_size, "epochs": epochs, "batch_size": batch_size, "lr": lr,
+        "channels": channels, "size": _sides(size), "background": background, "seed": seed, "device": device,
+        "threads": threads, "data_dir": data_dir,
+    }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if resume:
         _refuse_settings(given, settings)
@@ -91,6 +113,18 @@ def train(
         config = _config(dataset, settings or [], given)
         run = _start(config, talk)
     write_stdout(f"{run}\n")
+
+
+def _sides(size: str | None) -> tuple[int, int] | None:
+    """Return (height, width) of «64» or «48x64»."""
+    from aetool.errors import UsageError
+
+    if size is None:
+        return None
+    sides = size.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UsageError(f"--size takes pixels a side, as 64, or height and width, as 48x64, not «{size}»")
+    return int(sides[0]), int(sides[-1])
 
 
 def _refuse_settings(given: dict[str, Any], settings: list[str] | None) -> None:
@@ -112,7 +146,7 @@ def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> 
     default = TrainConfig()
     options = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     name = dataset or default.dataset
-    if name not in DATASETS and Path(name).is_file():
+    if name not in DATASETS and Path(name).exists():
         name = str(Path(name).resolve())
     if "data_dir" in given:
         given["data_dir"] = str(Path(given["data_dir"]).resolve())
@@ -125,15 +159,16 @@ def cores() -> int:
 
 
 def _start(config: TrainConfig, talk: Talk) -> Path:
-    from aetool import datasets
-    from aetool.cli.downloading import show_download
+    from aetool.cli.loading import show_loading
     from aetool.files import run_lock
     from aetool.training import runs
     from aetool.training.loop import Trainer, torch_device
 
     torch_device(config.device)  # before anything is read or made
-    with show_download(talk) as report:
-        data = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    with show_loading(talk) as report:
+        data = runs.load_dataset(config, report)
+    for failure in data.skipped:
+        talk.warn(f"{failure.path} is skipped: {failure.error}")
     run = runs.create(config, data.name, data.sha256)
     with run_lock(run):
         talk.note(f"{run}: {len(data.train.pixels)} images of {' x '.join(map(str, data.spec.shape))}, "
@@ -143,15 +178,14 @@ def _start(config: TrainConfig, talk: Talk) -> Path:
 
 
 def _resume(run: Path, talk: Talk) -> None:
-    from aetool import datasets
-    from aetool.cli.downloading import show_download
+    from aetool.cli.loading import show_loading
     from aetool.errors import InvalidInput, UsageError
     from aetool.training import runs
     from aetool.training.loop import Trainer
 
     config, sha256 = runs.read_config(run)
-    with show_download(talk) as report:
-        data = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    with show_loading(talk) as report:
+        data = runs.load_dataset(config, report)
     if data.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} began with; start a new run")
     trainer = Trainer(config, data, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from aetool.errors import BundleError, UsageError, lookup
@@ -27,9 +28,26 @@ class ConvConfig:
             raise UsageError("conv needs widths from 1 to 4096 and a depth from 0 to 64")
 
 
-ArchitectureConfig: TypeAlias = ConvConfig
+@dataclass(frozen=True)
+class ResidualConfig:
+    """Options of the architecture `residual`.
 
-ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig()}
+    widths   channels after each halving, outermost first; the last serves all further halvings
+    blocks   residual blocks at each of the two innermost resolutions, in encoder and decoder each
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    blocks: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be built from."""
+        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.blocks <= 64:
+            raise UsageError("residual needs widths from 1 to 4096 and blocks from 0 to 64")
+
+
+ArchitectureConfig: TypeAlias = ConvConfig | ResidualConfig
+
+ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig(), "residual": ResidualConfig()}
 """Architecture names with their default options; `aetool.architectures` has a file for each."""
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -39,12 +57,16 @@ DEVICES = ("auto", "cpu", "cuda")
 class TrainConfig:
     """All that the weights follow from, together with the data: kept in the run folder as config.json.
 
+    channels, size (height, width) and background are wishes for the images of a folder (see `folders.Wishes`).
     epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads
     are part of it because sums on a CPU depend on them in the last bit.
     """
 
     dataset: str = "digits"
     data_dir: str | None = None
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+    background: int = 0
     architecture: str = "conv"
     options: ArchitectureConfig = field(default_factory=ConvConfig)
     latent_size: int = 16
@@ -66,6 +88,12 @@ class TrainConfig:
                 raise UsageError(f"the {name} must be at least 1, not {value}")
         if self.batch_size < 2:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
+        if self.channels not in (None, 1, 3):
+            raise UsageError(f"images have 1 channel (grey) or 3 (colour), not {self.channels}")
+        if self.size is not None and not 8 <= min(self.size) <= max(self.size) <= 128:
+            raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
+        if not 0 <= self.background <= 255:
+            raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if self.epochs is not None and self.epochs < 1:
             raise UsageError(f"the epochs must be at least 1, not {self.epochs}")
         if not (self.lr > 0 and math.isfinite(self.lr)):
@@ -78,14 +106,18 @@ class TrainConfig:
         return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
 
     def command(self) -> str:
-        """Return the command line that trains the same weights."""
-        words = ["aetool train", shlex.quote(self.dataset)]
-        flags = {"arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
-                 "lr": "lr", "seed": "seed", "threads": "threads"}  # fmt: skip
+        """Return the command line that trains the same weights, files and folders by their base names."""
+        words = ["aetool train", shlex.quote(Path(self.dataset).name)]
+        flags = {
+            "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
+            "lr": "lr", "channels": "channels", "background": "background", "seed": "seed", "threads": "threads",
+        }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():
             if getattr(self, name) != getattr(default, name):
                 words.append(f"--{flag} {getattr(self, name)}")
+        if self.size is not None:
+            words.append(f"--size {self.size[0]}x{self.size[1]}")
         for key, value in asdict(self.options).items():
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
@@ -102,6 +134,8 @@ class TrainConfig:
             options: Any = type(lookup(ARCHITECTURES, data["architecture"], "architecture"))
             given = {key: tuple(v) if isinstance(v, list) else v for key, v in data["options"].items()}
             known = {f.name for f in fields(cls)}
-            return cls(**{k: v for k, v in data.items() if k in known} | {"options": options(**given)})
+            size = tuple(data["size"]) if data.get("size") else None
+            kept = {key: value for key, value in data.items() if key in known}
+            return cls(**kept | {"options": options(**given), "size": size})
         except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise BundleError(f"this is not the configuration of a training run: {error}") from error

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aetool import datasets, metrics
+from aetool import metrics
 from aetool.architectures import Autoencoder
 from aetool.bank import make_bank, write_bank
 from aetool.bundle import Bundle, identity
@@ -51,7 +51,7 @@ def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
     data set is not the one that was trained on.
     """
     config, sha256 = runs.read_config(run)
-    dataset = datasets.load(config.dataset, config.seed, config.data_dir, report)
+    dataset = runs.load_dataset(config, report)
     if dataset.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} was trained on; train again")
     network, progress = trained_network(config, dataset, run)

@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from aetool import datasets
+from aetool.datasets import Dataset
+from aetool.downloads import Report
 from aetool.errors import BundleError, UsageError
 from aetool.files import first_free, read_file, reading, safe_name, write_file, writing
+from aetool.folders import Wishes
 from aetool.training.config import TrainConfig
 
 RUNS = Path("runs")
@@ -44,6 +48,12 @@ def all_runs() -> list[Path]:
             (p.parent for p in RUNS.glob("*/config.json")),
             key=lambda p: (p / "config.json").stat().st_mtime_ns,
         )
+
+
+def load_dataset(config: TrainConfig, report: Report) -> Dataset:
+    """Return the data set that a configuration names; raises what `datasets.load` raises."""
+    wishes = Wishes(config.channels, config.size, config.background)
+    return datasets.load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads)
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:

@@ -1,0 +1,48 @@
+"""Layers that architectures share: one step down, one step up, and how wide each resolution is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from aetool.architectures.geometry import Halving
+
+
+def stage_widths(widths: Sequence[int], count: int) -> list[int]:
+    """Return the channels after each of `count` halvings; the last configured width serves all further ones."""
+    return [widths[min(i, len(widths) - 1)] for i in range(count)]
+
+
+def down(step: Halving, before: int, after: int) -> list[nn.Module]:
+    """Return the convolution that takes one step down, normalised and rectified."""
+    convolution = nn.Conv2d(before, after, step.kernel, step.stride, step.padding, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+
+
+def up(step: Halving, before: int, after: int) -> list[nn.Module]:
+    """Return the transposed convolution that takes one step up, normalised and rectified."""
+    convolution = nn.ConvTranspose2d(before, after, step.kernel, step.stride, step.padding, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+
+
+def to_image(step: Halving, before: int, channels: int) -> list[nn.Module]:
+    """Return the last step up, to pixel values in (0, 1)."""
+    return [nn.ConvTranspose2d(before, channels, step.kernel, step.stride, step.padding), nn.Sigmoid()]
+
+
+def same(width: int) -> list[nn.Module]:
+    """Return a 3x3 convolution that keeps resolution and width, normalised and rectified."""
+    return [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+
+
+def from_latents(latent_size: int, width: int, inner: tuple[int, int]) -> list[nn.Module]:
+    """Return the linear layer from latents to the innermost resolution."""
+    size = width * inner[0] * inner[1]
+    linear = nn.Linear(latent_size, size, bias=False)
+    return [linear, nn.BatchNorm1d(size), nn.ReLU(), nn.Unflatten(1, (width, *inner))]
+
+
+def to_latents(width: int, inner: tuple[int, int], latent_size: int) -> list[nn.Module]:
+    """Return the linear layer from the innermost resolution to latents."""
+    return [nn.Flatten(), nn.Linear(width * inner[0] * inner[1], latent_size)]

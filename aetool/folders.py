@@ -1,0 +1,106 @@
+"""A folder of pictures as a data set: what its images have in common, and all of them decoded, on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from aetool.datafiles import Labelled
+from aetool.downloads import Report
+from aetool.errors import AetoolError, InvalidInput
+from aetool.images import Failure, ImageFile, ImageSpec, Kind, decode_image, kind_of, read_image
+from aetool.types import Pixels
+
+LARGEST = 128
+"""The largest side that is kept when all images have the same size."""
+SMALLEST = 8
+"""The smallest side that can be trained on."""
+USUAL = 64
+"""The side that images get when they differ in size, or are too large or small."""
+BLOCK = 1024
+"""Files that are under way at a time."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants of the images of a folder; None leaves it to what the files are.
+
+    channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels
+    """
+
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+    background: int = 0
+
+
+def decode_folder(files: Sequence[ImageFile], wishes: Wishes, workers: int, report: Report) -> Labelled:
+    """Return every usable one of `files`, their sub-folders as classes, and what had to be skipped.
+
+    Raises `InvalidInput` where none is usable.
+    """
+    kinds = list(_parallel(_kind, files, workers, "looking at images", report))
+    spec = common_spec([kind for kind in kinds if kind is not None], wishes)
+    # Filled in place: memory is bounded by the resized images, whatever the size of the files.
+    pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
+    used: list[ImageFile] = []
+    skipped: list[Failure] = []
+    results = _parallel(lambda file: _decoded(file, spec), files, workers, "reading images", report)
+    for file, result in zip(files, results, strict=True):
+        if isinstance(result, AetoolError):
+            skipped.append(Failure(file.path, result))
+        else:
+            pixels[len(used)] = result
+            used.append(file)
+    return _labelled(pixels[: len(used)], used, spec, tuple(skipped))
+
+
+def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:
+    classes = tuple(sorted({file.label for file in files if file.label is not None}))
+    numbers = {name: i for i, name in enumerate(classes)}
+    labels = np.array([-1 if file.label is None else numbers[file.label] for file in files], np.int64)
+    sources = tuple(file.relative for file in files)
+    return Labelled(pixels, labels, classes, sources=sources, background=spec.background, skipped=skipped)
+
+
+def common_spec(kinds: Sequence[Kind], wishes: Wishes) -> ImageSpec:
+    """Return how images of these kinds are prepared: grey if all are, their common size if it can be trained on."""
+    if not kinds:
+        raise InvalidInput("no usable image in the folder; expected png, jpg, gif, bmp, webp, tif, ppm or pgm files")
+    sizes = {kind.size for kind in kinds}
+    size = wishes.size or (sizes.pop() if len(sizes) == 1 else (USUAL, USUAL))
+    if wishes.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
+        size = (USUAL, USUAL)
+    channels = wishes.channels or (1 if all(kind.grey for kind in kinds) else 3)
+    return ImageSpec(channels, *size, background=wishes.background)
+
+
+def _kind(file: ImageFile) -> Kind | None:
+    try:
+        return kind_of(read_image(file))
+    except AetoolError:
+        return None  # named when it is decoded
+
+
+def _decoded(file: ImageFile, spec: ImageSpec) -> Pixels | AetoolError:
+    try:
+        return decode_image(read_image(file), spec)
+    except AetoolError as error:
+        return error
+
+
+def _parallel(
+    function: Callable[[ImageFile], T], files: Sequence[ImageFile], workers: int, title: str, report: Report
+) -> Iterator[T]:
+    """Yield function(file) in the order of the files, computed by `workers` threads (Pillow lets others run)."""
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(files), BLOCK):
+            for done, result in enumerate(pool.map(function, files[start : start + BLOCK]), start + 1):
+                if not done % 64 or done == len(files):
+                    report(title, done, len(files), f"{done} of {len(files)}")
+                yield result

@@ -1,0 +1,90 @@
+"""The cache of decoded folders: the second training on a folder that has not changed starts at once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetool.datafiles import Labelled
+from aetool.downloads import Report, cache_folder
+from aetool.errors import AetoolError, InvalidInput
+from aetool.files import replacing, write_file
+from aetool.folders import Wishes, decode_folder
+from aetool.images import Failure, ImageFile, find_images
+
+KEPT = 8
+"""Folders that are kept; the one that was read longest ago goes first."""
+
+
+def read_folder(folder: str, wishes: Wishes, workers: int, report: Report) -> Labelled:
+    """Return the images of `folder` as `decode_folder` does, from the cache if no name, size or time has changed.
+
+    A cache that cannot be read is made anew, one that cannot be written is done without.
+    """
+    files = list(find_images([folder]))
+    entry = cache_folder() / "folders" / fingerprint(folder, files, wishes)
+    labelled = _load(entry)
+    if labelled is None:
+        labelled = decode_folder(files, wishes, workers, report)
+        with contextlib.suppress(AetoolError, OSError):
+            _save(entry, labelled)
+    return labelled
+
+
+def fingerprint(folder: str, files: Sequence[ImageFile], wishes: Wishes) -> str:
+    """Return a name for the folder as it is now: where it is, and path, size and time of each file."""
+    digest = hashlib.sha256(repr((str(Path(folder).resolve()), asdict(wishes))).encode("utf-8", "surrogateescape"))
+    for file in files:
+        with contextlib.suppress(OSError):
+            status = Path(file.path).stat()
+            digest.update(os.fsencode(file.relative) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _save(entry: Path, data: Labelled) -> None:
+    """Write pixels.bin, then meta.json, which makes it an entry; drop the entries beyond `KEPT`."""
+    entry.mkdir(parents=True, exist_ok=True)
+    with replacing(entry / "pixels.bin") as stream:
+        stream.write(data.pixels.data)
+    meta = {
+        "shape": data.pixels.shape,
+        "sha256": hashlib.sha256(data.pixels.data).hexdigest(),
+        "labels": data.labels.tolist(),
+        "classes": data.classes,
+        "sources": data.sources,
+        "background": data.background,
+        "skipped": [[failure.path, str(failure.error)] for failure in data.skipped],
+    }
+    write_file(entry / "meta.json", json.dumps(meta).encode())
+    entries = sorted(entry.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in entries[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _load(entry: Path) -> Labelled | None:
+    """Return what `_save` wrote, or None where it is missing or not what its sha256 says."""
+    try:
+        meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
+        pixels = np.fromfile(entry / "pixels.bin", np.uint8).reshape(meta["shape"])
+        if hashlib.sha256(pixels.data).hexdigest() != meta["sha256"]:
+            return None
+        os.utime(entry)
+        return Labelled(
+            pixels,
+            np.array(meta["labels"], np.int64),
+            tuple(meta["classes"]),
+            sources=tuple(meta["sources"]),
+            background=meta["background"],
+            skipped=tuple(Failure(path, InvalidInput(text)) for path, text in meta["skipped"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,337 @@
+"""Downloads without a network: mirrors that resume, refuse, lie, break off or never end."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import http.client
+import io
+import itertools
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+from aetool import downloads
+from aetool.downloads import CHUNK, Pinned, _OnlyHttps, fetch, open_url, unpack
+from aetool.errors import InvalidInput, ReadWriteError
+
+CONTENT = np.random.default_rng(0).integers(0, 256, 3 * CHUNK, np.uint8).tobytes()
+PACKED = gzip.compress(CONTENT, mtime=0)
+HALF = len(PACKED) // 2
+PIN = Pinned("data", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+A, B = "https://a.example/", "https://b.example/"
+
+
+class Response(io.BytesIO):
+    """What a server sends."""
+
+    def __init__(self, data: bytes, status: int = 200, length: object = None) -> None:
+        super().__init__(data)
+        self.status = status
+        self.headers = {} if length is None else {"Content-Length": str(length)}
+
+
+def whole(data: bytes):
+    """A server that knows no ranges."""
+    return lambda start: Response(data, 200, len(data))
+
+
+def resuming(data: bytes):
+    """A server that goes on from where it is asked to."""
+
+    def serve(start: int) -> Response:
+        if start >= len(data):
+            raise urllib.error.HTTPError("url", 416, "Range Not Satisfiable", {}, None)
+        return Response(data[start:], 206 if start else 200, len(data) - start)
+
+    return serve
+
+
+def breaking_off(data: bytes, at: int):
+    """A server whose connection ends early."""
+    return lambda start: Response(data[start:at], 206 if start else 200, len(data) - start)
+
+
+def failing(error: Exception):
+    def serve(start: int) -> Response:
+        raise error
+
+    return serve
+
+
+@pytest.fixture
+def download(tmp_path, monkeypatch):
+    """Download from mirrors {address: server}; afterwards `asked` holds (address, start) and `told` the reports."""
+
+    class Download:
+        def __init__(self) -> None:
+            self.target = tmp_path / "cache" / "data.gz"
+            self.part = tmp_path / "cache" / "data.gz.part"
+            self.asked: list[tuple[str, int]] = []
+            self.told: list[tuple[str, int, int | None, str]] = []
+
+        def __call__(self, servers) -> bytes:
+            def opened(url: str, start: int) -> Response:
+                self.asked.append((url, start))
+                return servers[url.removesuffix("data.gz")](start)
+
+            monkeypatch.setattr(downloads, "open_url", opened)
+            fetch(list(servers), PIN, self.target, lambda *report: self.told.append(report))
+            assert not self.part.exists()
+            assert unpack(self.target, PIN) == CONTENT
+            return self.target.read_bytes()
+
+        def has_part(self, data: bytes) -> None:
+            self.part.parent.mkdir(exist_ok=True)
+            self.part.write_bytes(data)
+
+    return Download()
+
+
+# Good mirrors
+
+
+@pytest.mark.parametrize("data", [PACKED, CONTENT], ids=["packed", "plain"])
+def test_a_whole_file_is_fetched(download, data):
+    assert download({A: whole(data)}) == data
+    assert download.asked == [(f"{A}data.gz", 0)]
+    assert [done for _, done, _, _ in download.told] == [*range(CHUNK, len(data), CHUNK), len(data)]
+    assert {(what, total) for what, _, total, _ in download.told} == {("downloading data.gz", len(data))}
+    assert download.told[-1][3] == "0.2 MB"
+
+
+def test_a_server_that_says_no_length_is_served_too(download):
+    assert download({A: lambda start: Response(PACKED)}) == PACKED
+    assert {total for _, _, total, _ in download.told} == {None}
+
+
+def test_a_part_is_gone_on_with(download):
+    download.has_part(PACKED[:HALF])
+    assert download({A: resuming(PACKED)}) == PACKED
+    assert download.asked == [(f"{A}data.gz", HALF)]
+    assert [done > HALF for _, done, _, _ in download.told] == [True] * len(download.told)
+    assert download.told[-1] == ("downloading data.gz", len(PACKED), len(PACKED), "0.2 MB")
+
+
+@pytest.mark.parametrize("part", [PACKED[:HALF], b"rubbish" * HALF], ids=["half", "longer rubbish"])
+def test_a_server_that_ignores_the_range_starts_anew(download, part):
+    download.has_part(part)
+    assert download({A: whole(PACKED)}) == PACKED
+
+
+def test_a_part_that_is_whole_already_is_taken(download):
+    download.has_part(PACKED)
+    assert download({A: resuming(PACKED)}) == PACKED
+    assert download.asked == [(f"{A}data.gz", len(PACKED))]
+
+
+def test_an_existing_target_is_replaced(download):
+    download.part.parent.mkdir()
+    download.target.write_bytes(b"old")
+    assert download({A: whole(PACKED)}) == PACKED
+
+
+# Bad mirrors
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"<html>moved</html>",
+        CONTENT[::-1],
+        gzip.compress(CONTENT + b"\0"),
+        PACKED[:-20],
+        gzip.compress(bytes(10**6)),
+        b"",
+    ],
+    ids=["page", "another", "longer", "cut", "bomb", "nothing"],
+)
+def test_after_a_mirror_that_lies_the_next_is_asked_from_the_start(download, lie):
+    assert download({A: whole(lie), B: resuming(PACKED)}) == PACKED
+    assert download.asked == [(f"{A}data.gz", 0), (f"{B}data.gz", 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (urllib.error.URLError(OSError(errno.EHOSTUNREACH, "No route to host")), "No route to host"),
+        (urllib.error.HTTPError("url", 404, "Not Found", {}, None), "Not Found"),
+        (TimeoutError("timed out"), "timed out"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "Connection reset by peer"),
+        (http.client.IncompleteRead(b"x", 5), "IncompleteRead"),
+        (http.client.BadStatusLine("hello"), "hello"),
+        (urllib.error.URLError("not an https address"), "not an https address"),
+    ],
+)
+def test_a_mirror_that_fails_is_named_with_its_reason_and_the_next_is_asked(download, error, why):
+    assert download({A: failing(error), B: whole(PACKED)}) == PACKED
+    download.target.unlink()
+    with pytest.raises(ReadWriteError) as caught:
+        download({A: failing(error)})
+    assert str(caught.value).startswith(f"could not download data.gz ({A}: ")
+    assert why in str(caught.value)
+
+
+def test_when_all_mirrors_fail_each_is_named_and_nothing_is_there(download):
+    with pytest.raises(ReadWriteError, match=rf"\({A} gave another file; {B}: timed out\)"):
+        download({A: whole(b"lie"), B: failing(TimeoutError("timed out"))})
+    assert list(download.target.parent.iterdir()) == []
+
+
+def test_a_connection_that_ends_early_is_gone_on_with_at_the_next_mirror(download):
+    assert download({A: breaking_off(PACKED, HALF), B: resuming(PACKED)}) == PACKED
+    assert download.asked == [(f"{A}data.gz", 0), (f"{B}data.gz", HALF)]
+
+
+def test_a_connection_that_ends_early_is_gone_on_with_at_the_next_call(download):
+    with pytest.raises(ReadWriteError, match="the connection ended early"):
+        download({A: breaking_off(PACKED, HALF)})
+    assert not download.target.exists()
+    assert download.part.read_bytes() == PACKED[:HALF]
+    assert download({A: resuming(PACKED)}) == PACKED
+
+
+def test_a_connection_that_breaks_with_an_error_is_gone_on_with(download):
+    class Breaking(Response):
+        def read(self, size: int = -1) -> bytes:
+            data = super().read(size)
+            if not data:
+                raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+            return data
+
+    with pytest.raises(ReadWriteError, match="Connection reset by peer"):
+        download({A: lambda start: Breaking(PACKED[:HALF], 200, len(PACKED))})
+    assert not download.target.exists()
+    assert download({A: resuming(PACKED)}) == PACKED
+    assert download.asked[1] == (f"{A}data.gz", HALF)
+
+
+class Endless(Response):
+    """A server that never stops; fails the test where it is read on and on."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(b"", *args)
+        self.reads = itertools.count()
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 < size <= CHUNK
+        assert next(self.reads) * size < 3 * len(CONTENT), "read for ever"
+        return bytes(size)
+
+
+def test_a_mirror_that_sends_for_ever_is_left(download):
+    assert download({A: lambda start: Endless(), B: resuming(PACKED)}) == PACKED
+    assert max(done for _, done, _, _ in download.told) <= 2 * len(CONTENT) + CHUNK
+
+
+def test_a_mirror_that_announces_too_much_is_left(download):
+    with pytest.raises(ReadWriteError):
+        download({A: lambda start: Endless(200, 10**15)})
+    assert not download.target.exists()
+
+
+def test_a_full_disk_is_told_at_once_and_no_other_mirror_is_asked(download, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(downloads.os, "fsync", full)
+    with pytest.raises(ReadWriteError, match=r"could not write .*: No space left on device"):
+        download({A: whole(PACKED), B: whole(PACKED)})
+    assert len(download.asked) == 1
+    assert not download.target.exists()
+
+
+def test_a_cache_that_cannot_be_made_is_told(download):
+    download.target.parent.write_bytes(b"a file in the way")
+    with pytest.raises(ReadWriteError, match="could not write"):
+        download({A: whole(PACKED)})
+
+
+@pytest.mark.xfail(strict=True, raises=ReadWriteError, reason="a part of one mirror is gone on with at another")
+def test_mirrors_that_pack_differently_are_not_mixed(download):
+    other = gzip.compress(CONTENT, compresslevel=1, mtime=1)
+    assert other != PACKED
+    download({A: breaking_off(PACKED, HALF), B: resuming(other)})
+
+
+@pytest.mark.xfail(strict=True, raises=ReadWriteError, reason="what a liar left is gone on with at a good mirror")
+@pytest.mark.parametrize(
+    "liar",
+    [breaking_off(b"\0" * len(PACKED), HALF), lambda start: Endless(200, 10**15)],
+    ids=["breaks off", "announces too much"],
+)
+def test_what_a_liar_left_does_not_spoil_a_good_mirror(download, liar):
+    download({A: liar, B: resuming(PACKED)})
+
+
+@pytest.mark.xfail(strict=True, raises=ReadWriteError, reason="416 without a part ends all, «could not read»")
+def test_a_mirror_that_answers_416_for_no_reason_is_left(download):
+    download({A: failing(urllib.error.HTTPError("url", 416, "Range", {}, None)), B: whole(PACKED)})
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="int() of whatever Content-Length says")
+def test_a_length_that_is_no_number_is_no_unexpected_error(download):
+    download({A: lambda start: Response(PACKED, 200, "many"), B: whole(PACKED)})
+
+
+# What is fetched
+
+
+@pytest.mark.parametrize("data", [PACKED, CONTENT])
+def test_unpack_gives_the_pinned_content(tmp_path, data):
+    (tmp_path / "x").write_bytes(data)
+    assert unpack(tmp_path / "x", PIN) == CONTENT
+
+
+def test_unpack_stops_at_the_pinned_size(tmp_path, monkeypatch):
+    read = []
+    unpacked = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: read.append(size) or unpacked(self, size))
+    (tmp_path / "x").write_bytes(gzip.compress(bytes(10 * PIN.size)))
+    with pytest.raises(InvalidInput, match="is not the published data; delete it"):
+        unpack(tmp_path / "x", PIN)
+    assert read == [PIN.size + 1]
+
+
+def test_unpack_of_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ReadWriteError, match="No such file"):
+        unpack(tmp_path / "missing", PIN)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "/etc/passwd", ""])
+def test_only_https_is_opened(url):
+    with pytest.raises(urllib.error.URLError, match="not an https address"):
+        open_url(url, 0)
+
+
+@pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd"])
+def test_a_redirect_away_from_https_is_refused(url):
+    request = urllib.request.Request("https://a.example/x")
+    with pytest.raises(urllib.error.URLError, match=r"redirected to (http|ftp|file), which is not https"):
+        _OnlyHttps().redirect_request(request, None, 302, "Found", {}, url)
+
+
+def test_a_redirect_to_https_is_followed():
+    request = urllib.request.Request("https://a.example/x", headers={"Range": "bytes=5-"})
+    followed = _OnlyHttps().redirect_request(request, None, 302, "Found", {}, "https://b.example/y")
+    assert followed.full_url == "https://b.example/y"
+    assert followed.get_header("Range") == "bytes=5-"
+
+
+@pytest.mark.parametrize(("start", "wanted"), [(0, None), (5, "bytes=5-")])
+def test_a_range_is_asked_for_only_to_go_on(monkeypatch, start, wanted):
+    class Opener:
+        def open(self, request, timeout):
+            assert timeout == downloads.TIMEOUT
+            return request
+
+    monkeypatch.setattr(urllib.request, "build_opener", lambda handler: Opener() if handler is _OnlyHttps else None)
+    request = open_url("https://a.example/x", start)
+    assert request.full_url == "https://a.example/x"
+    assert request.get_header("Range") == wanted

@@ -1,0 +1,224 @@
+"""bundle.json: there and back, and every way in which it may be wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, fields, replace
+
+import numpy as np
+import pytest
+
+from aetool.errors import BundleError
+from aetool.images import ImageSpec
+from aetool.manifest import FORMAT, VERSION, Golden, Manifest
+from tests.toy import toy_manifest
+
+NAMES = [field.name for field in fields(Manifest)]
+GOLDEN = ["latents", "images", "encoded"]
+
+
+def written() -> dict:
+    return json.loads(toy_manifest().to_json())
+
+
+def read(content: object) -> Manifest:
+    return Manifest.from_json(json.dumps(content).encode())
+
+
+def with_image(**changes) -> dict:
+    return written() | {"image": written()["image"] | changes}
+
+
+def with_golden(**changes) -> dict:
+    return written() | {"golden": written()["golden"] | changes}
+
+
+def test_a_manifest_comes_back_from_json():
+    manifest = toy_manifest()
+    back = Manifest.from_json(manifest.to_json())
+    for name in set(NAMES) - {"golden"}:
+        assert getattr(back, name) == getattr(manifest, name), name
+    for name in GOLDEN:
+        array = getattr(back.golden, name)
+        assert np.array_equal(array, getattr(manifest.golden, name)) and array.dtype == np.float32
+    assert back.to_json() == manifest.to_json()
+
+
+def test_golden_numbers_come_back_to_the_bit():
+    rng = np.random.default_rng(0)
+    latents, encoded = rng.normal(size=(2, 3, 4)).astype(np.float32) * 1e-3
+    images = rng.uniform(0, 1, (3, 1, 8, 8)).astype(np.float32)
+    back = Manifest.from_json(replace(toy_manifest(), golden=Golden(latents, images, encoded)).to_json()).golden
+    for found, given in ((back.latents, latents), (back.images, images), (back.encoded, encoded)):
+        assert np.array_equal(found.view(np.uint32), given.view(np.uint32))
+
+
+@pytest.mark.parametrize("classes", [(), ("8",), ("größe", "two\nlines", "", "文字")])
+@pytest.mark.parametrize("spec", [ImageSpec(1, 8, 8), ImageSpec(3, 28, 30, 255)])
+def test_other_classes_and_specs_come_back(classes, spec):
+    golden = Golden(np.zeros((2, 4), np.float32), np.zeros((2, *spec.shape), np.float32), np.zeros((2, 4), np.float32))
+    back = Manifest.from_json(replace(toy_manifest(), classes=classes, image=spec, golden=golden).to_json())
+    assert back.classes == classes and back.image == spec
+    assert back.golden.images.shape == (2, *spec.shape)
+
+
+def test_the_file_is_readable_json_that_says_what_it_is():
+    data = toy_manifest().to_json()
+    assert data.endswith(b"}\n") and data.count(b"\n") > 50
+    content = json.loads(data)
+    assert list(content)[:2] == ["format", "version"]
+    assert (content["format"], content["version"]) == (FORMAT, VERSION) == ("aetool bundle", 1)
+    assert set(content) == {"format", "version", *NAMES}
+    assert content["image"] == asdict(toy_manifest().image)
+    assert set(content["golden"]) == set(GOLDEN)
+
+
+def test_unknown_fields_are_left_out():
+    assert read(written() | {"later": [1, 2]}).to_json() == toy_manifest().to_json()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_field_is_refused(name):
+    content = written()
+    del content[name]
+    with pytest.raises(BundleError, match=rf"bundle\.json is damaged or incomplete \(KeyError: '{name}'\)"):
+        read(content)
+
+
+@pytest.mark.parametrize("name", ["channels", "height", "width"])
+def test_a_missing_field_of_the_image_spec_is_refused(name):
+    content = written()
+    del content["image"][name]
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(content)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_missing_golden_value_is_refused(name):
+    content = written()
+    del content["golden"][name]
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(content)
+
+
+KINDS = {"null": None, "bool": True, "number": 1.5, "text": "text", "list": [1], "object": {"a": 1}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_of_another_kind_is_refused(name, kind):
+    right = {"classes": "", "layers": "list", "exported": "text"}.get(
+        name, "object" if name in ("architecture", "dataset", "training", "distortion", "parity") else ""
+    )
+    if kind == right:
+        assert getattr(read(written() | {name: KINDS[kind]}), name) == KINDS[kind]
+        return
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(written() | {name: KINDS[kind]})
+
+
+@pytest.mark.parametrize("size", [0, -1, 4.0, "4", 65537, 10**30, True, 3, 5])
+def test_a_latent_size_that_cannot_be_is_refused(size):
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(written() | {"latent_size": size})
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1, True), (65536, True), (65537, False)])
+def test_a_latent_size_goes_up_to_65536(size, fits):
+    content = with_golden(latents=[[0] * size], encoded=[[0] * size]) | {"latent_size": size}
+    if fits:
+        assert read(content).latent_size == size
+        return
+    with pytest.raises(BundleError, match="a whole number from 1 to 65536 expected"):
+        read(content)
+
+
+def test_true_is_no_latent_size():
+    with pytest.raises(BundleError, match="a whole number from 1 to 65536 expected"):
+        read(with_golden(latents=[[0]], encoded=[[0]]) | {"latent_size": True})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": 0}, {"channels": 2}, {"channels": 4}, {"channels": "1"}, {"channels": 1.0}, {"channels": [1]},
+        {"channels": True}, {"channels": 3}, {"height": 0}, {"height": -8}, {"height": 8.0}, {"height": 4097},
+        {"height": None}, {"height": 10**30}, {"width": 0}, {"width": "8"}, {"width": True}, {"width": 9},
+        {"background": -1}, {"background": 256}, {"background": 0.5}, {"background": None}, {"extra": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_image_spec_that_cannot_be_is_refused(changes):
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(with_image(**changes))
+
+
+def test_a_background_may_be_left_out():
+    content = written()
+    del content["image"]["background"]
+    assert read(content).image.background == 0
+
+
+@pytest.mark.parametrize("classes", [["a", "a"], ["a", 1], [None], [["a"]], {"a": 1}, "ab"])
+def test_classes_must_be_different_texts(classes):
+    with pytest.raises(BundleError, match="class names must be different texts"):
+        read(written() | {"classes": classes})
+
+
+def pixels(*values: float) -> str:
+    return base64.b64encode(np.resize(np.array(values, "<f4"), 64).tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"latents": [[0, 0, 0]]}, {"latents": [[0, 0, 0, 0, 0]]}, {"latents": [0, 0, 0, 0]}, {"latents": []},
+        {"latents": [[0, 0, 0, "x"]]}, {"latents": [[0, 0, 0, None]]}, {"latents": [[0, 0, 0, float("nan")]]},
+        {"latents": [[0, 0, 0, 1e300]]}, {"latents": [[0] * 4] * 2}, {"latents": [[0, 0, 0, 0], [0]]},
+        {"encoded": [[0] * 4] * 2}, {"encoded": [[0, 0, 0, float("inf")]]}, {"encoded": "text"},
+        {"images": ""}, {"images": 5}, {"images": [0.5] * 64}, {"images": pixels(0)[:-4]},
+        {"images": pixels(0) + "AAAA"},
+        {"images": "*" + pixels(0)[1:]}, {"images": "ä" + pixels(0)[1:]}, {"images": pixels(0, 1.5)},
+        {"images": pixels(0, -0.5)}, {"images": pixels(0, np.nan)}, {"images": pixels(0, np.inf)},
+    ],
+)  # fmt: skip
+def test_golden_values_that_cannot_be_are_refused(changes):
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(with_golden(**changes))
+
+
+@pytest.mark.xfail(strict=True, raises=OverflowError, reason="np.array of a whole number beyond float64")
+@pytest.mark.parametrize("name", ["latents", "encoded"])
+def test_a_golden_number_beyond_float64_is_refused(name):
+    with pytest.raises(BundleError):
+        read(with_golden(**{name: [[0, 0, 0, 10**400]]}))
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, "1", None, [1]])
+def test_another_version_is_refused(version):
+    with pytest.raises(BundleError, match="of another version; update aetool"):
+        read(written() | {"version": version})
+
+
+def test_a_newer_version_is_told_whatever_else_is_in_it():
+    with pytest.raises(BundleError, match="of another version"):
+        read({"format": FORMAT, "version": 2})
+
+
+@pytest.mark.parametrize("content", [[], 5, None, "text", {}, {"format": "other"}, {"version": 1}, {"format": None}])
+def test_json_that_is_no_manifest_is_refused(content):
+    with pytest.raises(BundleError, match="is not the manifest of a bundle"):
+        read(content)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"hello", b"\xff\xfe\0", b"[" * 100_000, toy_manifest().to_json()[:-3]])
+def test_what_is_no_json_is_refused(data):
+    with pytest.raises(BundleError, match="is not JSON"):
+        Manifest.from_json(data)
+
+
+@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="to_json encodes lone surrogates as strict UTF-8")
+def test_class_names_that_are_no_text_can_be_written():
+    manifest = replace(toy_manifest(), classes=("bad\udcff", "light"))
+    assert Manifest.from_json(manifest.to_json()).classes == manifest.classes

@@ -1,0 +1,198 @@
+"""Samplers: within their bounds, with the moments they promise, and the same for the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aetool.bank import make_bank
+from aetool.errors import UsageError
+from aetool.options import configure
+from aetool.sampling import SAMPLERS, Gaussian, Mix, Neighbours, rng_for
+from tests.toy import CLASSES, toy_bank, toy_latents
+
+ROWS = np.random.default_rng(5).normal(size=(200, 3)).astype(np.float32) @ np.diag([1, 2, 0.5]).astype(np.float32)
+LABELS = np.repeat([0, 1], [120, 80])
+
+
+@pytest.fixture(scope="module")
+def bank():
+    """A bank of two classes whose latents lie about 0 and about 10."""
+    latents = ROWS + 10 * LABELS[:, None].astype(np.float32)
+    return make_bank(latents, LABELS, [str(i) for i in range(200)], ("near", "far"), seed=0)
+
+
+def bank_of(latents, labels, rows: bool = True):
+    latents = np.asarray(latents, np.float32)
+    return make_bank(latents, np.asarray(labels), [""] * len(latents), CLASSES, seed=0, rows=rows)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("label", [0, 1, None])
+@pytest.mark.parametrize("n", [0, 1, 7, 300])
+def test_samplers_give_n_finite_latents(bank, name, label, n):
+    drawn = SAMPLERS[name].draw(bank, label, n, rng_for(0))
+    assert drawn.shape == (n, 3) and drawn.dtype == np.float32
+    assert np.isfinite(drawn).all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_seed_decides(bank, name):
+    first, again, other = (SAMPLERS[name].draw(bank, 1, 20, rng_for(seed)) for seed in (7, 7, 8))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    rng = rng_for(7)
+    assert np.array_equal(SAMPLERS[name].draw(bank, 1, 20, rng), first)
+    assert not np.array_equal(SAMPLERS[name].draw(bank, 1, 20, rng), first)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_class_is_drawn_from_and_not_the_other(bank, name):
+    near, far, both = (SAMPLERS[name].draw(bank, label, 200, rng_for(0)).mean(1) for label in (0, 1, None))
+    assert abs(near).max() < 5 < abs(far).min()
+    assert both.min() < 1 and both.max() > 9
+
+
+# neighbours
+
+
+@pytest.mark.parametrize("label", [0, 1, None])
+def test_neighbours_lie_between_a_latent_and_one_near_it(bank, label):
+    sampler = Neighbours(count=4, low=0.2, high=0.6)
+    rows = bank.rows(label)
+    latents = bank.latents[rows].astype(np.float64)
+    distances = np.linalg.norm(latents[:, None] - latents, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    near = np.argsort(distances, axis=1)[:, :4]
+    for drawn in sampler.draw(bank, label, 40, rng_for(3)):
+        a = latents.repeat(4, axis=0)
+        step = latents[near].reshape(-1, 3) - a
+        weight = ((drawn - a) * step).sum(1) / (step * step).sum(1)
+        off_the_line = np.linalg.norm(a + weight[:, None] * step - drawn, axis=1)
+        assert ((off_the_line < 1e-5) & (weight > 0.2 - 1e-4) & (weight < 0.6 + 1e-4)).any()
+
+
+def test_the_weight_of_neighbours_fills_its_bounds():
+    bank = bank_of([[0], [1]], [0, 0])
+    drawn = Neighbours(low=0.1, high=0.4).draw(bank, 0, 2000, rng_for(0)).ravel()
+    weights = np.minimum(drawn, 1 - drawn)  # either latent may be the first
+    assert 0.1 - 1e-6 <= weights.min() < 0.11 and 0.39 < weights.max() <= 0.4 + 1e-6
+    assert weights.mean() == pytest.approx(0.25, abs=0.01)
+    assert (drawn < 0.5).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_all_of_the_nearest_are_drawn_and_no_others():
+    bank = bank_of([[0], [1], [10]], [0, 0, 0])
+    for count, expected in ((1, {0, 1}), (2, {0, 1, 10}), (50, {0, 1, 10})):
+        drawn = Neighbours(count, low=1, high=1).draw(bank, 0, 100, rng_for(0))  # the neighbour itself
+        assert set(drawn.ravel().tolist()) == expected
+
+
+@pytest.mark.parametrize(("low", "expected"), [(0.0, {0, 1}), (0.5, {0.5}), (1.0, {0, 1})])
+def test_equal_bounds_fix_the_weight(low, expected):
+    bank = bank_of([[0], [1]], [0, 0])
+    assert set(Neighbours(low=low, high=low).draw(bank, 0, 50, rng_for(0)).ravel().tolist()) == expected
+
+
+def test_a_class_of_one_image_gives_that_image():
+    bank = bank_of([[1, 2], [5, 6], [7, 8]], [0, 1, 1])
+    for name in ("neighbours", "mix"):
+        assert SAMPLERS[name].draw(bank, 0, 3, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 3))
+    assert Gaussian().draw(bank, 0, 3, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 3))
+
+
+def test_a_class_of_equal_images_gives_that_image():
+    bank = bank_of([[1, 2]] * 60, [0] * 60)
+    for sampler in SAMPLERS.values():
+        assert sampler.draw(bank, 0, 5, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 5), abs=1e-6)
+
+
+@pytest.mark.parametrize("setting", ["count=0", "count=-1", "low=-0.1", "low=0.8", "high=1.1", "low=nan", "high=nan"])
+def test_options_of_neighbours_out_of_bounds_are_refused(bank, setting):
+    with pytest.raises(UsageError, match="neighbours needs count >= 1 and 0 <= low <= high <= 1"):
+        configure(Neighbours(), [setting]).draw(bank, 0, 1, rng_for(0))
+
+
+# mix
+
+
+@pytest.mark.parametrize("concentration", [1e-3, 0.5, 1, 100])
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_mixtures_stay_in_the_hull_of_the_class(bank, m, concentration):
+    directions = np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32)
+    for label in (0, 1, None):
+        drawn = Mix(m, concentration).draw(bank, label, 100, rng_for(0)) @ directions
+        corners = bank.latents[bank.rows(label)] @ directions
+        assert (drawn <= corners.max(0) + 1e-4).all() and (drawn >= corners.min(0) - 1e-4).all()
+
+
+def test_a_mixture_of_one_is_a_latent_of_the_class(bank):
+    rows = {tuple(row) for row in bank.latents[bank.rows(1)].tolist()}
+    assert {tuple(row) for row in Mix(m=1).draw(bank, 1, 50, rng_for(0)).tolist()} <= rows
+
+
+def test_the_weights_of_two_are_uniform_and_concentration_draws_them_to_the_middle():
+    bank = bank_of([[0], [1]], [0, 0])
+    drawn = Mix().draw(bank, 0, 8000, rng_for(0)).ravel()
+    mixed = drawn[(drawn > 1e-6) & (drawn < 1 - 1e-6)]  # half of the pairs are of one latent with itself
+    assert len(mixed) == pytest.approx(4000, abs=200)
+    assert np.histogram(mixed, 4, (0, 1))[0] == pytest.approx(np.full(4, len(mixed) / 4), rel=0.1)
+    for concentration, near in ((1e4, 0.5), (1e-4, 0)):
+        drawn = Mix(concentration=concentration).draw(bank, 0, 400, rng_for(0)).ravel()
+        mixed = drawn[(drawn > 1e-6) & (drawn < 1 - 1e-6)]
+        assert np.allclose(np.minimum(mixed, 1 - mixed), near, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "setting", ["m=0", "m=-2", "concentration=0", "concentration=-1", "concentration=inf", "concentration=nan"]
+)
+def test_options_of_mix_out_of_bounds_are_refused(bank, setting):
+    with pytest.raises(UsageError, match="mix needs m >= 1 and concentration > 0"):
+        configure(Mix(), [setting]).draw(bank, 0, 1, rng_for(0))
+
+
+@pytest.mark.xfail(strict=True, reason="the sum of three gammas overflows and all weights are 0")
+def test_a_huge_concentration_still_gives_weights_that_sum_to_one():
+    bank = bank_of([[1], [2]], [0, 0])
+    drawn = Mix(m=3, concentration=1e308).draw(bank, 0, 10, rng_for(0))
+    assert drawn.min() >= 1 - 1e-6 and drawn.max() <= 2 + 1e-6
+
+
+# gaussian
+
+
+@pytest.mark.parametrize("label", [0, 1, None])
+def test_gaussian_has_the_mean_and_covariance_of_the_class(bank, label):
+    drawn = Gaussian().draw(bank, label, 40_000, rng_for(0)).astype(np.float64)
+    mean, covariance = bank.mean(label), bank.covariance(label)
+    spread = np.sqrt(covariance.diagonal())
+    assert abs(drawn.mean(0) - mean).max() < 0.03 * spread.max()
+    assert abs(np.cov(drawn.T) - covariance).max() < 0.03 * covariance.max()
+    inside = (abs(drawn - mean) < spread).mean(0)
+    assert inside == pytest.approx(np.full(3, 0.6827), abs=0.01)
+
+
+def test_gaussian_needs_no_rows_and_the_others_do():
+    without = bank_of(toy_latents(), np.repeat([0, 1], 6), rows=False)
+    assert np.array_equal(
+        Gaussian().draw(without, 1, 9, rng_for(0)), Gaussian().draw(toy_bank(), 1, 9, rng_for(0))
+    )  # fmt: skip
+    for name in ("neighbours", "mix"):
+        with pytest.raises(UsageError, match="no latents to draw from; --method gaussian needs none"):
+            SAMPLERS[name].draw(without, 1, 1, rng_for(0))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_class_without_images_is_refused(name):
+    with pytest.raises(UsageError):
+        SAMPLERS[name].draw(bank_of([[1, 2], [3, 4]], [0, 0]), 1, 1, rng_for(0))
+
+
+def test_gaussian_takes_a_covariance_that_rounding_made_not_quite_positive(bank):
+    covariance = np.array([[[1, 1, 0], [1, 1 - 1e-7, 0], [0, 0, 0]]] * 3, np.float32)
+    drawn = Gaussian().draw(replace(bank, covariances=covariance), 0, 1000, rng_for(0))
+    assert np.isfinite(drawn).all()
+    assert abs(drawn[:, 0] - bank.mean(0)[0] - (drawn[:, 1] - bank.mean(0)[1])).max() < 0.01
+    assert drawn[:, 2] == pytest.approx(np.full(1000, bank.mean(0)[2]), abs=0.01)
