@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,9 +74,11 @@ def read_bank(data: bytes, classes: tuple[str, ...], k: int) -> Bank:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(array, np.ndarray) and array.ndim for array in parts.values()):
+            raise ValueError("no array")
         text = parts.pop("sources").tobytes().decode("utf-8", "surrogateescape")
         bank = Bank(classes=classes, sources=text.split("\0") if text else [], **parts)
-    except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever NumPy, zipfile and its decompressors raise
         raise BundleError("bank.npz is damaged or incomplete") from error
     _check(bank, k)
     return bank

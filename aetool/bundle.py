@@ -30,7 +30,7 @@ MAX_FILE = 1 << 30
 """Bytes of the largest file in a bundle."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bundle:
     """A model as read from its folder.
 

@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 32
 """Bytes of the largest data set file, unpacked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labelled:
     """Images as a source gives them: pixels (n, c, h, w) and labels (n,), -1 for none.
 
@@ -89,9 +89,11 @@ def read_npz(path: Path) -> Labelled:
                 raise LimitExceeded(f"{path} unpacks to more than the {MAX_BYTES >> 30} GiB accepted")
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays.get("labels")
+        if not all(array is None or isinstance(array, np.ndarray) for array in (images, labels)):
+            raise ValueError("no array")
     except KeyError:
         raise InvalidInput(f"{path} holds no array «images»") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidInput(f"{path} is not an .npz file of numbers") from error
     pixels = _as_pixels(images, path.name)
     if labels is None:
@@ -118,4 +120,8 @@ def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, .
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
         raise InvalidInput(f"the labels in {name} must be one whole number or text an image")
     values, numbers = np.unique(labels, return_inverse=True)
-    return numbers.astype(np.int64), tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist())
+    try:
+        names = tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist())
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the labels in {name} are no UTF-8") from error
+    return numbers.astype(np.int64), names

@@ -24,7 +24,7 @@ SIDES = range(8, 129)
 AS_THEY_ARE = Wishes()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """One side of a data set: pixels (n, c, h, w), labels (n,), and n source names."""
 
@@ -33,7 +33,7 @@ class Split:
     sources: Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images kept apart for training and for testing, the sha256 of all that was read, and what was skipped."""
 

@@ -86,7 +86,14 @@ def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) 
     failures = []
     for mirror in mirrors:
         try:
-            _fetch_from(f"{mirror}{target.name}", pinned, part, report)
+            resumed = part.exists()
+            try:
+                _fetch_from(f"{mirror}{target.name}", pinned, part, report)
+            except InvalidInput:
+                if not resumed:
+                    raise
+                part.unlink()  # of another mirror, which may pack differently: once more from the start
+                _fetch_from(f"{mirror}{target.name}", pinned, part, report)
             with writing(target):
                 part.replace(target)
             return
@@ -110,7 +117,7 @@ def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
     try:
         response = open_url(url, start)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is already whole, or longer than the file
+        if error.code != 416 or not start:  # the part is already whole, or longer than the file
             raise
         unpack(part, pinned)
         return
@@ -118,7 +125,7 @@ def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
         if getattr(response, "status", 200) != 206:
             start = 0
         length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
-        total = start + int(length) if length else None
+        total = start + int(length) if length and length.isdecimal() else None
         with writing(part), part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             for done in _copy(response, stream, start, 2 * pinned.size):

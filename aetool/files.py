@@ -155,6 +155,8 @@ def reading(path: Path | str) -> Iterator[None]:
 def read_file(path: Path) -> bytes:
     """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
     with reading(path):
+        if "\0" in str(path):
+            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name")
         if not path.is_file() and path.exists():
             raise ReadWriteError(f"could not read {printable(str(path))}: it is not a regular file")
         return path.read_bytes()

@@ -18,6 +18,8 @@ from aetool.files import read_file
 from aetool.types import Images, Pixels, to_images
 
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+"""What these suffixes hold, as Pillow calls it; of other formats, some would start other programs."""
 MAX_PIXELS = 100_000_000
 """Images of more pixels than this are refused before they are decoded."""
 
@@ -82,7 +84,7 @@ class Failure:
     error: AetoolError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageBatch:
     """Images (n, c, h, w) with their n files, and what failed since the batch before."""
 
@@ -109,7 +111,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         levels = levels * 255 if levels.size and levels.max() <= 1 else levels
     else:
         return image
-    return Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
+    grey = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
+        grey.putalpha(Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _flatten(image: Image.Image, spec: ImageSpec) -> Image.Image:
@@ -121,10 +127,18 @@ def _flatten(image: Image.Image, spec: ImageSpec) -> Image.Image:
     return image.convert("L" if spec.channels == 1 else "RGB")
 
 
+def _scale_transparency(image: Image.Image) -> None:
+    """Bring the transparent level of a grey PNG of 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
+    clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
+    rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
+    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
+        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)
+
+
 def open_image(data: bytes) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
@@ -152,6 +166,7 @@ def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     image = open_image(data)
     try:
+        _scale_transparency(image)
         return prepare(image, spec)
     except Image.DecompressionBombError:
         raise LimitExceeded(f"a frame has more than the {MAX_PIXELS:,} pixels accepted") from None

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aetool.errors import InvalidInput, LimitExceeded
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded
 from aetool.types import Latents, check_latents
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
@@ -29,7 +29,7 @@ MAX_ARRAYS = 1 << 30
 """Bytes of the largest .npy or .npz that is read, unpacked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LatentBatch:
     """Latents (n, k) with the n names of what they came from, their classes, and the identity of their model."""
 
@@ -121,13 +121,15 @@ def _read_npz(data: bytes, name: str, size: int | None) -> LatentBatch:
             if sum(info.file_size for info in members.values()) > MAX_ARRAYS:
                 raise LimitExceeded(f"{name} unpacks to more than the {MAX_ARRAYS >> 20} MiB accepted")
             arrays = {key: _load(archive.read(info), f"{key} in {name}") for key, info in members.items()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError, OSError) as error:
-        if isinstance(error, InvalidInput):
-            raise
+    except AetoolError:
+        raise
+    except Exception as error:  # whatever zipfile and its decompressors raise
         raise InvalidInput(f"{name} is a damaged .npz file") from error
     if "latents" not in arrays:
         raise InvalidInput(f"{name} holds no array «latents»")
     bare = _bare(arrays["latents"], name, size)
+    if any(arrays[key].ndim != 1 for key in ("sources", "classes") if key in arrays):
+        raise InvalidInput(f"the sources and classes in {name} must be one text a latent")
     sources = tuple(map(str, arrays["sources"].tolist())) if "sources" in arrays else bare.sources
     classes = tuple(str(c) or None for c in arrays["classes"].tolist()) if "classes" in arrays else bare.classes
     if not len(sources) == len(classes) == len(bare.sources):
@@ -152,10 +154,14 @@ def _read_lines(lines: Iterable[bytes], name: str, size: int | None) -> Iterator
         yield LatentBatch(latents, sources, classes, models.pop())
 
 
+def _whole_number(text: str) -> int | float:
+    return -0.0 if text == "-0" else int(text)
+
+
 def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str | None, str | None]:
     """Return latent, source, class and model of one line."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_int=_whole_number)
     except (ValueError, RecursionError):
         raise InvalidInput(f"line {number} of {name} is not JSON; expected latents, as aetool encode writes") from None
     if isinstance(record, list):

@@ -20,7 +20,7 @@ FORMAT = "aetool bundle"
 VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Golden:
     """Fixed latents (m, k), the images that the decoder makes of them, and what the encoder makes of those."""
 
@@ -29,7 +29,7 @@ class Golden:
     encoded: Latents
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Manifest:
     """All of bundle.json.
 
@@ -72,7 +72,8 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace") + b"\n"  # a lone surrogate becomes \\udcXX, as JSON has it
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
@@ -83,14 +84,15 @@ class Manifest:
             raise BundleError("bundle.json is not JSON") from error
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise BundleError("bundle.json is not the manifest of a bundle")
-        if fields.pop("version", None) != VERSION:
+        version = fields.pop("version", None)
+        if type(version) is not int or version != VERSION:
             raise BundleError("the bundle is of another version; update aetool")
         try:
             image, size = _image_spec(fields["image"]), _whole(fields["latent_size"], 1 << 16)
             golden = _golden(fields["golden"], image, size)
-            kept = {name: _plain(fields[name], kind) for name, kind in PLAIN.items()}
+            kept = {name: _plain(name, fields[name]) for name in PLAIN}
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), golden=golden, **kept)
-        except (KeyError, TypeError, ValueError, binascii.Error, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, RecursionError) as error:
             raise BundleError(f"bundle.json is damaged or incomplete ({type(error).__name__}: {error})") from error
 
 
@@ -101,9 +103,24 @@ PLAIN: dict[str, type] = {
 """Fields that are only shown or compared, with the kind they must be."""
 
 
-def _plain(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"{kind.__name__} expected")
+INSIDE: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "architecture": {"name": str, "options": dict},
+    "layers": {"part": str, "layer": str, "input": list, "output": list, "parameters": int},
+    "dataset": {"name": str, "sha256": str, "train": int, "test": int},
+    "training": {"command": str, "epochs": int, "steps": int, "batch_size": int, "seconds": (int, float)},
+    "distortion": {**dict.fromkeys(("train", "test", "pca", "psnr", "ssim"), (int, float)), "quantiles": list},
+    "parity": {"batches": list, "found": dict, "bounds": dict},
+}
+"""What must be inside them (in each row, for layers)."""
+
+
+def _plain(name: str, value: Any) -> Any:
+    if not isinstance(value, PLAIN[name]):
+        raise ValueError(f"{name} must be of the kind {PLAIN[name].__name__}")
+    for part in value if isinstance(value, list) else [value]:
+        for key, kind in INSIDE.get(name, {}).items():
+            if not isinstance(part, dict) or not isinstance(part.get(key), kind) or isinstance(part[key], bool):
+                raise ValueError(f"{key} in {name} is missing or of the wrong kind")
     return value
 
 

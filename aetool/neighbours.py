@@ -19,12 +19,14 @@ def nearest(queries: Latents, latents: Latents, m: int) -> tuple[Rows, npt.NDArr
     A query that is itself among the latents finds itself first. m is at most n.
     """
     m = min(m, len(latents))
-    norms = np.square(latents).sum(1)
+    centre = latents.mean(0, dtype=np.float64).astype(np.float32) if len(latents) else np.float32(0)
+    centred = latents - centre  # or float32 loses the differences far from the origin
+    norms = np.square(centred).sum(1)
     rows = np.empty((len(queries), m), np.int64)
     step = max(1, BLOCK // max(1, len(latents)))
     for start in range(0, len(queries), step):
-        block = queries[start : start + step]
-        squared = norms - 2 * (block @ latents.T)  # less the query's own norm, which changes no order
+        block = queries[start : start + step] - centre
+        squared = norms - 2 * (block @ centred.T)  # less the query's own norm, which changes no order
         found = np.argpartition(squared, m - 1, axis=1)[:, :m]
         order = np.argsort(np.take_along_axis(squared, found, 1), axis=1, kind="stable")
         rows[start : start + step] = np.take_along_axis(found, order, 1)

@@ -9,7 +9,8 @@ import io
 import json
 import math
 import struct
-from dataclasses import asdict, dataclass
+import textwrap
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from PIL import GifImagePlugin, Image, PngImagePlugin
@@ -147,6 +148,11 @@ def _description(provenance: Provenance | None) -> str:
     return json.dumps({k: v for k, v in asdict(provenance).items() if v is not None}, sort_keys=True)
 
 
+def _shortened(provenance: Provenance) -> Provenance:
+    """Return it with a command that fits into EXIF, of which a JPEG holds 64 KB."""
+    return replace(provenance, command=textwrap.shorten(provenance.command, 8000, placeholder=" …"))
+
+
 def _png_text(provenance: Provenance | None) -> PngImagePlugin.PngInfo | None:
     if provenance is None:
         return None
@@ -161,7 +167,7 @@ def _exif(provenance: Provenance | None) -> bytes:
         return b""
     exif = Image.Exif()
     exif[EXIF_SOFTWARE] = provenance.software
-    exif[EXIF_DESCRIPTION] = _description(provenance)
+    exif[EXIF_DESCRIPTION] = _description(_shortened(provenance))
     return exif.tobytes()
 
 

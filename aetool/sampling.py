@@ -61,8 +61,8 @@ class Mix:
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
         """Return n latents (n, k) in the convex hull of the class."""
-        if self.m < 1 or not 0 < self.concentration < np.inf:
-            raise UsageError("mix needs m >= 1 and concentration > 0")
+        if not 1 <= self.m <= 1000 or not 0 < self.concentration <= 1e12:
+            raise UsageError("mix needs m from 1 to 1,000 and a concentration above 0, at most 1e12")
         latents = bank.latents[bank.rows(label)]
         chosen = latents[rng.integers(len(latents), size=(n, self.m))]
         weights = rng.dirichlet([self.concentration] * self.m, size=n).astype(np.float32)

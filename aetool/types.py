@@ -59,7 +59,7 @@ def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
     return latents
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bank:
     """Latents of training images: the material that samplers and class means are made of.
 

@@ -24,7 +24,7 @@ def fill(folder: Path, count: int, mode: str = "L", size: tuple[int, int] = (10,
     """Make `count` pictures of different levels; size is (width, height)."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):
-        Image.new(mode, size, 7 * i if mode in ("L", "I;16") else None or 0).save(folder / f"{i:02}{suffix}")
+        Image.new(mode, size, 7 * i if mode == "L" else 0).save(folder / f"{i:02}{suffix}")
 
 
 def ignore(*_: object) -> None:
@@ -76,7 +76,7 @@ def test_what_images_become_follows_from_what_they_are(sizes, greys, wishes, sha
 def test_every_mode_can_be_trained_on(tmp_path, mode):
     folder = tmp_path / "set"
     folder.mkdir()
-    suffix = ".tif" if mode in ("CMYK", "F", "I", "I;16") else ".png" if mode != "PA" else ".png"
+    suffix = ".tif" if mode in ("CMYK", "F", "I", "I;16") else ".png"
     for i in range(16):
         image = Image.new("L", (9, 9), 100)
         image = image.convert("LA").convert("PA") if mode == "PA" else image.convert(mode.replace("I;16", "I"))

@@ -58,7 +58,6 @@ def test_the_size_of_the_blocks_does_not_matter(monkeypatch, block):
     assert np.allclose(found[1], expected[1], rtol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="norms of float32 lose the differences far from the origin: centre them first")
 @pytest.mark.parametrize("offset", [100, 1000])
 def test_latents_far_from_the_origin_are_told_apart(offset):
     latents = drawn(100, 16, offset=offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -116,6 +117,8 @@ def _terminate(number: int, frame: Any) -> NoReturn:
 def main() -> NoReturn:
     """Entry point: run the command line of this process and leave with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours
     code = run(sys.argv[1:])
     if code == PipeClosed.exit_code and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains at exit that it cannot flush

@@ -36,7 +36,7 @@ class Look:
     metadata: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tiles:
     """Finished pictures (n, c, h, w) and what each is called: a class and number, or a source."""
 

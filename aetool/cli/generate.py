@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aetool.types import Latents
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Made:
     """Latents (n, k) that a command made, what each is called, its class, and the seed they were drawn with."""
 
