@@ -24,7 +24,7 @@ from aetool.types import Bank
 FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
 SUMS = "SHA256SUMS"
 CARD = "README.md"
-SHIPPED = ("mnist",)
+SHIPPED = ("mnist", "sign_digits")
 """Names of the bundles that come with aetool."""
 MAX_FILE = 1 << 30
 """Bytes of the largest file in a bundle."""

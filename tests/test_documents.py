@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aetool import __version__
 from aetool.bundle import SHIPPED, Bundle, shipped_path
@@ -49,6 +52,24 @@ def test_every_command_of_the_readme_runs(shell, commands, workplace, monkeypatc
     assert picture("pair.webp").n_frames == 9
     assert picture("nine.png").size == (3 * 86 + 2,) * 2
     assert len(list((workplace / "frames").iterdir())) == 10
+
+
+def test_the_page_for_own_pictures_is_true(shell, workplace):
+    rng = np.random.default_rng(0)
+    for name in (
+        "photos/cats/tom",
+        "photos/dogs/rex",
+        *(f"photos/{c}/{i}" for c in ("cats", "dogs") for i in range(10)),
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (70, 80, 3), np.uint8)).save(f"{name}.jpg")
+    shutil.copytree("photos/cats", "friends")
+    (page,) = blocks("sh photos")
+    assert len(page.splitlines()) == 6
+    done = shell("set -e; " + page.replace("--latent-dim 32", "--latent-dim 32 --epochs 1"))
+    assert done.returncode == 0, done.stderr
+    assert picture("walk.gif").n_frames == 24 and picture("cats.png").mode == picture("new-friends.png").mode == "RGB"
+    assert len(list(Path("again").rglob("*.jpg.png"))) == 22
 
 
 def test_the_main_job_works_a_second_time(shell, workplace):

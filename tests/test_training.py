@@ -238,3 +238,38 @@ def test_odd_data_trains_by_path(workplace, cli):
     np.savez("photos.npz", images=rng.integers(0, 256, (40, 9, 13, 3), np.uint8))
     code, _, err = cli("export")
     assert code == 4 and "no longer what" in err
+
+
+def test_shifted_images_are_the_same_ones_moved_with_their_edges_repeated():
+    images = torch.arange(2 * 3 * 9 * 8, dtype=torch.uint8).reshape(2, 3, 9, 8)
+    seen = set()
+    for seed in range(30):
+        moved = loop.shifted(images, 2, torch.Generator().manual_seed(seed))
+        for image, before in zip(moved, images, strict=True):
+            padded = np.pad(before.numpy(), ((0, 0), (2, 2), (2, 2)), "edge")
+            places = [
+                (y, x) for y in range(5) for x in range(5) if (padded[:, y : y + 9, x : x + 8] == image.numpy()).all()
+            ]
+            assert len(places) == 1
+            seen.update(places)
+    assert len(seen) > 15
+    assert torch.equal(loop.shifted(images, 0, torch.Generator()), images)
+
+
+def test_shifted_training_is_resumed_to_the_bit(data, workplace, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
+    config = replace(CONFIG, shift=1)
+    one, two = (runs.create(config, "digits", data.sha256) for _ in range(2))
+    for _ in loop.Trainer(config, data, one).reports():
+        pass
+    trainer = loop.Trainer(config, data, two)
+    for report in trainer.reports():
+        if report.step == 17:
+            trainer.save()
+            break
+    resumed = loop.Trainer(config, data, two)
+    resumed.resume()
+    for _ in resumed.reports():
+        pass
+    assert equal(weights(one), weights(two))
+    assert not equal(weights(one), train_whole(runs.create(CONFIG, "digits", data.sha256), data))

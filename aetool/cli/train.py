@@ -46,6 +46,12 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", help="Default: one a core. The last bits of the weights depend on it."),
 ]
+Shift = Annotated[
+    int | None,
+    typer.Option(
+        "--shift", metavar="N", help="Move images at random by up to N pixels: against overfitting. Default: 0."
+    ),
+]
 Channels = Annotated[
     int | None, typer.Option("--channels", metavar="N", help="1 grey, 3 colour. Default: grey if all files are.")
 ]
@@ -80,6 +86,7 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     lr: LearningRate = None,
+    shift: Shift = None,
     channels: Channels = None,
     size: Size = None,
     background: Background = None,
@@ -100,6 +107,7 @@ def train(
     talk = Talk(quiet)
     given: dict[str, Any] = {
         "architecture": architecture, "latent_size": latent_size, "epochs": epochs, "batch_size": batch_size, "lr": lr,
+        "shift": shift,
         "channels": channels, "size": _sides(size), "background": background, "seed": seed, "device": device,
         "threads": threads, "data_dir": data_dir,
     }  # fmt: skip

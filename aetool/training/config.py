@@ -57,7 +57,8 @@ DEVICES = ("auto", "cpu", "cuda")
 class TrainConfig:
     """All that the weights follow from, together with the data: kept in the run folder as config.json.
 
-    channels, size (height, width) and background are wishes for the images of a folder (see `folders.Wishes`).
+    channels, size (height, width) and background are wishes for the images of a folder (see `folders.Wishes`). shift is
+    the pixels by which each image is moved at most, at random, whenever it is trained on.
     epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads
     are part of it because sums on a CPU depend on them in the last bit.
     """
@@ -74,6 +75,7 @@ class TrainConfig:
     batch_size: int = 128
     lr: float = 1e-2
     weight_decay: float = 1e-4
+    shift: int = 0
     seed: int = 0
     device: str = "auto"
     threads: int = 1
@@ -92,6 +94,8 @@ class TrainConfig:
             raise UsageError(f"images have 1 channel (grey) or 3 (colour), not {self.channels}")
         if self.size is not None and not 8 <= min(self.size) <= max(self.size) <= 128:
             raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
+        if not 0 <= self.shift <= 64:
+            raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
         if not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if self.epochs is not None and self.epochs < 1:
@@ -110,7 +114,8 @@ class TrainConfig:
         words = ["aetool train", shlex.quote(Path(self.dataset).name)]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
-            "lr": "lr", "channels": "channels", "background": "background", "seed": "seed", "threads": "threads",
+            "lr": "lr", "shift": "shift", "channels": "channels", "background": "background", "seed": "seed",
+            "threads": "threads",
         }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():

@@ -56,6 +56,16 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
     return peak * (low + (1 - low) * (1 + math.cos(math.pi * share)) / 2)
 
 
+def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Return images (n, c, h, w), each moved by its own random dy and dx in [-most, most], edges repeated."""
+    n, c, h, w = images.shape
+    offsets = torch.randint(-most, most + 1, (2, n, 1), generator=generator)
+    rows = (torch.arange(h) + offsets[0]).clamp(0, h - 1).to(images.device)
+    columns = (torch.arange(w) + offsets[1]).clamp(0, w - 1).to(images.device)
+    numbers, channels = torch.arange(n)[:, None, None, None], torch.arange(c)[:, None, None]
+    return images[numbers, channels, rows[:, None, :, None], columns[:, None, None, :]]
+
+
 def torch_device(name: str) -> torch.device:
     """Return the device called auto, cpu or cuda; raises `DeviceUnavailable`."""
     if name == "cuda" and not torch.cuda.is_available():
@@ -132,7 +142,7 @@ class Trainer:
         last = started = time.monotonic()
         self.network.train()
         for i in range(first, self.per_epoch):
-            batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
+            batch = self._shifted(pixels[order[i * self.batch_size : (i + 1) * self.batch_size]])
             loss = float(self._step(batch))
             now = time.monotonic()
             self._advance(loss, now - started)
@@ -151,6 +161,14 @@ class Trainer:
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % 2**63)
         return torch.randperm(len(self.dataset.train.pixels), generator=generator)
+
+    def _shifted(self, batch: Tensor) -> Tensor:
+        """Move each image by up to `shift` pixels each way; what comes in from outside repeats the edge."""
+        if not self.config.shift:
+            return batch
+        seed = 2**62 + self.config.seed * 1_000_003 + self.progress.step  # far from the seeds of `_order`
+        generator = torch.Generator().manual_seed(seed % 2**63)
+        return shifted(batch, self.config.shift, generator)
 
     def _step(self, batch: Tensor) -> Tensor:
         for group in self.optimiser.param_groups:
