@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -119,6 +120,16 @@ def test_figures_in_documents_are_those_of_the_manifest():
     test_mse = f"{Bundle.read(shipped_path('mnist')).manifest.distortion['test']:.5f}"
     assert test_mse in (REPOSITORY / "CHANGELOG.md").read_text()
     assert test_mse in (REPOSITORY / "benchmarks/README.md").read_text()
+
+
+def test_tables_of_the_benchmarks_are_those_of_the_results():
+    text = (REPOSITORY / "benchmarks/README.md").read_text()
+    for row in json.loads((REPOSITORY / "benchmarks/results/streaming.json").read_text()):
+        assert f"| {row['files']:,} | {row['peak_mib']} | {row['files_per_second']:,} |" in text
+    for epochs in (2, 5, 30):
+        log = (REPOSITORY / f"benchmarks/results/train-mnist-conv-epochs-{epochs}.jsonl").read_text().splitlines()
+        last = json.loads(log[-1])
+        assert f"| {epochs} | {last['test_mse']:.5f} | {last['pca_mse']:.5f} | {last['seconds']:.0f} |" in text
 
 
 def test_the_version_has_its_entry_in_the_changelog():
