@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,14 @@ import pytest
 
 from tests.conftest import command
 from tests.toy import toy_image
+
+LAUNCHER = """
+import os, sys
+_, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)
+print(usage.ru_maxrss)
+sys.exit(status != 0)
+"""
+"""Starts a command from a small process: a child begins with the peak of the one it was forked from."""
 
 
 def encode_links(toy: Path, count: int) -> tuple[float, list[str]]:
@@ -22,10 +31,9 @@ def encode_links(toy: Path, count: int) -> tuple[float, list[str]]:
         folder.mkdir(parents=True, exist_ok=True)
         os.link("one.png", folder / f"{i:06}.png")
     words = command(["encode", str(place), "-m", str(toy), "-o", f"{count}.jsonl", "-q"])
-    _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.executable, words), 0)
-    assert status == 0
+    launched = subprocess.run([sys.executable, "-c", LAUNCHER, *words], capture_output=True, check=True, timeout=120)
     with Path(f"{count}.jsonl").open() as lines:
-        return usage.ru_maxrss / 1024, [json.loads(line)["source"] for line in lines]
+        return int(launched.stdout) / 1024, [json.loads(line)["source"] for line in lines]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
@@ -38,8 +46,6 @@ def test_20000_files_take_the_memory_of_1000_and_come_in_order(toy, workplace):
 
 def test_the_first_record_comes_while_names_are_still_arriving(toy, workplace):
     """Names are read as they come: a slow producer gets its first answer before it has said all."""
-    import subprocess
-
     toy_image(1, 2, 3, 4).save("one.png")
     words = command(["encode", "--files-from", "-", "-m", str(toy)])
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
