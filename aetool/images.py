@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import struct
 import warnings
@@ -32,6 +33,7 @@ DECODE_ERRORS = (
 )  # fmt: skip
 """What Pillow raises for corrupt files."""
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damaged files are logged to stderr by default
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, with an error
 
 

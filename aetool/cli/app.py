@@ -114,9 +114,20 @@ def _terminate(number: int, frame: Any) -> NoReturn:
     raise Terminated
 
 
+def _silence_libraries() -> None:
+    """Keep what C libraries write to file descriptor 2 (libtiff, ONNX Runtime) out of our lines; stderr stays ours."""
+    if sys.stderr is None or os.environ.get("AETOOL_DEBUG") == "1":
+        return
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def main() -> NoReturn:
     """Entry point: run the command line of this process and leave with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    _silence_libraries()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours
     code = run(sys.argv[1:])

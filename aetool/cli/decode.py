@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +42,8 @@ def decode(
     target = target_of(output)
     if target.kind == "latents":
         raise UsageError("decode writes pictures; end -o with .png, .gif or folder/, say")
+    if Path(latents).is_dir():
+        raise UsageError(f"{latents} is a folder; decode takes one file of latents, or - for stdin")
     keep_inputs(target, [] if latents == "-" else [latents])
     with open_input(latents) as stream:
         identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))

@@ -53,10 +53,15 @@ def keep_inputs(target: Target, names: Iterable[str]) -> None:
     output = target.path.resolve()
     for name in names:
         given = Path(name).resolve()
-        if given == output or (given.is_dir() and given in output.parents):
+        if given == output or (given in output.parents and given.is_dir() and _would_be_read(target, output)):
             raise UsageError(f"the output {printable(str(target.path))} is an input; choose another -o")
         if target.kind == "folder" and given.parent == output and not given.is_dir():
             raise UsageError(f"the output folder {printable(str(target.path))} holds an input; choose another -o")
+
+
+def _would_be_read(target: Target, output: Path) -> bool:
+    """Whether an output inside an input folder is, or becomes, one of its pictures."""
+    return target.kind == "folder" or (target.kind != "latents" and output.exists())
 
 
 def write_stdout(data: bytes | str) -> None:

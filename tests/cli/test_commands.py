@@ -250,3 +250,11 @@ def test_a_picture_on_stdin_is_an_input(shell, toy, pictures):
     record = json.loads(done.stdout)
     assert done.returncode == 0 and record["source"] == "-"
     assert np.array_equal(np.float32(record["latent"]), np.float32(LEVELS[0]) / np.float32(255))
+
+
+def test_an_output_may_lie_in_the_input_folder_where_it_is_no_picture_of_it(cli, toy, pictures, workplace):
+    assert cli("encode", ".", "-m", toy, "-o", "z.npz")[0] == 0
+    assert cli("encode", ".", "-m", toy, "-o", "z.npz")[0] == 0
+    assert cli("reconstruct", ".", "-m", toy, "-o", "new.png")[0] == 0
+    code, _, err = cli("reconstruct", ".", "-m", toy, "-o", "new.png")
+    assert code == 2 and "is an input" in err
