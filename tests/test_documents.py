@@ -132,6 +132,15 @@ def test_tables_of_the_benchmarks_are_those_of_the_results():
         assert f"| {epochs} | {last['test_mse']:.5f} | {last['pca_mse']:.5f} | {last['seconds']:.0f} |" in text
 
 
+def test_the_table_of_shifts_is_that_of_the_logs():
+    text = (REPOSITORY / "benchmarks/README.md").read_text()
+    for shift in (0, 4):
+        log = (REPOSITORY / f"benchmarks/results/train-sign_digits-shift-{shift}.jsonl").read_text().splitlines()
+        last = json.loads(log[-1])
+        figures = [f"{last[key]:.5f}" for key in ("train_mse", "test_mse", "pca_mse")]
+        assert f"| {shift} | {last['epoch']} | {' | '.join(figures)} | {last['seconds']:.0f} |" in text
+
+
 def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
 
@@ -151,7 +160,7 @@ def test_pictures_of_the_readme_say_how_they_were_made():
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         said = read_provenance((REPOSITORY / name).read_bytes())
         assert said["command"] in re.sub(" +#.*", "", README), said["command"]
-        assert said["model"].endswith(Bundle.read(shipped_path("mnist")).identity)
+        assert said["model"] in {f"{b.name} {b.identity}" for b in map(Bundle.read, map(shipped_path, SHIPPED))}
 
 
 def test_the_project_speaks_of_itself_alone():
