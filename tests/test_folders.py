@@ -283,6 +283,10 @@ def test_a_class_of_ones_own_is_what_from_points_at(photos, model, cli, workplac
         "--method",
         "mix",
     )
+    names = "\n".join(str(path) for path in sorted(Path("mine").iterdir()))
+    Path("names").write_text(names)
+    line = ("sample", "--files-from", "names", "-m", model, "-n", 30, "--seed", 1, "--latents", "--method", "mix")
+    assert cli(*line)[1].replace(b"new-", b"") == out.replace(b"new-", b"")
     same = np.float32([json.loads(line)["latent"] for line in by_class[1].splitlines()])
     assert np.array_equal(same, drawn)
 
@@ -312,3 +316,15 @@ def test_a_resumed_run_reads_the_folder_as_it_was_asked_to(photos, cli, workplac
     assert (config["size"], config["channels"]) == ([16, 16], 1)
     code, _, err = cli("train", "--resume", "photos")
     assert code == 2 and "is finished" in err
+
+
+def test_a_model_of_a_flat_folder_does_everything_but_classes(cli, workplace):
+    fill(workplace / "flat", 30)
+    assert cli("train", "flat", "--epochs", 1, "--latent-dim", 2, "--threads", 1, "-q")[0] == 0
+    assert cli("export", "-q")[0] == 0
+    for method in ("neighbours", "mix", "gaussian"):
+        assert cli("sample", "--method", method, "-o", "new.png")[0] == 0
+    assert cli("interpolate", "flat/00.png", "flat/29.png", "-o", "walk.gif")[0] == 0
+    assert json.loads(cli("encode", "flat/00.png")[1]).keys() == {"source", "model", "latent"}
+    code, _, err = cli("sample", "--class", "a")
+    assert code == 2 and "knows no classes" in err

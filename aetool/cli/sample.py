@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from aetool.cli.display import Look
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
-from aetool.cli.sources import Failures
+from aetool.cli.sources import Failures, all_names
 from aetool.errors import InvalidInput, UsageError, lookup
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def sample(
     class_name: ClassName = None,
     count: Count = 16,
     folder: Folder = None,
+    files_from: params.FilesFrom = None,
+    null: params.Null = False,
     output: params.Output = None,
     method: Method = "neighbours",
     settings: params.Settings = None,
@@ -67,13 +70,15 @@ def sample(
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)
-    bank = own_bank(codec, folder, name, failures) if folder else codec.bundle.bank()
-    label = None if folder else bank.class_index(name)  # an unknown class is said before a seed is
+    own = bool(folder or files_from)
+    pictures = all_names([folder] if folder else [], files_from, null)
+    bank = own_bank(codec, pictures, name, failures) if own else codec.bundle.bank()
+    label = None if own else bank.class_index(name)  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
     latents = sampler.draw(bank, label, count, rng_for(seed))
     made = Made(latents, _names(name, count), (name,) * count, seed)
     write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
-    if folder:
+    if own:
         failures.verdict()
 
 
@@ -95,18 +100,18 @@ def _names(name: str | None, count: int) -> tuple[str, ...]:
     return tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
 
 
-def own_bank(codec: Codec, folder: str, name: str | None, failures: Failures) -> Bank:
-    """Return a bank of the images in `folder`, or in its sub-folder `name`: a class of the user's own."""
+def own_bank(codec: Codec, pictures: Iterable[str], name: str | None, failures: Failures) -> Bank:
+    """Return a bank of these files and folders, or of their sub-folders `name`: a class of the user's own."""
     import numpy as np
 
     from aetool.bank import make_bank
     from aetool.images import find_images, read_batches
 
-    files = list(find_images([folder]))
+    files = list(find_images(pictures))
     chosen = [file for file in files if name is None or file.label == name]
     if name is not None and not chosen:
         there = ", ".join(sorted({file.label for file in files if file.label})) or "none"
-        raise UsageError(f"no images in a sub-folder «{name}» of {folder}; sub-folders: {there}")
+        raise UsageError(f"no images in a sub-folder «{name}» of the folder; sub-folders: {there}")
     latents, sources = [], []
     for batch in read_batches(chosen, codec.spec, codec.batch):
         failures.add(batch.failures)
@@ -114,6 +119,6 @@ def own_bank(codec: Codec, folder: str, name: str | None, failures: Failures) ->
         sources += [file.path for file in batch.files]
     failures.done = len(sources)
     if len(sources) == 1:
-        raise InvalidInput(f"{folder} has one usable image; at least two are needed to combine")
+        raise InvalidInput("there is one usable image; at least two are needed to combine")
     failures.refuse_nothing()
     return make_bank(np.concatenate(latents), np.full(len(sources), -1), sources, (), seed=0)
