@@ -55,7 +55,10 @@ class Bundle:
         """Read the bundle in the folder `path` and check every byte of it; raises `BundleError`."""
         files, sums = _read_files(path)
         _check_sums(path, files, sums)
-        manifest = Manifest.from_json(files["bundle.json"])
+        try:
+            manifest = Manifest.from_json(files["bundle.json"])
+        except BundleError as error:
+            raise BundleError(f"the bundle {printable(str(path))} is refused: {error}") from error
         return cls(path.name if path.name not in ("", "..") else path.resolve().name, manifest, files, identity(files))
 
     def bank(self) -> Bank:
@@ -77,7 +80,7 @@ def canonical_sums(files: Mapping[str, bytes]) -> bytes:
 
 def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> None:
     """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`."""
-    write_folder(path, {**files, SUMS: canonical_sums(files), CARD: card.encode()}, replace)
+    write_folder(path, {**files, SUMS: canonical_sums(files), CARD: card.encode("utf-8", "backslashreplace")}, replace)
 
 
 def _read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
@@ -97,7 +100,7 @@ def _read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
 
 def _refuse(path: Path, names: set[str], fault: str) -> None:
     if names:
-        shown = printable(", ".join(sorted(names)[:3]))
+        shown = printable(", ".join(sorted(names)[:5])) + (" and more" if len(names) > 5 else "")
         raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; get or export it anew")
 
 
@@ -112,7 +115,7 @@ def _check_sums(path: Path, files: Mapping[str, bytes], sums: bytes) -> None:
 def find_path(name: str) -> Path:
     """Return the folder of the model `name`: a folder with a bundle.json, ./models/NAME, or a shipped NAME."""
     for path in (Path(name), Path("models") / name):
-        if (path / "bundle.json").is_file():
+        if os.path.isfile(path / "bundle.json"):  # noqa: PTH113 (which raises where it may not look)
             return path
     if name in SHIPPED:
         return shipped_path(name)
@@ -149,7 +152,10 @@ def default_path() -> tuple[Path, str]:
     """
     named = os.environ.get("AETOOL_MODEL")
     if named:
-        return find_path(named), "from $AETOOL_MODEL"
+        try:
+            return find_path(named), "from $AETOOL_MODEL"
+        except BundleError as error:
+            raise BundleError(f"$AETOOL_MODEL: {error}") from error
     dated = sorted(_dated(own_models()))
     return (dated[-1][1], "the newest under ./models") if dated else (find_path("mnist"), "the shipped model")
 
@@ -177,7 +183,10 @@ def find_identity(wanted: str) -> Path | None:
 
 def check_free(path: Path, force: bool) -> None:
     """Raise `UsageError` where exporting to `path` would replace something that may not be replaced."""
-    if path.exists() and not (path / "bundle.json").is_file():
+    known = {*FILES, SUMS, CARD}
+    if path.exists() and not (
+        (path / "bundle.json").is_file() and {e.name for e in path.iterdir() if e.name[0] != "."} <= known
+    ):
         raise UsageError(f"{printable(str(path))} exists and is no bundle; choose another -o")
     if path.exists() and not force:
         raise UsageError(f"{printable(str(path))} exists; choose another -o, or replace it with --force")

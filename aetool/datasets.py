@@ -66,7 +66,7 @@ def load(
     elif path.is_dir():
         labelled, title = read_folder(name, wishes, workers, report), path.resolve().name
     elif path.is_file():
-        labelled, title = (read_npz if path.suffix == ".npz" else read_idx_pair)(path), path.name.split(".")[0]
+        labelled, title = (read_npz if path.suffix.lower() == ".npz" else read_idx_pair)(path), path.name.split(".")[0]
     else:
         hint = did_you_mean(name, list(DATASETS))
         raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or a folder, idx or .npz file")
@@ -118,6 +118,8 @@ def _stratified(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.bool
         rows = np.flatnonzero(labels == label)
         count = max(round(len(rows) / 10), int(len(rows) > 1))
         held_out[rng.permutation(rows)[:count]] = True
+    if not held_out.any():  # every class has one image
+        held_out[rng.permutation(len(labels))[: max(1, len(labels) // 10)]] = True
     return held_out
 
 

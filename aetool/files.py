@@ -7,6 +7,7 @@ start can sweep what a killed process left without touching what a living one is
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -33,7 +34,7 @@ def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
     device, a FIFO) is written in place. `sync=False` leaves flushing to one `sync_all()` at the end, for many files.
     """
     with writing(path):
-        target = path.resolve()
+        target = _target_of(path)
         if target.exists() and not target.is_file():
             with target.open("wb") as stream:
                 yield stream
@@ -43,7 +44,7 @@ def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
         try:  # from before it exists: a signal may come at any moment
             with os.fdopen(_create(temporary), "wb") as stream:
                 if target.exists():
-                    temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+                    _make_alike(temporary, target.stat())
                 yield stream
                 stream.flush()
                 if sync:
@@ -54,6 +55,24 @@ def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
             raise
         if sync:
             sync_folder(target.parent)
+
+
+def _target_of(path: Path) -> Path:
+    """Return what is to be replaced, links followed; raises `OSError` where they lead nowhere or it is protected."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return target
+
+
+def _make_alike(temporary: Path, status: os.stat_result) -> None:
+    """Give a temporary the permissions of the file it will replace, and its owner where that may be given."""
+    temporary.chmod(stat.S_IMODE(status.st_mode))
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.chown(temporary, status.st_uid, status.st_gid)
 
 
 def write_file(path: Path, data: bytes, sync: bool = True) -> None:
@@ -158,7 +177,8 @@ def read_file(path: Path) -> bytes:
         if "\0" in str(path):
             raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name")
         if not path.is_file() and path.exists():
-            raise ReadWriteError(f"could not read {printable(str(path))}: it is not a regular file")
+            kind = "it is a folder" if path.is_dir() else "it is not a regular file"
+            raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
         return path.read_bytes()
 
 
@@ -173,21 +193,6 @@ def run_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def first_free(folder: Path, name: str) -> Path:
-    """Return the first of NAME, NAME-2, NAME-3 … that is not in `folder`."""
-    number, path = 1, folder / name
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}"
-    return path
-
-
-def safe_name(text: str) -> str:
-    """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
-    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
-    return "_" + name if name.startswith(".") or not name else name
 
 
 def sweep(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError, printable, reason
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.files import read_file
 from aetool.types import Images, Pixels, to_images
 
@@ -213,13 +213,9 @@ def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure]
 
 
 def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
-    """Yield the pictures that `names` stand for: a file as it is, a folder walked in sorted order.
-
-    In a folder, files count by their suffix, dot-files and what is no regular file apart, and the first sub-folder of a
-    picture is its class.
-    """
+    """Yield the pictures that `names` stand for: a file as it is, a folder walked, its first sub-folders as classes."""
     for name in names:
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
             yield ImageFile(name, Path(name).name)
             continue
         for path in walk(name):
@@ -228,17 +224,26 @@ def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
             yield ImageFile(path, relative, parts[0] if len(parts) > 1 else None)
 
 
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file, or cannot be looked at: then reading it says why."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
+
+
 def walk(folder: str) -> Iterator[str]:
     """Yield the image files below `folder` in sorted order; links to folders are not followed."""
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
-    except OSError as error:
-        raise ReadWriteError(f"could not read {printable(folder)}: {reason(error)}") from error
+    except OSError:
+        yield folder  # so that it is named as what could not be read
+        return
     for entry in found:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from walk(entry.path)
-        elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+        elif _may_be_file(entry) and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
             yield entry.path

@@ -163,7 +163,9 @@ def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str |
     try:
         record = json.loads(line, parse_int=_whole_number)
     except (ValueError, RecursionError):
-        raise InvalidInput(f"line {number} of {name} is not JSON; expected latents, as aetool encode writes") from None
+        raise InvalidInput(
+            f"line {number} of {name} is not JSON; expected latents, one record a line, as encode writes (jq: -c)"
+        ) from None
     if isinstance(record, list):
         record = {"latent": record}
     latent = record.get("latent") if isinstance(record, dict) else None

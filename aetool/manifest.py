@@ -115,12 +115,18 @@ INSIDE: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 
 def _plain(name: str, value: Any) -> Any:
+    inside = value
     if not isinstance(value, PLAIN[name]):
         raise ValueError(f"{name} must be of the kind {PLAIN[name].__name__}")
     for part in value if isinstance(value, list) else [value]:
         for key, kind in INSIDE.get(name, {}).items():
             if not isinstance(part, dict) or not isinstance(part.get(key), kind) or isinstance(part[key], bool):
                 raise ValueError(f"{key} in {name} is missing or of the wrong kind")
+    numbers: list[Any] = []
+    if name in ("parity", "distortion"):
+        numbers = list(inside["found"].values()) if name == "parity" else inside["quantiles"]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise ValueError(f"{name} holds what is no number")
     return value
 
 

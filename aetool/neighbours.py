@@ -18,6 +18,13 @@ def nearest(queries: Latents, latents: Latents, m: int) -> tuple[Rows, npt.NDArr
 
     A query that is itself among the latents finds itself first. m is at most n.
     """
+    rows = nearest_rows(queries, latents, m)
+    distances = np.sqrt(np.square(latents[rows] - queries[:, None]).sum(2))
+    return rows, distances
+
+
+def nearest_rows(queries: Latents, latents: Latents, m: int) -> Rows:
+    """Return rows (q, m) of the m nearest of `latents` (n, k) to each query (q, k), nearest first."""
     m = min(m, len(latents))
     centre = latents.mean(0, dtype=np.float64).astype(np.float32) if len(latents) else np.float32(0)
     centred = latents - centre  # or float32 loses the differences far from the origin
@@ -30,8 +37,7 @@ def nearest(queries: Latents, latents: Latents, m: int) -> tuple[Rows, npt.NDArr
         found = np.argpartition(squared, m - 1, axis=1)[:, :m]
         order = np.argsort(np.take_along_axis(squared, found, 1), axis=1, kind="stable")
         rows[start : start + step] = np.take_along_axis(found, order, 1)
-    distances = np.sqrt(np.square(latents[rows] - queries[:, None]).sum(2))
-    return rows, distances
+    return rows
 
 
 def class_neighbours(latents: Latents, labels: Labels, m: int) -> npt.NDArray[np.int32]:
@@ -46,7 +52,7 @@ def class_neighbours(latents: Latents, labels: Labels, m: int) -> npt.NDArray[np
 
 def others_nearest(latents: Latents, rows: Rows, m: int) -> Rows:
     """Return rows (q, m) of the m nearest others to each of the latents `rows` (q,), themselves left out."""
-    found, _ = nearest(latents[rows], latents, m + 1)
+    found = nearest_rows(latents[rows], latents, m + 1)
     own = found == rows[:, None]
     own[:, -1] |= ~own.any(1)  # among many equal latents the row itself may not be found: drop the farthest
     others: Rows = found[~own].reshape(len(rows), found.shape[1] - 1)

@@ -23,6 +23,8 @@ def _parse(options: DataclassInstance, setting: str) -> tuple[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals:
         raise UsageError(f"«{setting}» is not KEY=VALUE; the keys are {', '.join(f.name for f in fields(options))}")
+    if not fields(options):
+        raise UsageError(f"{type(options).__name__.lower()} has no options; leave --set {setting} out")
     value = lookup({f.name: getattr(options, f.name) for f in fields(options)}, key, "option")
     try:
         return key, tuple(int(part) for part in text.split(",")) if isinstance(value, tuple) else type(value)(text)

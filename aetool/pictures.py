@@ -24,6 +24,7 @@ SMALL = 64
 """Tiles of sheets and animations are enlarged by whole factors to at least this many pixels."""
 MAX_SHEET = 100_000_000
 """Pixels of the largest sheet or animation that is made in memory."""
+JPEG_SIDE = 65_500
 GAP = 2
 PAPER = 128
 """Grey level between the tiles of a sheet: seen beside black and beside white."""
@@ -82,6 +83,8 @@ def encode_picture(pixels: Pixels, suffix: str = ".png", provenance: Provenance 
     if PICTURES[suffix] == "PNG":
         to_pil(pixels).save(stream, "PNG", pnginfo=_png_text(provenance))
     else:
+        if max(pixels.shape) > JPEG_SIDE:
+            raise LimitExceeded(f"a JPEG has at most {JPEG_SIDE:,} pixels a side; write .png, or to a folder/")
         to_pil(pixels).save(stream, "JPEG", quality=95, subsampling=0, exif=_exif(provenance))
     return stream.getvalue()
 
@@ -95,6 +98,7 @@ def encode_animation(pixels: Pixels, suffix: str, fps: float, provenance: Proven
 
 def _encode_gif(frames: list[Image.Image], duration: int, provenance: Provenance | None) -> bytes:
     """Write each frame whole and with its own colours (Pillow's `save` would merge equal frames)."""
+    duration = max(20, round(duration, -1))  # GIF counts hundredths of a second, and viewers slow 1/100 down
     frames = [frame.quantize(256) if frame.mode == "RGB" else frame for frame in frames]
     comment = _description(provenance)
     info = {"loop": 0, "version": b"89a"} | ({"comment": comment.encode()} if comment else {})

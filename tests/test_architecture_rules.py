@@ -18,7 +18,7 @@ LAYERS = [
     ["errors"],
     ["types"],
     ["options"],
-    ["files"],
+    ["files", "names"],
     ["metrics"],
     ["images"],
     ["pictures"],

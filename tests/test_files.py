@@ -14,18 +14,17 @@ import pytest
 from aetool import files
 from aetool.errors import ReadWriteError, RunInUse
 from aetool.files import (
-    first_free,
     read_file,
     reading,
     replacing,
     run_lock,
-    safe_name,
     sweep,
     sync_all,
     write_file,
     write_folder,
     writing,
 )
+from aetool.names import first_free, safe_name
 
 HOLD = """
 import fcntl, os, sys
@@ -232,7 +231,8 @@ def test_what_is_no_regular_file_is_refused_without_hanging(tmp_path):
     for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
         with pytest.raises(ReadWriteError) as caught:
             read_file(path)
-        assert str(caught.value) == f"could not read {path}: it is not a regular file"
+        kind = "a folder" if path == tmp_path else "not a regular file"
+        assert str(caught.value) == f"could not read {path}: it is {kind}"
     with pytest.raises(ReadWriteError, match="missing: No such file or directory"):
         read_file(tmp_path / "missing")
 

@@ -258,9 +258,11 @@ def test_names_that_are_no_text_are_found(tmp_path):
     assert batch.files[0].relative == "\udcff.png"
 
 
-def test_a_folder_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(ReadWriteError, match="missing: No such file or directory"):
-        list(images.walk(str(tmp_path / "missing")))
+def test_a_folder_that_cannot_be_read_is_a_failure_among_the_others(tmp_path):
+    gone = str(tmp_path / "missing")
+    assert list(images.walk(gone)) == [gone]
+    (batch,) = read_batches([ImageFile(gone, "missing")], ImageSpec(1, 8, 8), 4)
+    assert "missing: No such file or directory" in str(batch.failures[0].error)
 
 
 def test_fifos_are_skipped_in_a_folder_and_refused_by_name_without_hanging(tmp_path):

@@ -13,7 +13,7 @@ import typer
 
 from aetool import __version__
 from aetool.cli.report import say
-from aetool.errors import AetoolError, PipeClosed, reason
+from aetool.errors import AetoolError, PipeClosed, UsageError, reason
 
 COMMANDS = (
     "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample",
@@ -63,6 +63,7 @@ def _top(
 def run(words: list[str]) -> int:
     """Run one command line and return its exit code; errors are told on stderr in one line."""
     try:
+        _refuse_empty(words)
         code = build(words)(words, prog_name="aetool", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PipeClosed:
@@ -85,6 +86,11 @@ def run(words: list[str]) -> int:
         return PipeClosed.exit_code if error.code == 1 else int(error.code or 0)
     except Exception as error:
         return _unexpected(error)
+
+
+def _refuse_empty(words: list[str]) -> None:
+    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
+        raise UsageError("an argument is empty; is a variable of your script unset?")
 
 
 def _fail(message: str, code: int) -> int:
@@ -116,6 +122,11 @@ def _terminate(number: int, frame: Any) -> NoReturn:
 
 def _silence_libraries() -> None:
     """Keep what C libraries write to file descriptor 2 (libtiff, ONNX Runtime) out of our lines; stderr stays ours."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: or the next file opened would take its place, and what libraries print
+            os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None or os.environ.get("AETOOL_DEBUG") == "1":
         return
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")

@@ -25,7 +25,7 @@ LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .n
 
 def decode(
     latents: LatentFile = "-",
-    output: params.Output = None,
+    output: params.PictureOutput = None,
     model: params.Model = None,
     scale: params.Scale = None,
     fps: params.Fps = 10,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aetool import __version__
 from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_stdout
-from aetool.errors import printable
+from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
@@ -34,6 +34,11 @@ class Look:
     scale: int | None = None
     fps: float = 10.0
     metadata: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse speeds that no animation has; the parser lets nan pass."""
+        if not 0.1 <= self.fps <= 100:
+            raise UsageError("--fps takes a number from 0.1 to 100")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,8 @@ def _base_name(word: str) -> str:
     option, equals, value = word.partition("=")
     if equals and option.startswith("--"):
         return f"{option}={_base_name(value)}"
-    return Path(word).name if os.sep in word else word
+    slash = os.sep if word.endswith(os.sep) else ""
+    return Path(word).name + slash if os.sep in word else word
 
 
 def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Provenance | None, talk: Talk) -> int:
@@ -111,6 +117,7 @@ def _write(target: Target, data: bytes) -> None:
     if target.path is None:
         write_stdout(data)
     else:
+        target.inputs.refuse(target.path)
         write_file(target.path, data)
 
 
@@ -124,6 +131,7 @@ def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | Non
     for part in tiles:
         for pixels, name in zip(part.pixels, part.names, strict=True):
             path = _unused(target.path, name, used)
+            target.inputs.refuse(path, one_of_many=True)
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, encode_picture(pixels, ".png", made), sync=False)
@@ -135,7 +143,7 @@ def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | Non
 
 def _unused(folder: Path, name: str, used: set[Path]) -> Path:
     """Return where in `folder` the picture called `name` goes: never outside, never over one of this command."""
-    from aetool.files import safe_name
+    from aetool.names import safe_name
 
     parts = [safe_name(part) for part in Path(name).parts if part not in ("/", "..", ".")] or ["picture"]
     stem = parts[-1] if parts[-1].lower().endswith(".png") else parts[-1] + ".png"

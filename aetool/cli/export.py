@@ -34,12 +34,12 @@ def export(
     from aetool.cli.loading import show_loading
     from aetool.cli.report import Talk
     from aetool.cli.sinks import write_stdout
-    from aetool.files import first_free, safe_name
+    from aetool.names import first_free, safe_name
     from aetool.training import runs
     from aetool.training.export import export as make
 
     talk = Talk(quiet)
-    found = runs.find(run)
+    found = runs.find(run, trained=True)
     path = Path(output) if output else None
     if path is not None:
         bundle.check_free(path, force)

@@ -49,8 +49,9 @@ def _list_models(as_json: bool) -> None:
     if as_json:
         write_stdout(to_json([_row(bundle) | {"path": str(path)} for path, bundle in found]))
         return
+    shown = [[_shown(value) for value in _row(bundle).values()] for _, bundle in found]
     rows = [["model", "identity", "images", "k", "classes", "test mse", "PCA", "exported", "path"]]
-    rows += [[*map(str, _row(bundle).values()), str(path)] for path, bundle in found]
+    rows += [[*cells, str(path)] for cells, (path, _) in zip(shown, found, strict=True)]
     write_stdout(as_table(rows, right=(3, 4)))
 
 
@@ -59,13 +60,19 @@ def _row(bundle: Bundle) -> dict[str, Any]:
     return {
         "name": bundle.name,
         "identity": bundle.identity,
-        "images": " x ".join(map(str, manifest.image.shape)),
+        "images": list(manifest.image.shape),
         "latent_size": manifest.latent_size,
         "classes": len(manifest.classes),
-        "test_mse": f"{manifest.distortion['test']:.5f}",
-        "pca_mse": f"{manifest.distortion['pca']:.5f}",
-        "exported": manifest.exported[:10],
+        "test_mse": manifest.distortion["test"],
+        "pca_mse": manifest.distortion["pca"],
+        "exported": manifest.exported,
     }
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " x ".join(map(str, value))
+    return f"{value:.5f}" if isinstance(value, float) else str(value).removesuffix("+00:00")
 
 
 def _summary(bundle: Bundle) -> str:

@@ -26,6 +26,13 @@ Output = Annotated[
         help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, folder/, .jsonl .npz .npy.",
     ),
 ]  # fmt: skip
+PictureOutput = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="PATH",
+        help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, or folder/.",
+    ),
+]  # fmt: skip
 LatentOutput = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where to write the latents: .jsonl, .npz or .npy."),

@@ -24,7 +24,7 @@ Report = Annotated[bool, typer.Option("--json", help="Print the distortion of ea
 
 def reconstruct(
     files: params.Files = None,
-    output: params.Output = None,
+    output: params.PictureOutput = None,
     model: params.Model = None,
     as_json: Report = False,
     files_from: params.FilesFrom = None,
@@ -43,6 +43,8 @@ def reconstruct(
     target = target_of(output)
     if target.kind == "latents":
         raise UsageError("reconstruct writes pictures; for latents: aetool encode")
+    if as_json and output == "-":
+        raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
     inputs = input_files(files, files_from, null, target)
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)

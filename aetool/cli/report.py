@@ -73,7 +73,7 @@ def as_json(value: Any) -> str:
     """Return a report as indented JSON with a final newline."""
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2) + "\n"
 
 
 def as_table(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +12,11 @@ from aetool.cli.display import Look
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
-from aetool.cli.sources import Failures, all_names
+from aetool.cli.sources import Failures, input_files
 from aetool.errors import InvalidInput, UsageError, lookup
 
 if TYPE_CHECKING:
+    from aetool.images import ImageFile
     from aetool.runtime import Codec
     from aetool.sampling import Sampler
     from aetool.types import Bank
@@ -71,8 +71,8 @@ def sample(
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)
     own = bool(folder or files_from)
-    pictures = all_names([folder] if folder else [], files_from, null)
-    bank = own_bank(codec, pictures, name, failures) if own else codec.bundle.bank()
+    pictures = input_files([folder] if folder else [], files_from, null, target) if own else ()
+    bank = own_bank(codec, list(pictures), name, failures) if own else codec.bundle.bank()
     label = None if own else bank.class_index(name)  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
     latents = sampler.draw(bank, label, count, rng_for(seed))
@@ -100,14 +100,13 @@ def _names(name: str | None, count: int) -> tuple[str, ...]:
     return tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
 
 
-def own_bank(codec: Codec, pictures: Iterable[str], name: str | None, failures: Failures) -> Bank:
-    """Return a bank of these files and folders, or of their sub-folders `name`: a class of the user's own."""
+def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: Failures) -> Bank:
+    """Return a bank of these files, or of those in sub-folders `name`: a class of the user's own."""
     import numpy as np
 
     from aetool.bank import make_bank
-    from aetool.images import find_images, read_batches
+    from aetool.images import read_batches
 
-    files = list(find_images(pictures))
     chosen = [file for file in files if name is None or file.label == name]
     if name is not None and not chosen:
         there = ", ".join(sorted({file.label for file in files if file.label})) or "none"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,46 @@ ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")
 
 
+class Inputs:
+    """What a command reads, so that it writes over none of it, whatever it is called and however it is linked."""
+
+    def __init__(self) -> None:
+        self.folders: set[str] = set()
+        self.files: set[tuple[int, int]] = set()
+
+    def add(self, name: str) -> None:
+        """Remember a file or folder that is read; what does not exist is told elsewhere."""
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(name)  # noqa: PTH116
+            if os.path.isdir(name):  # noqa: PTH112
+                self.folders.add(os.path.realpath(name))
+            else:
+                self.files.add((status.st_dev, status.st_ino))
+
+    def refuse(self, path: Path, one_of_many: bool = False) -> None:
+        """Raise `UsageError` where writing to `path` would replace a file that is read.
+
+        `one_of_many` says that it is one of many outputs: then nothing in a folder that is read may be replaced.
+        """
+        if not path.exists():
+            return
+        status, real = path.stat(), os.path.realpath(path)
+        inside = one_of_many and any(real.startswith(folder + os.sep) for folder in self.folders)
+        if inside or (status.st_dev, status.st_ino) in self.files:
+            raise UsageError(f"{printable(str(path))} is an input; choose another -o")
+
+
 @dataclass(frozen=True)
 class Target:
-    """What to write and where: `kind` is picture, animation, folder, latents or terminal; without a path, stdout."""
+    """What to write and where: `kind` is picture, animation, folder, latents or terminal; without a path, stdout.
+
+    `inputs` is what the command has read so far, and must not be written over.
+    """
 
     kind: str
     path: Path | None
     suffix: str
+    inputs: Inputs = field(default_factory=Inputs)
 
 
 def target_of(output: str | None, latents: bool = False) -> Target:
@@ -50,9 +84,9 @@ def keep_inputs(target: Target, names: Iterable[str]) -> None:
     """Raise `UsageError` where the output is one of the inputs, or a folder of or inside an input folder."""
     if target.path is None:
         return
-    output = target.path.resolve()
+    output = Path(os.path.realpath(target.path))
     for name in names:
-        given = Path(name).resolve()
+        given = Path(os.path.realpath(name))
         if given == output or (given in output.parents and given.is_dir() and _would_be_read(target, output)):
             raise UsageError(f"the output {printable(str(target.path))} is an input; choose another -o")
         if target.kind == "folder" and given.parent == output and not given.is_dir():
@@ -68,7 +102,7 @@ def write_stdout(data: bytes | str) -> None:
     """Write to stdout and see it through; raises `PipeClosed` where the reader went away, `ReadWriteError` else."""
     if sys.stdout is None:
         raise ReadWriteError("could not write to stdout: it is closed")
-    rest = memoryview(data.encode() if isinstance(data, str) else data)
+    rest = memoryview(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
     try:
         while rest:  # unbuffered (python -u), stdout takes only what the pipe has room for
             rest = rest[sys.stdout.buffer.write(rest) :]
@@ -94,8 +128,10 @@ def write_records(batches: Iterable[LatentBatch], target: Target, size: int) -> 
         with replacing(target.path) as stream:
             for batch in counted:
                 stream.write(to_jsonl(batch))
+            target.inputs.refuse(target.path)
     else:
         data = to_arrays(counted, target.suffix, size)
+        target.inputs.refuse(target.path)
         if counted.count:
             write_file(target.path, data)
     return counted.count

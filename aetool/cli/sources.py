@@ -75,13 +75,22 @@ def input_files(names: list[str] | None, files_from: str | None, null: bool, tar
     """Yield the pictures of a command, none of which `target` may replace; raises `UsageError` where none is named."""
     if not names and not files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
-    return image_files(_kept(all_names(names, files_from, null), target))
+    if files_from:
+        target.inputs.add(files_from)
+    return _noted(image_files(_kept(all_names(names, files_from, null), target)), target)
 
 
 def _kept(names: Iterable[str], target: Target) -> Iterator[str]:
     for name in names:
         keep_inputs(target, [] if name == "-" else [name])
+        target.inputs.add(name)
         yield name
+
+
+def _noted(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:
+    for file in files:
+        target.inputs.add(file.path)
+        yield file
 
 
 class Failures:

@@ -213,12 +213,15 @@ def _train(trainer: Trainer, talk: Talk) -> None:
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
             advance(report.step, f"{text}  PCA {trainer.floor:.5f}")
-            if report.test_mse is not None and (len(trainer.progress.history) % max(1, report.epochs // 20) == 0):
+            due = report.test_mse is not None and report.epoch % max(1, report.epochs // 20) == 0
+            if due and not talk.shows_progress:
                 talk.note(f"{text}  test {report.test_mse:.5f}  PCA {trainer.floor:.5f}")
             if signals and not trainer.finished:
                 trainer.save()
-                talk.note(f"stopped at step {report.step}, saved; go on with: aetool train --resume {trainer.run}")
-                raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
+                break
+    if not trainer.finished:
+        talk.note(f"stopped at step {trainer.progress.step}, saved; go on with: aetool train --resume {trainer.run}")
+        raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
     last = trainer.progress.history[-1]
     talk.note(f"test mse {last['test_mse']:.5f}, PCA with as many numbers {last['pca_mse']:.5f}, "
               f"{last['seconds']:.0f} s; next: aetool export {trainer.run}")  # fmt: skip

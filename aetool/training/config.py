@@ -88,6 +88,8 @@ class TrainConfig:
         for name, value in whole.items():
             if value < 1:
                 raise UsageError(f"the {name} must be at least 1, not {value}")
+        if self.latent_size > 1 << 16 or self.threads > 1024:
+            raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size < 2:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
         if self.channels not in (None, 1, 3):

@@ -13,13 +13,16 @@ from aetool.types import Pixels
 
 WIDTH, HEIGHT = 800, 480
 LEFT, RIGHT, TOP, BOTTOM = 90, 20, 40, 50
+LEAST = 1e-12
+"""Smaller distortions are drawn as this one: a logarithm wants something."""
 COLOURS = {"train": "#7f9fbf", "test": "#c0392b", "PCA": "#555555"}
 
 
 def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> Image.Image:
     """Plot training and test distortion by epoch on a logarithmic axis, with the PCA floor as a line."""
     epochs = [entry["epoch"] for entry in history]
-    series = {"train": [e["train_mse"] for e in history], "test": [e["test_mse"] for e in history]}
+    series = {key: [max(e[f"{key}_mse"], LEAST) for e in history] for key in ("train", "test")}
+    floor = max(floor, LEAST)
     values = [*series["train"], *series["test"], floor]
     low, high = min(values) / 1.15, max(values) * 1.15
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")

@@ -19,7 +19,7 @@ from torch.nn.functional import mse_loss
 
 from aetool.architectures import build
 from aetool.datasets import Dataset
-from aetool.errors import BundleError, DeviceUnavailable
+from aetool.errors import BundleError, DeviceUnavailable, UsageError
 from aetool.files import write_file
 from aetool.training import checkpoint, evaluate, runs
 from aetool.training.config import TrainConfig
@@ -144,6 +144,8 @@ class Trainer:
         for i in range(first, self.per_epoch):
             batch = self._shifted(pixels[order[i * self.batch_size : (i + 1) * self.batch_size]])
             loss = float(self._step(batch))
+            if not math.isfinite(loss):
+                raise UsageError(f"training diverged at step {self.progress.step}; try a lower --lr")
             now = time.monotonic()
             self._advance(loss, now - started)
             started = now

@@ -10,8 +10,9 @@ from aetool import datasets
 from aetool.datasets import Dataset
 from aetool.downloads import Report
 from aetool.errors import BundleError, UsageError
-from aetool.files import first_free, read_file, reading, safe_name, write_file, writing
+from aetool.files import read_file, reading, write_file, writing
 from aetool.folders import Wishes
+from aetool.names import first_free, safe_name
 from aetool.training.config import TrainConfig
 
 RUNS = Path("runs")
@@ -28,8 +29,8 @@ def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
     return run
 
 
-def find(name: str | None) -> Path:
-    """Return the run folder `name`, runs/`name`, or the newest in runs/; raises `UsageError`."""
+def find(name: str | None, trained: bool = False) -> Path:
+    """Return the run folder `name`, runs/`name`, or the newest (that has a checkpoint); raises `UsageError`."""
     if name:
         for run in (Path(name), RUNS / name):
             if (run / "config.json").is_file():
@@ -38,7 +39,8 @@ def find(name: str | None) -> Path:
     runs = all_runs()
     if not runs:
         raise UsageError("no training run in ./runs; start one with: aetool train")
-    return runs[-1]
+    begun = [run for run in runs if any((run / "checkpoints").glob("*.json"))] if trained else runs
+    return (begun or runs)[-1]
 
 
 def all_runs() -> list[Path]:

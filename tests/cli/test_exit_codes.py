@@ -199,3 +199,84 @@ def test_every_error_has_a_code_of_its_own():
     codes = [kind.exit_code for kind in kinds]
     assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 11, 141]
     assert all(app._fail("x", kind.exit_code) == kind.exit_code for kind in kinds)
+
+
+def test_inputs_are_never_written_over_however_they_are_reached(cli, toy, here):
+    for name in ("photos/a.png", "photos/photos/a.png", "photos/b.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        toy_image(9, 9, 9, 9).save(name)
+    Path("links").mkdir()
+    Path("links/a.png").symlink_to("../a.png")
+    Path("list.jsonl").write_text("a.png\n")
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    for line in (
+        ["reconstruct", "photos", "-o", "."],
+        ["reconstruct", "links", "-o", "./"],
+        ["sample", "--from", "photos", "-n", 1, "-o", "photos/a.png"],
+        ["sample", "--from", "photos", "-n", 1, "-o", "photos/"],
+        ["encode", "--files-from", "list.jsonl", "-o", "list.jsonl"],
+    ):
+        code, _, err = cli(*line, "-m", toy)
+        assert code == 2 and "input" in err, line
+    assert all(path.read_bytes() == data for path, data in before.items())
+
+
+def test_one_bad_name_does_not_end_the_rest(cli, toy, here):
+    Path("loop.png").symlink_to("loop.png")
+    Path("in").mkdir()
+    Path("in/loop.png").symlink_to("loop.png")
+    toy_image(1, 2, 3, 4).save("in/z.png")
+    code, out, err = cli("encode", "a.png", "x" * 300, "loop.png", "in", "-m", toy)
+    assert code == 3 and [json.loads(line)["source"] for line in out.splitlines()] == ["a.png", "in/z.png"]
+    assert "2 done, 3 failed" in err
+    code, _, err = cli("sample", "-n", 1, "-m", toy, "-o", "loop.png")
+    assert code == 7 and "loop.png" in err
+
+
+@pytest.mark.parametrize("words", [["sample", "-o", ""], ["sample", "--output="], ["info", ""], ["encode", ""]])
+def test_an_empty_argument_is_refused(cli, here, words):
+    code, _, err = cli(*words)
+    assert code == 2 and "empty" in err
+
+
+def test_a_protected_file_is_not_replaced(cli, toy, here, monkeypatch):
+    Path("x.png").write_bytes(b"old")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    code, _, err = cli("sample", "-n", 1, "-m", toy, "-o", "x.png")
+    assert code == 7 and "Permission denied" in err and Path("x.png").read_bytes() == b"old"
+
+
+def test_a_folder_with_more_than_a_bundle_is_never_replaced(here):
+    from aetool.bundle import check_free
+    from aetool.errors import UsageError
+
+    bundle = write_toy(here / "toy")
+    check_free(bundle, True)
+    (bundle / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is no bundle"):
+        check_free(bundle, True)
+
+
+def test_a_closed_stderr_keeps_libraries_out_of_the_output(toy, here):
+    line = f"exec 2>&-; exec {' '.join(command(['encode', 'a.png', 'text.png', '-m', str(toy), '-o', 'out.jsonl']))}"
+    assert subprocess.run(["bash", "-c", line], timeout=60).returncode == 3
+    assert [json.loads(text)["source"] for text in Path("out.jsonl").read_text().splitlines()] == ["a.png"]
+
+
+def test_the_variable_that_names_no_model_is_named(cli, here, monkeypatch):
+    monkeypatch.setenv("AETOOL_MODEL", "nonsense")
+    code, _, err = cli("sample")
+    assert code == 5 and "$AETOOL_MODEL" in err
+
+
+def test_json_and_pictures_do_not_share_stdout(cli, toy, here):
+    assert cli("reconstruct", "a.png", "--json", "-o", "-", "-m", toy)[0] == 2
+
+
+def test_training_that_cannot_work_says_so(cli, here):
+    assert "try a lower --lr" in cli("train", "--lr", "1e30", "--epochs", 2, "--threads", 1)[2]
+    for words in (["--threads", 100000], ["--latent-dim", 999999999999]):
+        assert cli("train", *words)[0] == 2
+    np.savez("same.npz", images=np.full((20, 8, 8), 7, np.uint8), labels=np.arange(20))
+    assert cli("train", "same.npz", "--epochs", 1, "--threads", 1)[0] == 0
+    assert cli("sample", "-m", "mnist", "-n", 2, "--fps", "nan", "-o", "x.gif")[0] == 2

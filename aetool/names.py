@@ -1,0 +1,20 @@
+"""Names of files: the first that is free, and texts made fit to be one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def first_free(folder: Path, name: str) -> Path:
+    """Return the first of NAME, NAME-2, NAME-3 … that is not in `folder`."""
+    number, path = 1, folder / name
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
+    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
+    return "_" + name if name.startswith(".") or not name else name
