@@ -44,7 +44,8 @@ def pca_mse(train: Pixels, test: Pixels, k: int, seed: int) -> float:
     chosen = train if exact else train[rng.permutation(len(train))[:PCA_IMAGES]]
     flat, held_out = (to_images(part).reshape(len(part), -1) for part in (chosen, test))
     solver = "covariance_eigh" if exact else "randomized"
-    pca = PCA(min(k, *flat.shape), svd_solver=solver, random_state=seed % 2**32).fit(flat)
+    with np.errstate(all="ignore"):  # images that are all alike have no variance to divide by
+        pca = PCA(min(k, *flat.shape), svd_solver=solver, random_state=seed % 2**32).fit(flat)
     total = 0.0
     for start in range(0, len(held_out), BATCH):
         part = held_out[start : start + BATCH]

@@ -206,12 +206,13 @@ def test_inputs_are_never_written_over_however_they_are_reached(cli, toy, here):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         toy_image(9, 9, 9, 9).save(name)
     Path("links").mkdir()
-    Path("links/a.png").symlink_to("../a.png")
-    Path("list.jsonl").write_text("a.png\n")
-    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    Path("list.jsonl").write_text("photos/a.png\n")
+    Path("a.png").rename("photos/c.png")  # so that the links lead to an input alone
+    Path("links/c.png").symlink_to("../photos/c.png")
+    before = {path: path.read_bytes() for path in Path("photos").rglob("*.png")}
     for line in (
+        ["reconstruct", "links", "-o", "photos/"],
         ["reconstruct", "photos", "-o", "."],
-        ["reconstruct", "links", "-o", "./"],
         ["sample", "--from", "photos", "-n", 1, "-o", "photos/a.png"],
         ["sample", "--from", "photos", "-n", 1, "-o", "photos/"],
         ["encode", "--files-from", "list.jsonl", "-o", "list.jsonl"],
@@ -219,6 +220,7 @@ def test_inputs_are_never_written_over_however_they_are_reached(cli, toy, here):
         code, _, err = cli(*line, "-m", toy)
         assert code == 2 and "input" in err, line
     assert all(path.read_bytes() == data for path, data in before.items())
+    assert Path("list.jsonl").read_text() == "photos/a.png\n"
 
 
 def test_one_bad_name_does_not_end_the_rest(cli, toy, here):
