@@ -98,7 +98,7 @@ def encode_animation(pixels: Pixels, suffix: str, fps: float, provenance: Proven
 
 def _encode_gif(frames: list[Image.Image], duration: int, provenance: Provenance | None) -> bytes:
     """Write each frame whole and with its own colours (Pillow's `save` would merge equal frames)."""
-    duration = max(20, round(duration, -1))  # GIF counts hundredths of a second, and viewers slow 1/100 down
+    duration = max(10, round(duration, -1))  # GIF counts hundredths of a second
     frames = [frame.quantize(256) if frame.mode == "RGB" else frame for frame in frames]
     comment = _description(provenance)
     info = {"loop": 0, "version": b"89a"} | ({"comment": comment.encode()} if comment else {})
