@@ -55,9 +55,7 @@ def sample(
     threads: params.Threads = 1,
     quiet: params.Quiet = False,
 ) -> None:
-    """Make new images of a class.
-
-    Without a class, of everything the model knows.
+    """Make new images of a class, or without one of everything the model knows.
 
     Options of the methods, for --set: neighbours: count=50 low=0.3 high=0.7; mix: m=2 concentration=1; gaussian: none.
     """
@@ -70,15 +68,17 @@ def sample(
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk)
-    own = bool(folder or files_from)
-    pictures = input_files([folder] if folder else [], files_from, null, target) if own else ()
-    bank = own_bank(codec, list(pictures), name, failures) if own else codec.bundle.bank()
-    label = None if own else bank.class_index(name)  # an unknown class is said before a seed is
+    if folder or files_from:
+        pictures = input_files([folder] if folder else [], files_from, null, target)
+        bank, label = own_bank(codec, list(pictures), name, failures), None
+    else:
+        bank = codec.bundle.bank()
+        label = bank.class_index(name)  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
     latents = sampler.draw(bank, label, count, rng_for(seed))
     made = Made(latents, _names(name, count), (name,) * count, seed)
     write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
-    if own:
+    if failures.errors:
         failures.verdict()
 
 

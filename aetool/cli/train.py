@@ -12,6 +12,7 @@ import typer
 
 from aetool.cli import params
 from aetool.cli.report import Talk
+from aetool.cli.sinks import write_stdout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,26 +101,18 @@ def train(
 
     Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
     """
-    from aetool.cli.sinks import write_stdout
-    from aetool.files import run_lock
-    from aetool.training import runs
-
     talk = Talk(quiet)
     given: dict[str, Any] = {
         "architecture": architecture, "latent_size": latent_size, "epochs": epochs, "batch_size": batch_size, "lr": lr,
-        "shift": shift,
-        "channels": channels, "size": _sides(size), "background": background, "seed": seed, "device": device,
-        "threads": threads, "data_dir": data_dir,
+        "shift": shift, "channels": channels, "size": _sides(size), "background": background, "seed": seed,
+        "device": device, "threads": threads, "data_dir": data_dir,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if resume:
         _refuse_settings(given, settings)
-        run = runs.find(dataset)
-        with run_lock(run):
-            _resume(run, talk)
+        run = _resume(dataset, talk)
     else:
-        config = _config(dataset, settings or [], given)
-        run = _start(config, talk)
+        run = _start(_config(dataset, settings or [], given), talk)
     write_stdout(f"{run}\n")
 
 
@@ -185,7 +178,19 @@ def _start(config: TrainConfig, talk: Talk) -> Path:
     return run
 
 
-def _resume(run: Path, talk: Talk) -> None:
+def _resume(name: str | None, talk: Talk) -> Path:
+    """Go on with the run `name`, or the newest, to its end; returns its folder."""
+    from aetool.files import run_lock
+    from aetool.training import runs
+
+    run = runs.find(name)
+    with run_lock(run):
+        _train(_resumed(run, talk), talk)
+    return run
+
+
+def _resumed(run: Path, talk: Talk) -> Trainer:
+    """Return the trainer of a run, as far as its newest good checkpoint; says what was damaged."""
     from aetool.cli.loading import show_loading
     from aetool.errors import InvalidInput, UsageError
     from aetool.training import runs
@@ -202,7 +207,7 @@ def _resume(run: Path, talk: Talk) -> None:
     if trainer.finished:
         raise UsageError(f"{run} is finished; next: aetool export {run}")
     talk.note(f"{run}: going on at step {trainer.progress.step} of {trainer.steps}")
-    _train(trainer, talk)
+    return trainer
 
 
 def _train(trainer: Trainer, talk: Talk) -> None:
