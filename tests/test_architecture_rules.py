@@ -19,7 +19,7 @@ LAYERS = [
     ["types"],
     ["options"],
     ["files", "names"],
-    ["metrics"],
+    ["metrics", "fidelity"],
     ["images"],
     ["pictures"],
     ["downloads", "datafiles"],

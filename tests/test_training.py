@@ -19,7 +19,7 @@ import torch
 from aetool import datasets
 from aetool.errors import BundleError, UsageError
 from aetool.files import run_lock
-from aetool.training import checkpoint, evaluate, loop, runs
+from aetool.training import augment, checkpoint, evaluate, loop, runs
 from aetool.training.config import ConvConfig, TrainConfig
 from tests.conftest import command
 
@@ -244,7 +244,7 @@ def test_shifted_images_are_the_same_ones_moved_with_their_edges_repeated():
     images = torch.arange(2 * 3 * 9 * 8, dtype=torch.uint8).reshape(2, 3, 9, 8)
     seen = set()
     for seed in range(30):
-        moved = loop.shifted(images, 2, torch.Generator().manual_seed(seed))
+        moved = augment.shifted(images, 2, torch.Generator().manual_seed(seed))
         for image, before in zip(moved, images, strict=True):
             padded = np.pad(before.numpy(), ((0, 0), (2, 2), (2, 2)), "edge")
             places = [
@@ -253,12 +253,34 @@ def test_shifted_images_are_the_same_ones_moved_with_their_edges_repeated():
             assert len(places) == 1
             seen.update(places)
     assert len(seen) > 15
-    assert torch.equal(loop.shifted(images, 0, torch.Generator()), images)
+    assert torch.equal(augment.shifted(images, 0, torch.Generator()), images)
 
 
-def test_shifted_training_is_resumed_to_the_bit(data, workplace, monkeypatch):
+def test_bent_images_keep_their_place_and_their_range():
+    images = torch.zeros(40, 1, 28, 28)
+    images[:, :, 8:20, 8:20] = 1
+    bent = augment.elastic(images, 1.0, torch.Generator().manual_seed(0))
+    assert bent.shape == images.shape and bent.min() >= 0 and bent.max() <= 1
+    assert not torch.equal(bent[0], bent[1])
+    rows = torch.arange(28.0)
+    centres = (bent.sum(3) * rows[:, None].T).sum((1, 2)) / bent.sum((1, 2, 3))
+    assert (centres - 13.5).abs().mean() < 1 < (bent - images).abs().sum((1, 2, 3)).mean()
+    wide = torch.rand(2, 3, 9, 16)
+    assert torch.allclose(augment.elastic(wide, 0.0, torch.Generator()), wide, atol=1e-5)
+
+
+def test_twice_the_pixels_move_an_edge_twice_as_far():
+    ramp = torch.linspace(0, 1, 30).expand(200, 1, 30, 30)  # a pixel moved by dx changes by dx / 29
+    moved = [augment.elastic(ramp, p, torch.Generator().manual_seed(0)) - ramp for p in (0.25, 0.5)]
+    inner = [m[:, :, 8:22, 8:22] * 29 for m in moved]
+    assert torch.allclose(2 * inner[0], inner[1], atol=1e-3)
+    assert 0.1 < inner[0].std() < 0.25  # between the knots the field is an average of theirs
+
+
+@pytest.mark.parametrize("change", [{"shift": 1}, {"elastic": 0.7}, {"precision": "bfloat16"}])
+def test_every_variant_of_training_is_resumed_to_the_bit(data, workplace, monkeypatch, change):
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
-    config = replace(CONFIG, shift=1)
+    config = replace(CONFIG, **change)
     one, two = (runs.create(config, "digits", data.sha256) for _ in range(2))
     for _ in loop.Trainer(config, data, one).reports():
         pass

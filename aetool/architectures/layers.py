@@ -36,13 +36,18 @@ def same(width: int) -> list[nn.Module]:
     return [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
 
 
-def from_latents(latent_size: int, width: int, inner: tuple[int, int]) -> list[nn.Module]:
-    """Return the linear layer from latents to the innermost resolution."""
+def from_latents(latent_size: int, width: int, inner: tuple[int, int], hidden: int = 0) -> list[nn.Module]:
+    """Return the linear layer from latents to the innermost resolution, behind a hidden one if `hidden` is not 0."""
+    before, size = hidden or latent_size, width * inner[0] * inner[1]
+    return [*(dense(latent_size, hidden) if hidden else []), *dense(before, size), nn.Unflatten(1, (width, *inner))]
+
+
+def to_latents(width: int, inner: tuple[int, int], latent_size: int, hidden: int = 0) -> list[nn.Module]:
+    """Return the linear layer from the innermost resolution to latents, behind a hidden one if `hidden` is not 0."""
     size = width * inner[0] * inner[1]
-    linear = nn.Linear(latent_size, size, bias=False)
-    return [linear, nn.BatchNorm1d(size), nn.ReLU(), nn.Unflatten(1, (width, *inner))]
+    return [nn.Flatten(), *(dense(size, hidden) if hidden else []), nn.Linear(hidden or size, latent_size)]
 
 
-def to_latents(width: int, inner: tuple[int, int], latent_size: int) -> list[nn.Module]:
-    """Return the linear layer from the innermost resolution to latents."""
-    return [nn.Flatten(), nn.Linear(width * inner[0] * inner[1], latent_size)]
+def dense(before: int, after: int) -> list[nn.Module]:
+    """Return a linear layer, normalised and rectified."""
+    return [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]

@@ -33,16 +33,20 @@ class ResidualConfig:
     """Options of the architecture `residual`.
 
     widths   channels after each halving, outermost first; the last serves all further halvings
-    blocks   residual blocks at each of the two innermost resolutions, in encoder and decoder each
+    blocks   residual blocks at the innermost resolution, in encoder and decoder each
+    hidden   size of a linear layer between the innermost resolution and the latents, 0 for none
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
-    blocks: int = 2
+    blocks: int = 1
+    hidden: int = 256
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
         if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.blocks <= 64:
             raise UsageError("residual needs widths from 1 to 4096 and blocks from 0 to 64")
+        if not 0 <= self.hidden <= 1 << 16:
+            raise UsageError("residual needs a hidden size from 0 to 65,536")
 
 
 ArchitectureConfig: TypeAlias = ConvConfig | ResidualConfig
@@ -51,6 +55,7 @@ ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig(), "residual"
 """Architecture names with their default options; `aetool.architectures` has a file for each."""
 
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,9 @@ class TrainConfig:
     """All that the weights follow from, together with the data: kept in the run folder as config.json.
 
     channels, size (height, width) and background are wishes for the images of a folder (see `folders.Wishes`). shift is
-    the pixels by which each image is moved at most, at random, whenever it is trained on.
+    the pixels by which each image is moved at most, at random, whenever it is trained on; elastic the standard
+    deviation in pixels of its random bending, which the last fifth of the steps leaves out. precision is that of the
+    forward and backward passes; weights and loss stay float32.
     epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads
     are part of it because sums on a CPU depend on them in the last bit.
     """
@@ -76,6 +83,8 @@ class TrainConfig:
     lr: float = 1e-2
     weight_decay: float = 1e-4
     shift: int = 0
+    elastic: float = 0.0
+    precision: str = "float32"
     seed: int = 0
     device: str = "auto"
     threads: int = 1
@@ -84,6 +93,7 @@ class TrainConfig:
         """Refuse values that no training can run with."""
         lookup(ARCHITECTURES, self.architecture, "architecture")
         lookup(dict.fromkeys(DEVICES), self.device, "device")
+        lookup(dict.fromkeys(PRECISIONS), self.precision, "precision")
         whole = {"latent size": self.latent_size, "batch size": self.batch_size, "threads": self.threads}
         for name, value in whole.items():
             if value < 1:
@@ -98,6 +108,8 @@ class TrainConfig:
             raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
         if not 0 <= self.shift <= 64:
             raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
+        if not 0 <= self.elastic <= 64:
+            raise UsageError(f"images can be bent by 0 to 64 pixels, not {self.elastic}")
         if not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if self.epochs is not None and self.epochs < 1:
@@ -116,8 +128,8 @@ class TrainConfig:
         words = ["aetool train", shlex.quote(Path(self.dataset).name)]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
-            "lr": "lr", "shift": "shift", "channels": "channels", "background": "background", "seed": "seed",
-            "threads": "threads",
+            "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",
+            "channels": "channels", "background": "background", "seed": "seed", "threads": "threads",
         }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():

@@ -21,7 +21,7 @@ from aetool.architectures import build
 from aetool.datasets import Dataset
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
 from aetool.files import write_file
-from aetool.training import checkpoint, evaluate, runs
+from aetool.training import augment, checkpoint, evaluate, runs
 from aetool.training.config import TrainConfig
 from aetool.training.curves import loss_curve, reconstruction_sheet
 from aetool.types import to_pixels
@@ -32,6 +32,8 @@ REPORT_EVERY = 0.1
 """Seconds between reports within an epoch."""
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
+SETTLE = 0.2
+"""Share of the steps, the last ones, that see images which are not bent."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,6 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
     done = step / steps
     low, share = (0.04, 1 - done / WARM_UP) if done < WARM_UP else (1e-4, (done - WARM_UP) / (1 - WARM_UP))
     return peak * (low + (1 - low) * (1 + math.cos(math.pi * share)) / 2)
-
-
-def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Return images (n, c, h, w), each moved by its own random dy and dx in [-most, most], edges repeated."""
-    n, c, h, w = images.shape
-    offsets = torch.randint(-most, most + 1, (2, n, 1), generator=generator)
-    rows = (torch.arange(h) + offsets[0]).clamp(0, h - 1).to(images.device)
-    columns = (torch.arange(w) + offsets[1]).clamp(0, w - 1).to(images.device)
-    numbers, channels = torch.arange(n)[:, None, None, None], torch.arange(c)[:, None, None]
-    return images[numbers, channels, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def torch_device(name: str) -> torch.device:
@@ -142,8 +134,8 @@ class Trainer:
         last = started = time.monotonic()
         self.network.train()
         for i in range(first, self.per_epoch):
-            batch = self._shifted(pixels[order[i * self.batch_size : (i + 1) * self.batch_size]])
-            loss = float(self._step(batch))
+            batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
+            loss = float(self._step(self._augmented(batch)))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}; try a lower --lr")
             now = time.monotonic()
@@ -164,19 +156,23 @@ class Trainer:
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % 2**63)
         return torch.randperm(len(self.dataset.train.pixels), generator=generator)
 
-    def _shifted(self, batch: Tensor) -> Tensor:
-        """Move each image by up to `shift` pixels each way; what comes in from outside repeats the edge."""
-        if not self.config.shift:
-            return batch
-        seed = 2**62 + self.config.seed * 1_000_003 + self.progress.step  # far from the seeds of `_order`
-        generator = torch.Generator().manual_seed(seed % 2**63)
-        return shifted(batch, self.config.shift, generator)
+    def _augmented(self, batch: Tensor) -> Tensor:
+        """Return the batch as float images in [0, 1], changed at random as the configuration asks."""
+        config, step = self.config, self.progress.step
+        generator = torch.Generator().manual_seed((2**62 + config.seed * 1_000_003 + step) % 2**63)  # not as `_order`
+        if config.shift:
+            batch = augment.shifted(batch, config.shift, generator)
+        images = batch.float().div_(255)
+        if config.elastic and step < self.steps * (1 - SETTLE):
+            images = augment.elastic(images, config.elastic, generator)
+        return images.contiguous(memory_format=torch.channels_last)
 
-    def _step(self, batch: Tensor) -> Tensor:
+    def _step(self, images: Tensor) -> Tensor:
         for group in self.optimiser.param_groups:
             group["lr"] = one_cycle(self.progress.step, self.steps, self.config.lr)
-        images = batch.float().div_(255).contiguous(memory_format=torch.channels_last)
-        loss = mse_loss(self.network(images), images)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            reconstructions = self.network(images)
+        loss = mse_loss(reconstructions.float(), images)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
