@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from aetool.errors import UsageError
-from aetool.neighbours import others_nearest
+from aetool.neighbours import nearest_rows, others_nearest
 from aetool.types import Bank, Latents
 
 
@@ -83,13 +83,62 @@ class Gaussian:
         return drawn.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Local:
+    """A random latent a, drawn anew from the normal distribution of its own neighbourhood.
+
+    m and C are mean and covariance of the `count` nearest of the class; z = m + keep (a - m) + sqrt(1 - keep^2) s with
+    s normal of covariance C. Mixing latents draws them together; this keeps their spread, as a smoothed bootstrap does
+    (Silverman, «Density estimation», 1986, section 6.4). keep 1 repeats the latent, 0 forgets it.
+    """
+
+    count: int = 20
+    keep: float = 0.5
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents (n, k) of the class's own spread."""
+        if self.count < 2 or not 0 <= self.keep <= 1:
+            raise UsageError("local needs count >= 2 and keep from 0 to 1")
+        latents = bank.latents[bank.rows(label)]
+        chosen = rng.integers(len(latents), size=n)
+        near = nearest_rows(latents[chosen], latents, self.count)
+        means = latents[near].mean(1)
+        around = latents[near] - means[:, None]
+        noise = rng.standard_normal(near.shape, np.float32) / np.sqrt(max(1, near.shape[1] - 1))
+        spread = np.einsum("nm,nmk->nk", noise, around)  # normal with the covariance of the neighbours
+        drawn = means + self.keep * (latents[chosen] - means) + np.sqrt(1 - self.keep**2) * spread
+        return drawn.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Gmm:
+    """A mixture of normal distributions, fitted to the latents of the class at export; needs no latents in the bank."""
+
+    def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents (n, k) of the mixture of `label`, or of all classes by their counts."""
+        weights = bank.mixtures.weights
+        if label is not None:
+            weights = np.where(np.arange(len(weights))[:, None] == label, weights, 0)
+        elif bank.classes:
+            weights = weights * bank.counts[:-1, None]
+        if not weights.sum() > 0:
+            raise UsageError("this bank holds no mixture to draw from; --method neighbours needs none")
+        flat = weights.ravel() / weights.sum(dtype=np.float64)
+        chosen = np.unravel_index(rng.choice(len(flat), size=n, p=flat / flat.sum()), weights.shape)
+        noise = rng.standard_normal((n, bank.means.shape[1]), np.float32)
+        drawn: Latents = bank.mixtures.means[chosen] + np.einsum("nij,nj->ni", bank.mixtures.roots[chosen], noise)
+        return drawn
+
+
 def rng_for(seed: int) -> np.random.Generator:
     """Return the generator that a seed stands for."""
     return np.random.default_rng(seed)
 
 
-SAMPLERS: dict[str, Neighbours | Mix | Gaussian] = {
+SAMPLERS: dict[str, Neighbours | Local | Mix | Gmm | Gaussian] = {
     "neighbours": Neighbours(),
+    "local": Local(),
     "mix": Mix(),
+    "gmm": Gmm(),
     "gaussian": Gaussian(),
 }

@@ -60,6 +60,26 @@ def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
 
 
 @dataclass(frozen=True, eq=False)
+class Mixtures:
+    """Mixtures of m normal distributions: one for each of the c classes, or one for all where there are no classes.
+
+    weights   (c, m) shares that sum to 1 in each mixture; m is 0 where none was fitted
+    means     (c, m, k)
+    roots     (c, m, k, k) lower triangular L with L L^T the covariance
+    """
+
+    weights: npt.NDArray[np.float32]
+    means: npt.NDArray[np.float32]
+    roots: npt.NDArray[np.float32]
+
+    @classmethod
+    def none(cls, classes: int, k: int) -> Mixtures:
+        """Return mixtures of no components."""
+        shapes = ((max(1, classes), 0), (max(1, classes), 0, k), (max(1, classes), 0, k, k))
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
+
+@dataclass(frozen=True, eq=False)
 class Bank:
     """Latents of training images: the material that samplers and class means are made of.
 
@@ -69,6 +89,7 @@ class Bank:
     sources      n names: an index into the data set («train/17») or a relative path
     classes      names of the c classes
     counts, means, covariances   (c + 1,), (c + 1, k), (c + 1, k, k): of each class, and last of all images
+    mixtures     see `Mixtures`
     """
 
     latents: Latents
@@ -79,6 +100,7 @@ class Bank:
     counts: npt.NDArray[np.int64]
     means: Latents
     covariances: npt.NDArray[np.float32]
+    mixtures: Mixtures
 
     def class_index(self, name: str | None) -> int | None:
         """Return the number of the class `name`; None stands for the whole bank. Raises `UsageError`."""

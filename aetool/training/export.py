@@ -26,6 +26,7 @@ from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
 from aetool.training.graphs import folded, layer_table, to_onnx
 from aetool.training.loop import trained_network
+from aetool.training.mixtures import fit_mixtures
 from aetool.types import Latents, Pixels, to_images
 
 CHUNK = 2000
@@ -62,7 +63,9 @@ def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
     codec = Codec(Bundle(run.name, manifest, files, identity(files)), "cpu")
     proof = parity.prove(network, codec, dataset.test.pixels)
     latents = _encode(codec, dataset.train.pixels)
-    bank = make_bank(latents, dataset.train.labels, dataset.train.sources, dataset.classes, config.seed, rows)
+    labels, classes = dataset.train.labels, dataset.classes
+    mixtures = fit_mixtures(latents, labels, len(classes), config.seed)
+    bank = make_bank(latents, labels, dataset.train.sources, classes, config.seed, rows, mixtures)
     manifest = replace(
         manifest,
         distortion=_distortion(codec, dataset, progress),

@@ -1,0 +1,160 @@
+"""The judge: a small classifier, trained apart from any autoencoder, that says what class an image looks like.
+
+It measures generated images twice: by their class, and by its features, in which sets of images are compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from aetool.architectures.geometry import halvings
+from aetool.architectures.layers import down, same
+from aetool.datasets import Dataset
+from aetool.downloads import Report, cache_folder
+from aetool.errors import AetoolError, InvalidInput
+from aetool.fidelity import Features
+from aetool.files import write_file
+from aetool.training import augment
+from aetool.training.loop import one_cycle
+from aetool.types import Labels, Pixels
+
+VERSION = 1
+"""To be raised with every change that makes other judges."""
+FEATURES = 128
+WIDTHS = (32, 64, 128)
+BATCH, LR, STEPS, EPOCHS = 128, 4e-3, 1500, 12
+"""At least STEPS steps and EPOCHS epochs."""
+SHIFT, ELASTIC = 2, 0.8
+
+
+class Judge(nn.Module):
+    """Images (n, c, h, w) in [0, 1] -> logits (n, classes), by way of `FEATURES` features."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = shape[0]
+        steps = halvings(*shape[1:])
+        for step, after in zip(steps, (*WIDTHS, *[WIDTHS[-1]] * len(steps)), strict=False):
+            layers += [*down(step, width, after), *same(after), *same(after)]
+            width = after
+        small = steps[-1].small
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.4))
+        linear = nn.Linear(width * small[0] * small[1], FEATURES, bias=False)
+        self.features = nn.Sequential(linear, nn.BatchNorm1d(FEATURES), nn.ReLU())
+        self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(FEATURES, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        logits: Tensor = self.head(self.features(self.body(images)))
+        return logits
+
+
+def judgements(judge: Judge, pixels: Pixels) -> tuple[Features, Labels]:
+    """Return the features (n, 128) of uint8 images, and the class (n,) that each looks like."""
+    features, labels = [], []
+    judge.eval()
+    with torch.inference_mode():
+        for part in torch.split(torch.from_numpy(pixels), 500):
+            found = judge.features(judge.body(part.float().div_(255)))
+            features.append(found.numpy())
+            labels.append(judge.head(found).argmax(1).numpy())
+    return np.concatenate(features), np.concatenate(labels)
+
+
+def find_judge(dataset: Dataset, threads: int, report: Report) -> Judge:
+    """Return the judge of a data set: from the cache, or trained (minutes on MNIST) and kept there.
+
+    Raises `InvalidInput` for a data set without at least two classes.
+    """
+    if len(dataset.classes) < 2:
+        raise InvalidInput(f"{dataset.name} has no classes; there is nothing to judge by")
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    judge = Judge(dataset.spec.shape, len(dataset.classes))
+    judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    place = cache_folder() / "judges" / f"{_key(dataset)}.safetensors"
+    if not _load(judge, place):
+        train(judge, dataset, report)
+        with contextlib.suppress(AetoolError, OSError):
+            _save(judge, place)
+    return judge
+
+
+def _key(dataset: Dataset) -> str:
+    """Name the judge after all that its weights follow from, but the machine."""
+    split = hashlib.sha256(dataset.train.labels.tobytes() + dataset.train.pixels[:64].tobytes()).hexdigest()
+    return hashlib.sha256(f"{VERSION} {dataset.sha256} {split}".encode()).hexdigest()[:32]
+
+
+def _load(judge: Judge, place: Path) -> bool:
+    """Fill in kept weights; a cache that cannot be read is made anew."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        judge.load_state_dict(load(place.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError):
+        return False
+    return True
+
+
+def _save(judge: Judge, place: Path) -> None:
+    from safetensors.torch import save
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_file(place, save({name: tensor.contiguous() for name, tensor in judge.state_dict().items()}))
+
+
+def train(judge: Judge, dataset: Dataset, report: Report) -> None:
+    """Train a fresh judge on the training images, moved and bent at random."""
+    pixels, labels = torch.from_numpy(dataset.train.pixels), torch.from_numpy(dataset.train.labels)
+    per_epoch = max(1, len(pixels) // BATCH)
+    steps = per_epoch * max(EPOCHS, math.ceil(STEPS / per_epoch))
+    optimiser = torch.optim.AdamW(judge.parameters(), lr=LR, weight_decay=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    judge.train()
+    for step, rows in enumerate(_batches(len(pixels), steps, generator)):
+        for group in optimiser.param_groups:
+            group["lr"] = one_cycle(step, steps, LR)
+        images = augment.shifted(pixels[rows], min(SHIFT, pixels.shape[-1] // 14), generator).float().div_(255)
+        images = augment.elastic(images, ELASTIC * pixels.shape[-1] / 28, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=_fast_bfloat16()):
+            logits = judge(images.contiguous(memory_format=torch.channels_last))
+        loss = cross_entropy(logits.float(), labels[rows], label_smoothing=0.05)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if step % 10 == 0:
+            report("training a judge", step, steps, f"loss {loss.item():.3f}")
+
+
+def _fast_bfloat16() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 in hardware; elsewhere it would be slower."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16"))
+
+
+def _batches(n: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the rows of `steps` batches, every image once an epoch."""
+    while True:
+        order = torch.randperm(n, generator=generator)
+        for start in range(0, max(1, n - BATCH + 1), BATCH):
+            if not steps:
+                return
+            steps -= 1
+            yield order[start : start + BATCH]
+
+
+def accuracy(judged: Labels, labels: Labels) -> float:
+    """Return the share of labels that were judged right."""
+    return float((judged == labels).mean())

@@ -1,0 +1,42 @@
+"""Mixtures of normal distributions of the latents of each class, for the sampler `gmm`."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from aetool.types import Labels, Latents, Mixtures
+
+COMPONENTS = 10
+PER_COMPONENT = 4
+"""Latents that a component needs for each dimension; a small class gets fewer components."""
+
+
+def fit_mixtures(latents: Latents, labels: Labels, classes: int, seed: int) -> Mixtures:
+    """Return a mixture for each class, or one for all latents (n, k) where `classes` is 0; empty classes get none."""
+    k = latents.shape[1]
+    groups = [latents[labels == label] for label in range(classes)] or [latents]
+    weights = np.zeros((len(groups), COMPONENTS), np.float32)
+    means = np.zeros((len(groups), COMPONENTS, k), np.float32)
+    roots = np.zeros((len(groups), COMPONENTS, k, k), np.float32)
+    for i, group in enumerate(groups):
+        if len(group) > 1:
+            m = min(COMPONENTS, max(1, len(group) // (PER_COMPONENT * k)))
+            weights[i, :m], means[i, :m], roots[i, :m] = _fit(group, m, seed)
+    return Mixtures(weights, means, roots)
+
+
+def _fit(group: Latents, m: int, seed: int) -> tuple[Latents, Latents, Latents]:
+    """Return weights (m,), means (m, k) and Cholesky roots (m, k, k), by expectation-maximisation."""
+    from sklearn.mixture import GaussianMixture
+
+    spread = float(group.std(0).mean()) or 1.0  # latents have no scale of their own, the regularisation has one
+    mixture = GaussianMixture(m, reg_covar=1e-4, random_state=seed % 2**32, max_iter=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converged, or fewer distinct latents than components: still a mixture
+        mixture.fit((group / spread).astype(np.float64))
+    roots = np.linalg.cholesky(mixture.covariances_)
+    scaled = mixture.weights_, mixture.means_ * spread, roots * spread
+    a, b, c = (part.astype(np.float32) for part in scaled)
+    return a, b, c
