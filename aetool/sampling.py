@@ -106,7 +106,7 @@ class Local:
         around = latents[near] - means[:, None]
         noise = rng.standard_normal(near.shape, np.float32) / np.sqrt(max(1, near.shape[1] - 1))
         spread = np.einsum("nm,nmk->nk", noise, around)  # normal with the covariance of the neighbours
-        drawn = means + self.keep * (latents[chosen] - means) + np.sqrt(1 - self.keep**2) * spread
+        drawn: Latents = means + self.keep * (latents[chosen] - means) + np.sqrt(1 - self.keep**2) * spread
         return drawn.astype(np.float32)
 
 
@@ -130,8 +130,8 @@ class Gmm:
         return drawn
 
 
-def rng_for(seed: int) -> np.random.Generator:
-    """Return the generator that a seed stands for."""
+def rng_for(*seed: int) -> np.random.Generator:
+    """Return the generator that a seed, or a seed and its parts, stands for."""
     return np.random.default_rng(seed)
 
 

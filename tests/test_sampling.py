@@ -10,7 +10,8 @@ import pytest
 from aetool.bank import make_bank
 from aetool.errors import UsageError
 from aetool.options import configure
-from aetool.sampling import SAMPLERS, Gaussian, Mix, Neighbours, rng_for
+from aetool.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
+from aetool.training.mixtures import fit_mixtures
 from tests.toy import CLASSES, toy_bank, toy_latents
 
 ROWS = np.random.default_rng(5).normal(size=(200, 3)).astype(np.float32) @ np.diag([1, 2, 0.5]).astype(np.float32)
@@ -21,12 +22,13 @@ LABELS = np.repeat([0, 1], [120, 80])
 def bank():
     """A bank of two classes whose latents lie about 0 and about 10."""
     latents = ROWS + 10 * LABELS[:, None].astype(np.float32)
-    return make_bank(latents, LABELS, [str(i) for i in range(200)], ("near", "far"), seed=0)
+    return bank_of(latents, LABELS, classes=("near", "far"))
 
 
-def bank_of(latents, labels, rows: bool = True):
-    latents = np.asarray(latents, np.float32)
-    return make_bank(latents, np.asarray(labels), [""] * len(latents), CLASSES, seed=0, rows=rows)
+def bank_of(latents, labels, rows: bool = True, classes=CLASSES):
+    latents, labels = np.asarray(latents, np.float32), np.asarray(labels)
+    mixtures = fit_mixtures(latents, labels, len(classes), seed=0)
+    return make_bank(latents, labels, [""] * len(latents), classes, seed=0, rows=rows, mixtures=mixtures)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -98,7 +100,7 @@ def test_equal_bounds_fix_the_weight(low, expected):
 
 def test_a_class_of_one_image_gives_that_image():
     bank = bank_of([[1, 2], [5, 6], [7, 8]], [0, 1, 1])
-    for name in ("neighbours", "mix"):
+    for name in ("neighbours", "local", "mix"):
         assert SAMPLERS[name].draw(bank, 0, 3, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 3))
     assert Gaussian().draw(bank, 0, 3, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 3))
 
@@ -106,7 +108,8 @@ def test_a_class_of_one_image_gives_that_image():
 def test_a_class_of_equal_images_gives_that_image():
     bank = bank_of([[1, 2]] * 60, [0] * 60)
     for sampler in SAMPLERS.values():
-        assert sampler.draw(bank, 0, 5, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 5), abs=1e-6)
+        near = 0.1 if isinstance(sampler, Gmm) else 1e-6  # a mixture is regularised
+        assert sampler.draw(bank, 0, 5, rng_for(0)) == pytest.approx(np.array([[1, 2]] * 5), abs=near)
 
 
 @pytest.mark.parametrize("setting", ["count=0", "count=-1", "low=-0.1", "low=0.8", "high=1.1", "low=nan", "high=nan"])
@@ -179,7 +182,7 @@ def test_gaussian_needs_no_rows_and_the_others_do():
     assert np.array_equal(
         Gaussian().draw(without, 1, 9, rng_for(0)), Gaussian().draw(toy_bank(), 1, 9, rng_for(0))
     )  # fmt: skip
-    for name in ("neighbours", "mix"):
+    for name in ("neighbours", "local", "mix"):
         with pytest.raises(UsageError, match="no latents to draw from; --method gaussian needs none"):
             SAMPLERS[name].draw(without, 1, 1, rng_for(0))
 
@@ -196,3 +199,78 @@ def test_gaussian_takes_a_covariance_that_rounding_made_not_quite_positive(bank)
     assert np.isfinite(drawn).all()
     assert abs(drawn[:, 0] - bank.mean(0)[0] - (drawn[:, 1] - bank.mean(0)[1])).max() < 0.01
     assert drawn[:, 2] == pytest.approx(np.full(1000, bank.mean(0)[2]), abs=0.01)
+
+
+# local
+
+
+def test_local_keeps_the_spread_of_the_class_where_mixing_shrinks_it():
+    latents = np.random.default_rng(1).normal(size=(3000, 2)).astype(np.float32) * [1, 3]
+    bank = bank_of(latents, [0] * 3000)
+    own = np.cov(latents.T)
+    drawn = {name: np.cov(SAMPLERS[name].draw(bank, 0, 20_000, rng_for(0)).T) for name in ("local", "mix")}
+    assert np.diag(drawn["local"]) == pytest.approx(np.diag(own), rel=0.05)
+    assert (np.diag(drawn["mix"]) < 0.7 * np.diag(own)).all()
+
+
+def test_local_that_keeps_all_repeats_and_one_that_keeps_nothing_has_the_moments_of_the_neighbours():
+    latents = np.float32([[0, 0], [1, 0], [0, 2], [100, 100], [101, 100], [100, 102]])
+    bank = bank_of(latents, [0] * 6)
+    same = Local(count=3, keep=1).draw(bank, 0, 50, rng_for(0))
+    assert {tuple(row) for row in same.tolist()} == {tuple(row) for row in latents.tolist()}
+    drawn = Local(count=3, keep=0).draw(bank, 0, 40_000, rng_for(0))
+    for group in (latents[:3], latents[3:]):
+        near = drawn[np.linalg.norm(drawn - group.mean(0), axis=1) < 50]
+        assert len(near) == pytest.approx(20_000, rel=0.03)
+        assert near.mean(0) == pytest.approx(group.mean(0), abs=0.03)
+        assert np.cov(near.T) == pytest.approx(np.cov(group.T), abs=0.05)
+
+
+@pytest.mark.parametrize("setting", ["count=1", "keep=-0.1", "keep=1.1", "keep=nan"])
+def test_options_of_local_out_of_bounds_are_refused(bank, setting):
+    with pytest.raises(UsageError, match="local needs count >= 2 and keep from 0 to 1"):
+        configure(Local(), [setting]).draw(bank, 0, 1, rng_for(0))
+
+
+# gmm
+
+
+def test_gmm_has_the_moments_of_the_class_and_finds_its_parts():
+    rng = np.random.default_rng(2)
+    parts = [rng.normal(size=(2000, 2)) * 0.1 + centre for centre in ((0, 0), (10, 0), (0, 10))]
+    latents = np.concatenate(parts).astype(np.float32)
+    bank = bank_of(latents, [1] * 6000)
+    drawn = Gmm().draw(bank, 1, 30_000, rng_for(0))
+    assert drawn.mean(0) == pytest.approx(latents.mean(0), abs=0.1)
+    assert np.cov(drawn.T) == pytest.approx(np.cov(latents.T), rel=0.03, abs=0.2)
+    nearest = np.linalg.norm(drawn[:, None] - [(0, 0), (10, 0), (0, 10)], axis=2).min(1)
+    assert np.quantile(nearest, 0.999) < 0.5  # one normal distribution would fill the space between
+
+
+def test_gmm_of_all_draws_classes_by_their_counts_and_needs_no_rows():
+    latents = np.float32([[0, 0]] * 300 + [[50, 50]] * 100) + np.random.default_rng(0).normal(size=(400, 2))
+    bank = bank_of(latents, np.repeat([0, 1], [300, 100]), rows=False)
+    drawn = Gmm().draw(bank, None, 20_000, rng_for(0))
+    assert (drawn.mean(1) > 25).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_gmm_without_a_mixture_says_what_to_do():
+    with pytest.raises(UsageError, match="no mixture to draw from; --method neighbours"):
+        Gmm().draw(toy_bank(), 0, 1, rng_for(0))
+
+
+def test_mixtures_sum_to_one_and_their_roots_are_of_the_covariances():
+    latents = (np.random.default_rng(0).normal(size=(900, 3)) * [1, 5, 0.1]).astype(np.float32)
+    found = fit_mixtures(latents, np.repeat([0, 2], 450), 3, seed=0)
+    assert found.weights.shape == (3, 10) and found.roots.shape == (3, 10, 3, 3)
+    assert found.weights.sum(1) == pytest.approx(np.array([1, 0, 1]), abs=1e-6)
+    whole = np.einsum("m,mij,mkj->ik", found.weights[0], found.roots[0], found.roots[0])
+    whole += np.cov(found.means[0].T, aweights=found.weights[0], bias=True)
+    assert whole == pytest.approx(np.cov(latents[:450].T), rel=0.05, abs=0.05)
+
+
+def test_a_small_class_gets_fewer_components():
+    few = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    assert (fit_mixtures(few, np.zeros(20, np.int64), 1, seed=0).weights > 0).sum() == 1
+    assert (fit_mixtures(few[:, :1], np.zeros(20, np.int64), 1, seed=0).weights > 0).sum() == 5
+    assert fit_mixtures(few, np.full(20, -1), 0, seed=0).weights.sum() == pytest.approx(1)

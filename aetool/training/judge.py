@@ -81,7 +81,7 @@ def find_judge(dataset: Dataset, threads: int, report: Report) -> Judge:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     judge = Judge(dataset.spec.shape, len(dataset.classes))
-    judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     place = cache_folder() / "judges" / f"{_key(dataset)}.safetensors"
     if not _load(judge, place):
         train(judge, dataset, report)
@@ -140,7 +140,7 @@ def train(judge: Judge, dataset: Dataset, report: Report) -> None:
 
 def _fast_bfloat16() -> bool:
     """Whether this processor multiplies matrices of bfloat16 in hardware; elsewhere it would be slower."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16"))
 
 
@@ -155,6 +155,8 @@ def _batches(n: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]
             yield order[start : start + BATCH]
 
 
-def accuracy(judged: Labels, labels: Labels) -> float:
-    """Return the share of labels that were judged right."""
-    return float((judged == labels).mean())
+def accuracy(judge: Judge, dataset: Dataset) -> float:
+    """Return the share of test images with a class that the judge recognises."""
+    known = dataset.test.labels >= 0
+    _, judged = judgements(judge, dataset.test.pixels[known])
+    return float((judged == dataset.test.labels[known]).mean())

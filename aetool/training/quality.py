@@ -1,0 +1,151 @@
+"""How good generated images are: each sampler measured by the judge, beside three yardsticks with the same counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from aetool.datasets import Dataset, Split
+from aetool.downloads import Report
+from aetool.fidelity import Features, Support, frechet, support
+from aetool.metrics import mse
+from aetool.neighbours import nearest_rows
+from aetool.runtime import Codec
+from aetool.sampling import Sampler, rng_for
+from aetool.training.judge import Judge, judgements
+from aetool.types import Labels, Latents, Pixels, to_images, to_pixels
+
+K = 5
+"""Neighbours that make the balls of precision, recall, density and coverage."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One row of the evaluation.
+
+    accuracy   share of the images whose class the judge recognises; by_class the same for each class
+    frechet    Fréchet distance to the test images in the judge's features; ratio the same over that of the
+               reconstructions of training images, which is what a perfect copier would score
+    support    precision, recall, density and coverage against the test images
+    novelty    median mse to the nearest training image, over the same for the reconstructions of test images
+    """
+
+    name: str
+    accuracy: float
+    by_class: dict[str, float]
+    frechet: float
+    ratio: float
+    support: Support
+    novelty: float
+
+    @property
+    def worst(self) -> float:
+        """The accuracy of the class that is recognised least."""
+        return min(self.by_class.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain JSON values."""
+        fields = asdict(self)
+        return {"name": fields.pop("name"), **fields.pop("support"), "worst_class": self.worst, **fields}
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """What rows are measured by: the judge, its features of the test images, training images as rows of values, and the
+    figures that ratios are taken to."""
+
+    judge: Judge
+    classes: tuple[str, ...]
+    features: Features
+    train: Latents
+    copier: float
+    distance: float
+
+    def measure(self, name: str, pixels: Pixels, labels: Labels) -> Quality:
+        """Return the row of uint8 images (n, c, h, w) that were meant to be of the classes `labels` (n,)."""
+        features, judged = judgements(self.judge, pixels)
+        right = judged == labels
+        by_class = {self.classes[c]: float(right[labels == c].mean()) for c in np.unique(labels)}
+        distance = frechet(self.features, features)
+        return Quality(
+            name=name,
+            accuracy=float(right.mean()),
+            by_class=by_class,
+            frechet=distance,
+            ratio=distance / self.copier,
+            support=support(self.features, features, K),
+            novelty=nearest_mse(pixels, self.train) / self.distance,
+        )
+
+
+def evaluate(
+    codec: Codec, dataset: Dataset, judge: Judge, samplers: dict[str, Sampler], seed: int, report: Report
+) -> Iterator[Quality]:
+    """Yield the rows of the yardsticks, then those of the samplers, each as it is measured.
+
+    Every row has as many images of each class as the test set has, where there are so many. Latents of row i are drawn
+    with the seed [`seed`, i], the training images of the yardsticks with `seed`. Raises what samplers raise.
+    """
+    test = _labelled(dataset.test)
+    chosen = _like(_labelled(dataset.train), test.labels, seed)
+    total = 3 + len(samplers)
+    report("measuring", 0, total, "reconstructions")
+    copies, again = _reconstructed(codec, chosen.pixels), _reconstructed(codec, test.pixels)
+    features, _ = judgements(judge, test.pixels)
+    flat = to_images(dataset.train.pixels).reshape(len(dataset.train.pixels), -1)
+    copier = frechet(features, judgements(judge, copies)[0])
+    standard = Standard(judge, dataset.classes, features, flat, copier, nearest_mse(again, flat))
+    yardsticks = {"real training images": (chosen.pixels, chosen.labels), "test reconstructions": (again, test.labels),
+                  "training reconstructions": (copies, chosen.labels)}  # fmt: skip
+    for i, (name, (pixels, labels)) in enumerate(yardsticks.items()):
+        report("measuring", i, total, name)
+        yield standard.measure(name, pixels, labels)
+    for i, (name, sampler) in enumerate(samplers.items()):
+        report("measuring", len(yardsticks) + i, total, name)
+        yield standard.measure(name, *_drawn(codec, sampler, test.labels, rng_for(seed, i)))
+
+
+def _labelled(split: Split) -> Split:
+    """Leave out images without a class."""
+    rows = np.flatnonzero(split.labels >= 0)
+    return split if len(rows) == len(split.labels) else Split(split.pixels[rows], split.labels[rows], ())
+
+
+def _like(split: Split, labels: Labels, seed: int) -> Split:
+    """Return random images of `split`, of each class as many as `labels` has, or all that there are."""
+    rng = np.random.default_rng(seed)
+    groups = [rng.permutation(np.flatnonzero(split.labels == c))[: (labels == c).sum()] for c in np.unique(labels)]
+    rows = np.sort(np.concatenate(groups))
+    return Split(split.pixels[rows], split.labels[rows], ())
+
+
+def _drawn(codec: Codec, sampler: Sampler, labels: Labels, rng: np.random.Generator) -> tuple[Pixels, Labels]:
+    """Return new images of the classes in `labels`, as many of each, as they would be written to files."""
+    bank = codec.bundle.bank()
+    classes, counts = np.unique(labels, return_counts=True)
+    latents = [sampler.draw(bank, int(c), int(n), rng) for c, n in zip(classes, counts, strict=True)]
+    drawn = np.concatenate(latents)
+    parts = [to_pixels(codec.decode(drawn[i : i + codec.batch])) for i in range(0, len(drawn), codec.batch)]
+    return np.concatenate(parts), np.repeat(classes, counts)
+
+
+def _reconstructed(codec: Codec, pixels: Pixels) -> Pixels:
+    parts = [pixels[i : i + codec.batch] for i in range(0, len(pixels), codec.batch)]
+    return np.concatenate([to_pixels(codec.reconstruct(to_images(part))) for part in parts])
+
+
+def nearest_mse(pixels: Pixels, train: Latents) -> float:
+    """Return the median over uint8 images of the mse to the nearest row of `train`, float values in [0, 1] (m, d)."""
+    flat = to_images(pixels).reshape(len(pixels), -1)
+    rows = nearest_rows(flat, train, 1)[:, 0]
+    return float(np.median(np.square(flat - train[rows], dtype=np.float64).mean(1)))
+
+
+def distortion(codec: Codec, dataset: Dataset) -> float:
+    """Return the mean mse of the test images, float reconstructions included as they are."""
+    parts = [dataset.test.pixels[i : i + codec.batch] for i in range(0, len(dataset.test.pixels), codec.batch)]
+    figures = [mse(images, codec.reconstruct(images)) for images in map(to_images, parts)]
+    return float(np.concatenate(figures).mean())
