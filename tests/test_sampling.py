@@ -209,7 +209,7 @@ def test_local_keeps_the_spread_of_the_class_where_mixing_shrinks_it():
     bank = bank_of(latents, [0] * 3000)
     own = np.cov(latents.T)
     drawn = {name: np.cov(SAMPLERS[name].draw(bank, 0, 20_000, rng_for(0)).T) for name in ("local", "mix")}
-    assert np.diag(drawn["local"]) == pytest.approx(np.diag(own), rel=0.05)
+    assert np.diag(drawn["local"]) == pytest.approx(np.diag(own), rel=0.1)
     assert (np.diag(drawn["mix"]) < 0.7 * np.diag(own)).all()
 
 
