@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from aetool.errors import UsageError
 from aetool.neighbours import nearest_rows, others_nearest
 from aetool.types import Bank, Latents
+
+CHECKED = 10
+"""Nearest latents of the bank that say whether a new one is of its class."""
+ROUNDS = 20
+"""How often a doubtful latent is drawn again at most: where classes lie in one another, none may be beyond doubt."""
 
 
 class Sampler(Protocol):
@@ -89,25 +95,51 @@ class Local:
 
     m and C are mean and covariance of the `count` nearest of the class; z = m + keep (a - m) + sqrt(1 - keep^2) s with
     s normal of covariance C. Mixing latents draws them together; this keeps their spread, as a smoothed bootstrap does
-    (Silverman, «Density estimation», 1986, section 6.4). keep 1 repeats the latent, 0 forgets it.
+    (Silverman, «Density estimation», 1986, section 6.4). keep 1 repeats the latent, 0 forgets it. What comes to lie
+    where less than a share `pure` of the nearest in the bank is of the class is drawn again, as nearest-neighbour
+    editing drops it (Wilson, IEEE Transactions on Systems, Man and Cybernetics 2(3), 1972).
     """
 
     count: int = 20
     keep: float = 0.5
+    pure: float = 0.5
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
-        """Return n latents (n, k) of the class's own spread."""
-        if self.count < 2 or not 0 <= self.keep <= 1:
-            raise UsageError("local needs count >= 2 and keep from 0 to 1")
-        latents = bank.latents[bank.rows(label)]
-        chosen = rng.integers(len(latents), size=n)
+        """Return n latents (n, k) of the class's own spread; of all, each is of the class of a random latent."""
+        if self.count < 2 or not (0 <= self.keep <= 1 and 0 <= self.pure <= 1):
+            raise UsageError("local needs count >= 2, keep from 0 to 1 and pure from 0 to 1")
+        rows = bank.rows(label)
+        if label is not None or not bank.classes:
+            return self._of_class(bank, rows, label, n, rng)
+        labels = bank.labels[rng.choice(rows, n)]
+        drawn = np.empty((n, bank.latents.shape[1]), np.float32)
+        for one in np.unique(labels):
+            of_one = labels == one
+            drawn[of_one] = self._of_class(bank, np.flatnonzero(bank.labels == one), int(one), int(of_one.sum()), rng)
+        return drawn
+
+    def _of_class(
+        self, bank: Bank, rows: npt.NDArray[np.intp], label: int | None, n: int, rng: np.random.Generator
+    ) -> Latents:
+        latents = bank.latents[rows]
+        drawn = np.empty((n, latents.shape[1]), np.float32)
+        again = np.arange(n)
+        for _ in range(ROUNDS):
+            drawn[again] = self._around(latents, rng.integers(len(latents), size=len(again)), rng)
+            if label is None or not len(again):
+                break
+            near = nearest_rows(drawn[again], bank.latents, min(CHECKED, len(latents)))
+            again = again[(bank.labels[near] == label).mean(1) < self.pure]
+        return drawn
+
+    def _around(self, latents: Latents, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Latents:
         near = nearest_rows(latents[chosen], latents, self.count)
         means = latents[near].mean(1)
         around = latents[near] - means[:, None]
-        noise = rng.standard_normal(near.shape, np.float32) / np.sqrt(max(1, near.shape[1] - 1))
+        noise = rng.standard_normal(near.shape, np.float32) / np.float32(np.sqrt(max(1, near.shape[1] - 1)))
         spread = np.einsum("nm,nmk->nk", noise, around)  # normal with the covariance of the neighbours
         drawn: Latents = means + self.keep * (latents[chosen] - means) + np.sqrt(1 - self.keep**2) * spread
-        return drawn.astype(np.float32)
+        return drawn
 
 
 @dataclass(frozen=True)

@@ -226,9 +226,27 @@ def test_local_that_keeps_all_repeats_and_one_that_keeps_nothing_has_the_moments
         assert np.cov(near.T) == pytest.approx(np.cov(group.T), abs=0.05)
 
 
-@pytest.mark.parametrize("setting", ["count=1", "keep=-0.1", "keep=1.1", "keep=nan"])
+def test_local_draws_again_what_lies_among_another_class():
+    rng = np.random.default_rng(3)
+    latents = np.concatenate([rng.normal(size=(400, 2)), rng.normal((2.5, 0), size=(400, 2))])
+    bank = bank_of(latents, np.repeat([0, 1], 400))
+    loose, strict = (Local(pure=pure).draw(bank, 0, 4000, rng_for(0)) for pure in (0, 0.9))
+    among = [(drawn[:, 0] > 1.6).mean() for drawn in (loose, strict)]
+    assert among[0] > 0.05 and among[1] < among[0] / 20
+    buried = bank_of(np.zeros((40, 2)), np.repeat([0, 1], 20))  # no draw is beyond doubt: it ends all the same
+    assert Local(pure=1).draw(buried, 0, 5, rng_for(0)).shape == (5, 2)
+
+
+def test_local_of_all_is_local_of_each_class_by_their_counts():
+    latents = np.float32([[0, 0]] * 300 + [[50, 50]] * 100) + np.random.default_rng(0).normal(size=(400, 2))
+    drawn = Local(count=400).draw(bank_of(latents, np.repeat([0, 1], [300, 100])), None, 4000, rng_for(0))
+    assert (drawn.mean(1) > 25).mean() == pytest.approx(0.25, abs=0.03)
+    assert (abs(drawn.mean(1) - 25) > 15).all()  # nothing between the classes
+
+
+@pytest.mark.parametrize("setting", ["count=1", "keep=-0.1", "keep=1.1", "keep=nan", "pure=-1", "pure=2", "pure=nan"])
 def test_options_of_local_out_of_bounds_are_refused(bank, setting):
-    with pytest.raises(UsageError, match="local needs count >= 2 and keep from 0 to 1"):
+    with pytest.raises(UsageError, match="local needs count >= 2, keep from 0 to 1"):
         configure(Local(), [setting]).draw(bank, 0, 1, rng_for(0))
 
 
