@@ -167,9 +167,9 @@ def rng_for(*seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-SAMPLERS: dict[str, Neighbours | Local | Mix | Gmm | Gaussian] = {
-    "neighbours": Neighbours(),
+SAMPLERS: dict[str, Local | Neighbours | Mix | Gmm | Gaussian] = {
     "local": Local(),
+    "neighbours": Neighbours(),
     "mix": Mix(),
     "gmm": Gmm(),
     "gaussian": Gaussian(),

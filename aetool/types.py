@@ -117,7 +117,8 @@ class Bank:
         """Return the rows of class `label`, or all; raises `UsageError` where the bank has none."""
         rows = np.arange(len(self.latents)) if label is None else np.flatnonzero(self.labels == label)
         if not len(rows):
-            hint = "; --method gaussian needs none" if self.counts[-1 if label is None else label] else ""
+            other = "gmm" if self.mixtures.weights.size else "gaussian"
+            hint = f"; --method {other} needs none" if self.counts[-1 if label is None else label] else ""
             raise UsageError(f"the bank of this model has no latents to draw from{hint}")
         return rows
 

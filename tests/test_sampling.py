@@ -183,7 +183,7 @@ def test_gaussian_needs_no_rows_and_the_others_do():
         Gaussian().draw(without, 1, 9, rng_for(0)), Gaussian().draw(toy_bank(), 1, 9, rng_for(0))
     )  # fmt: skip
     for name in ("neighbours", "local", "mix"):
-        with pytest.raises(UsageError, match="no latents to draw from; --method gaussian needs none"):
+        with pytest.raises(UsageError, match="no latents to draw from; --method gmm needs none"):
             SAMPLERS[name].draw(without, 1, 1, rng_for(0))
 
 
@@ -274,7 +274,7 @@ def test_gmm_of_all_draws_classes_by_their_counts_and_needs_no_rows():
 
 def test_gmm_without_a_mixture_says_what_to_do():
     with pytest.raises(UsageError, match="no mixture to draw from; --method neighbours"):
-        Gmm().draw(toy_bank(), 0, 1, rng_for(0))
+        Gmm().draw(make_bank(toy_latents(), np.zeros(12, np.int64), [""] * 12, (), seed=0), None, 1, rng_for(0))
 
 
 def test_mixtures_sum_to_one_and_their_roots_are_of_the_covariances():

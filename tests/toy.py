@@ -19,7 +19,7 @@ from aetool.bundle import write
 from aetool.card import card
 from aetool.images import ImageSpec
 from aetool.manifest import Golden, Manifest
-from aetool.types import Bank, Latents, Pixels
+from aetool.types import Bank, Latents, Mixtures, Pixels
 
 SPEC = ImageSpec(1, 8, 8)
 CLASSES = ("dark", "light")
@@ -35,7 +35,10 @@ def toy_latents() -> Latents:
 def toy_bank() -> Bank:
     """Return the bank of the toy bundle."""
     labels = np.repeat([0, 1], 6)
-    return make_bank(toy_latents(), labels, [f"{i}.png" for i in range(12)], CLASSES, seed=0)
+    means = np.stack([toy_latents()[labels == label].mean(0) for label in range(2)])[:, None]
+    roots = np.full((2, 1, 1, 1), 0.01, np.float32) * np.eye(4, dtype=np.float32)
+    mixtures = Mixtures(np.ones((2, 1), np.float32), means, roots)
+    return make_bank(toy_latents(), labels, [f"{i}.png" for i in range(12)], CLASSES, seed=0, mixtures=mixtures)
 
 
 def toy_pixels(latents: Latents) -> Pixels:

@@ -32,7 +32,7 @@ Folder = Annotated[
     typer.Option("--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."),
 ]
 Count = Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1_000_000, help="How many new images.")]
-Method = Annotated[str, typer.Option("--method", metavar="NAME", help="neighbours, mix or gaussian.")]
+Method = Annotated[str, typer.Option("--method", metavar="NAME", help="local, neighbours, mix, gmm or gaussian.")]
 
 
 def sample(
@@ -43,7 +43,7 @@ def sample(
     files_from: params.FilesFrom = None,
     null: params.Null = False,
     output: params.Output = None,
-    method: Method = "neighbours",
+    method: Method = "local",
     settings: params.Settings = None,
     seed: params.Seed = None,
     as_latents: params.AsLatents = False,
@@ -57,7 +57,8 @@ def sample(
 ) -> None:
     """Make new images of a class, or without one of everything the model knows.
 
-    Options of the methods, for --set: neighbours: count=50 low=0.3 high=0.7; mix: m=2 concentration=1; gaussian: none.
+    Options of the methods, for --set: local: count=20 keep=0.5 pure=0.5; neighbours: count=50 low=0.3 high=0.7;
+    mix: m=2 concentration=1; gmm and gaussian: none.
     """
     from aetool.runtime import Codec
     from aetool.sampling import rng_for

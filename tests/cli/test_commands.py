@@ -158,13 +158,14 @@ def test_animations_keep_every_step(cli, toy, pictures, suffix):
 
 
 def test_sample_draws_from_the_class(cli, toy):
-    code, out, _ = cli("sample", "--class", "light", "-n", 50, "--latents", "--seed", 1, "-m", toy)
+    line = ("sample", "--class", "light", "--method", "neighbours", "-n", 50, "--latents", "--seed", 1, "-m", toy)
+    code, out, _ = cli(*line)
     records = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and len(records) == 50 and {record["class"] for record in records} == {"light"}
     assert all(0.75 - 1e-6 <= value <= 0.75 + 5 / 32 + 1e-6 for record in records for value in record["latent"])
 
 
-@pytest.mark.parametrize("method", ["neighbours", "mix", "gaussian"])
+@pytest.mark.parametrize("method", ["local", "neighbours", "mix", "gmm", "gaussian"])
 def test_the_same_seed_gives_the_same_bytes(cli, toy, method):
     line = ("sample", "--seed", 5, "--method", method, "-m", toy, "-o")
     for name in ("a.png", "b.png"):
