@@ -19,6 +19,7 @@ import onnxruntime as ort
 
 from aetool.bundle import Bundle
 from aetool.errors import BundleError, DeviceUnavailable, lookup
+from aetool.gate import check_graph
 from aetool.types import Images, Latents, check_images, check_latents
 
 BATCH_VALUES = 1 << 18
@@ -75,7 +76,9 @@ class Codec:
         target: str,
         target_shape: tuple[int, ...],
     ) -> ort.InferenceSession:
-        session = open_session(self.bundle.files[name], self.device, self.threads)
+        graph = self.bundle.files[name]
+        check_graph(graph, (source, source_shape), (target, target_shape), self.batch)
+        session = open_session(graph, self.device, self.threads)
         for node, tensor, shape in (
             (session.get_inputs(), source, source_shape),
             (session.get_outputs(), target, target_shape),
