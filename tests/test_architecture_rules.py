@@ -18,6 +18,7 @@ LAYERS = [
     ["errors"],
     ["types"],
     ["options"],
+    ["temporaries"],
     ["files", "names"],
     ["metrics", "fidelity"],
     ["images"],

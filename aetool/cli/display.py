@@ -123,21 +123,21 @@ def _write(target: Target, data: bytes) -> None:
 
 def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
     """Write one native-size PNG a picture, sub-folders kept; flushed to the disk once, at the end."""
-    from aetool.files import sync_all, write_file, writing
+    from aetool.files import flushing, write_file, writing
     from aetool.pictures import encode_picture
 
     assert target.path is not None
     used: set[Path] = set()
-    for part in tiles:
-        for pixels, name in zip(part.pixels, part.names, strict=True):
-            path = _unused(target.path, name, used)
-            target.inputs.refuse(path, one_of_many=True)
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, encode_picture(pixels, ".png", made), sync=False)
-    with writing(target.path):
-        target.path.mkdir(parents=True, exist_ok=True)
-    sync_all()
+    rest = iter(tiles)
+    first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
+    with flushing(target.path):
+        for part in itertools.chain([first] if first else [], rest):
+            for pixels, name in zip(part.pixels, part.names, strict=True):
+                path = _unused(target.path, name, used)
+                target.inputs.refuse(path, one_of_many=True)
+                with writing(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                write_file(path, encode_picture(pixels, ".png", made), sync=False)
     return len(used)
 
 
