@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.errors import InvalidInput, LimitExceeded
-from aetool.files import read_file
 from aetool.images import Failure
+from aetool.reading import read_file
 from aetool.types import Labels, Pixels
 
 MAX_BYTES = 1 << 32
@@ -69,7 +69,7 @@ def read_idx_pair(path: Path) -> Labelled:
 
 
 def _unpacked(path: Path) -> bytes:
-    data = read_file(path)
+    data = read_file(path, MAX_BYTES)
     if data[:2] != b"\x1f\x8b":
         return data
     try:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from aetool.errors import AetoolError, InvalidInput, ReadWriteError, reason
-from aetool.files import reading, writing
+from aetool.files import writing
+from aetool.reading import reading
 
 CHUNK = 1 << 16
 TIMEOUT = 30

@@ -1,4 +1,4 @@
-"""Writing that is old or complete: into a temporary beside the target (`temporaries`), renamed when whole and flushed."""
+"""Writing that is old or complete: into a temporary beside the target (`temporaries`), renamed when it is whole."""
 
 from __future__ import annotations
 
@@ -213,28 +213,6 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise ReadWriteError(f"could not write {printable(str(path))}: {reason(error)}") from error
-
-
-@contextlib.contextmanager
-def reading(path: Path | str) -> Iterator[None]:
-    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
-    try:
-        yield
-    except ReadWriteError:
-        raise
-    except OSError as error:
-        raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
-
-
-def read_file(path: Path) -> bytes:
-    """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
-    with reading(path):
-        if "\0" in str(path):
-            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name")
-        if not path.is_file() and path.exists():
-            kind = "it is a folder" if path.is_dir() else "it is not a regular file"
-            raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
-        return path.read_bytes()
 
 
 @contextlib.contextmanager

@@ -71,7 +71,8 @@ def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes
         _check_model(model)
         _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
-        raise BundleError(f"the graph with the {target[0]} is refused: {error}; get or export the bundle anew") from error
+        fault = f"the graph with the {target[0]} is refused: {error}"
+        raise BundleError(f"{fault}; get or export the bundle anew") from error
 
 
 def _check_model(model: Message) -> None:
@@ -122,9 +123,10 @@ def _sizes(
         if len(outputs) != 1 or not outputs[0] or outputs[0] in sizes or outputs[0] in constants:
             raise Refused(f"a {name} has not one output of its own")
         allowed, rule = RULES[name]
-        given = [sizes.get(word) or constants.get(word) for word in node.get("inputs", [])]
-        if None in given:
+        words = node.get("inputs", [])
+        if not all(word in sizes or word in constants for word in words):
             raise Refused(f"a {name} takes what no node before it puts out")
+        given = [sizes[word] if word in sizes else constants[word] for word in words]
         out, work = rule(given, _attributes(node, allowed))
         sizes[outputs[0]] = out
         values += math.prod(out) * batch

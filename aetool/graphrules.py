@@ -1,8 +1,8 @@
 """The operators that a graph may use: with which attributes, and what sizes come out.
 
 Every tensor that is not constant has the items of the batch along its first axis, and every rule keeps it so. A rule
-takes the inputs, each the sizes of one item or a `Constant`, and the attributes, and returns the sizes of one item of the
-output and the multiplications that one item costs. It raises `Refused` for all that our exporters do not write.
+takes the inputs, each the sizes of one item or a `Constant`, and the attributes, and returns the sizes of one item of
+the output and the multiplications that one item costs. It raises `Refused` for all that our exporters do not write.
 """
 
 from __future__ import annotations

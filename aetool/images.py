@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
-from aetool.files import read_file
+from aetool.modes import eight_bits, flatten, scale_transparency
+from aetool.reading import read_file
 from aetool.types import Images, Pixels, to_images
 
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
@@ -61,13 +62,15 @@ class ImageSpec:
 class ImageFile:
     """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
 
-    `data` holds a picture that is no file, as one from stdin.
+    `data` holds a picture that is no file, as one from stdin; `named` says that this very file was asked for: then a
+    FIFO, as the shell makes one of <(…), is read.
     """
 
     path: str
     relative: str
     label: str | None = None
     data: bytes | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,44 +100,11 @@ class ImageBatch:
 
 def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
     """Return the first frame of `image` as uint8 (c, h, w) of `spec`."""
-    image = _flatten(_eight_bits(ImageOps.exif_transpose(image)), spec)
+    image = flatten(eight_bits(ImageOps.exif_transpose(image)), spec.channels, spec.background)
     if image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.float64) / 257
-    elif image.mode == "F":
-        levels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        levels = levels * 255 if levels.size and levels.max() <= 1 else levels
-    else:
-        return image
-    grey = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
-        grey.putalpha(Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _flatten(image: Image.Image, spec: ImageSpec) -> Image.Image:
-    """Put transparent images over the background and convert to grey or RGB."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        behind = Image.new("RGBA", image.size, (spec.background,) * 3 + (255,))
-        image = Image.alpha_composite(behind, image)
-    return image.convert("L" if spec.channels == 1 else "RGB")
-
-
-def _scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent level of a grey PNG of 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
-    clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
-    rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
-    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
-        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -168,7 +138,7 @@ def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     image = open_image(data)
     try:
-        _scale_transparency(image)
+        scale_transparency(image)
         return prepare(image, spec)
     except Image.DecompressionBombError:
         raise LimitExceeded(f"a frame has more than the {MAX_PIXELS:,} pixels accepted") from None
@@ -203,8 +173,8 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
 
 
 def read_image(file: ImageFile) -> bytes:
-    """Return the bytes of a picture; raises `ReadWriteError`."""
-    return read_file(Path(file.path)) if file.data is None else file.data
+    """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
+    return read_file(Path(file.path), fifo=file.named) if file.data is None else file.data
 
 
 def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
@@ -216,7 +186,7 @@ def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
     """Yield the pictures that `names` stand for: a file as it is, a folder walked, its first sub-folders as classes."""
     for name in names:
         if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
-            yield ImageFile(name, Path(name).name)
+            yield ImageFile(name, Path(name).name, named=True)
             continue
         for path in walk(name):
             relative = os.path.relpath(path, name)

@@ -1,8 +1,8 @@
 """The wire format of protocol buffers, read strictly: what a table does not name is refused, not skipped.
 
-Every message type has a table of the fields it may hold. Unknown fields, repeated singular fields (which parsers merge or
-let the last win), numbers longer than they need be, and groups are refused, so that another parser cannot see another
-message in the same bytes. The format: https://protobuf.dev/programming-guides/encoding.
+Every message type has a table of the fields it may hold. Unknown fields, repeated singular fields (which parsers merge
+or let the last win), numbers longer than they need be, and groups are refused, so that another parser cannot see
+another message in the same bytes. The format: https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations

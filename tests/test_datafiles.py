@@ -142,10 +142,11 @@ def test_damaged_gzip_is_refused(tmp_path):
 
 
 def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(IMAGES)))
-    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(IMAGES)))
+    images = np.zeros((5, 40, 40), np.uint8)
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(images)))
+    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(images)))
     assert len(read_idx_pair(tmp_path / "x.gz").pixels) == 5
-    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(IMAGES)) - 1)
+    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(images)) - 1)
     with pytest.raises(LimitExceeded, match="unpacks to more than"):
         read_idx_pair(tmp_path / "x.gz")
 

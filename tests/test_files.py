@@ -15,8 +15,6 @@ from aetool import files, temporaries
 from aetool.errors import ReadWriteError, RunInUse
 from aetool.files import (
     flushing,
-    read_file,
-    reading,
     replacing,
     run_lock,
     write_file,
@@ -24,6 +22,7 @@ from aetool.files import (
     writing,
 )
 from aetool.names import first_free, safe_name
+from aetool.reading import read_file, reading
 from aetool.temporaries import sweep
 
 HOLD = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
 import zlib
 
 import numpy as np
@@ -272,6 +273,19 @@ def test_fifos_are_skipped_in_a_folder_and_refused_by_name_without_hanging(tmp_p
     (batch,) = read_batches(find_images([str(tmp_path / "b.png")]), GREY, 8)
     assert isinstance(batch.failures[0].error, ReadWriteError)
     assert "not a regular file" in str(batch.failures[0].error)
+
+
+def test_a_fifo_that_is_written_to_is_read_by_name(tmp_path):
+    tree(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    line = 'exec 3<>"$1/b.png"; (sleep 0.3; cat "$1/a.png" >&3; sleep 0.3) & exec 3>&-; wait'
+    writer = subprocess.Popen(["bash", "-c", line, "-", tmp_path])
+    while True:  # until the writer has it open
+        (batch,) = read_batches(find_images([str(tmp_path / "b.png")]), GREY, 8)
+        if batch.files or writer.poll() is not None:
+            break
+    (expected,) = read_batches(find_images([str(tmp_path / "a.png")]), GREY, 8)
+    assert writer.wait(30) == 0 and np.array_equal(batch.images, expected.images)
 
 
 # Batches

@@ -10,9 +10,10 @@ from aetool import datasets
 from aetool.datasets import Dataset
 from aetool.downloads import Report
 from aetool.errors import BundleError, UsageError
-from aetool.files import read_file, reading, write_file, writing
+from aetool.files import write_file, writing
 from aetool.folders import Wishes
 from aetool.names import first_free, safe_name
+from aetool.reading import read_file, reading
 from aetool.training.config import TrainConfig
 
 RUNS = Path("runs")
