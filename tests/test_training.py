@@ -310,6 +310,7 @@ def test_a_setting_that_changed_since_the_checkpoint_is_said(run, data):
 
 def test_two_good_checkpoints_are_kept_whatever_lies_between(run, data, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1e9)  # so that only ends of epochs are saved
     whole = train_whole(run, data)
     folder = run / "checkpoints"
     for path in checkpoint.found(folder):  # one before, one after, both bad
