@@ -150,21 +150,32 @@ def make_folder(path: Path) -> None:
 
 def _exchange(new: Path, old: Path) -> None:
     """Swap two folders in one step, so that there is never none; where the system cannot, in two."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    paths = os.fsencode(new), os.fsencode(old)
-    if sys.platform == "darwin":
-        failed = libc.renamex_np(*paths, 2)  # RENAME_SWAP
-    elif hasattr(libc, "renameat2"):
-        failed = libc.renameat2(-100, paths[0], -100, paths[1], 2)  # AT_FDCWD, RENAME_EXCHANGE
-    else:
-        failed = -1
+    failed = _swap(os.fsencode(new), os.fsencode(old))
+    if failed not in (0, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        raise OSError(failed, os.strerror(failed))
     if failed:
         aside = old.with_name(f"{old.name}.old-{secrets.token_hex(4)}")
         old.rename(aside)
-        new.rename(old)
+        try:
+            new.rename(old)
+        except OSError:
+            aside.rename(old)
+            raise
         aside.rename(new)
+
+
+def _swap(new: bytes, old: bytes) -> int:
+    """Swap two folders; returns the number of the error, 0 for none."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(new, old, 2)  # RENAME_SWAP
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(-100, new, -100, old, 2)  # AT_FDCWD, RENAME_EXCHANGE
+    else:
+        return errno.ENOSYS
+    return ctypes.get_errno() if failed else 0
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ Two good ones are kept; an older one goes only when the newest has been read bac
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -18,6 +19,8 @@ from aetool.reading import read_file
 MAX_BYTES = 1 << 36
 """Bytes of the largest file of a checkpoint."""
 SUFFIXES = (".json", ".safetensors")
+WHOLE, DAMAGED, UNREADABLE = "whole", "damaged", "unreadable"
+MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def keep(folder: Path, step: int, data: bytes, body: dict[str, Any]) -> None:
@@ -38,9 +41,17 @@ def keep(folder: Path, step: int, data: bytes, body: dict[str, Any]) -> None:
 
 
 def _prune(folder: Path, newest: Path) -> None:
-    """Remove all but the newest and the last good one before it; what claims to be later could not be read."""
-    before = next((path for path in reversed(found(folder)) if path < newest and _is_whole(path)), None)
-    kept = {path.stem for path in (newest, before) if path is not None}
+    """Remove all but the newest and the last good one before it, and what the disk does not give at the moment.
+
+    What claims to be later than the newest could not be read when this process began.
+    """
+    kept = {newest.stem}
+    for path in reversed(found(folder)):
+        if path < newest:
+            state = _state(path)
+            kept |= set() if state == DAMAGED else {path.stem}
+            if state == WHOLE:
+                break
     for suffix in SUFFIXES:  # the JSON first: it makes a checkpoint
         for path in folder.glob(f"[0-9]*{suffix}"):
             if path.stem not in kept:
@@ -55,12 +66,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _is_whole(path: Path) -> bool:
+def _state(path: Path) -> str:
     try:
         read(path)
-    except BundleError:
-        return False
-    return True
+    except BundleError as error:
+        failed = error.__cause__.__cause__ if error.__cause__ else None
+        return UNREADABLE if isinstance(failed, OSError) and failed.errno not in MISSING else DAMAGED
+    return WHOLE
 
 
 def found(folder: Path) -> list[Path]:
