@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aetool.errors import BundleError
+from aetool.errors import BundleError, printable
 from aetool.graphrules import RULES, Constant, Refused, Sizes
 from aetool.protobuf import Field, Message, Table, WireError, read_message
 
@@ -71,7 +71,7 @@ def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes
         _check_model(model)
         _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
-        fault = f"the graph with the {target[0]} is refused: {error}"
+        fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
         raise BundleError(f"{fault}; get or export the bundle anew") from error
 
 
