@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
+from aetool.limits import limit
 from aetool.modes import eight_bits, flatten, scale_transparency
 from aetool.reading import read_file
 from aetool.types import Images, Pixels, to_images
@@ -22,9 +23,6 @@ from aetool.types import Images, Pixels, to_images
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """What these suffixes hold, as Pillow calls it; of other formats, some would start other programs."""
-MAX_PIXELS = 100_000_000
-"""Images of more pixels than this are refused before they are decoded."""
-
 ORIENTATION = 0x0112
 """EXIF tag; from 5 on, width and height are exchanged."""
 
@@ -35,7 +33,7 @@ DECODE_ERRORS = (
 """What Pillow raises for corrupt files."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damaged files are logged to stderr by default
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, with an error
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on pixels decides, with an error
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,22 @@ def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
 
 def open_image(data: bytes) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
+    Image.MAX_IMAGE_PIXELS = (limit("pixels") + 1) // 2  # Pillow refuses twice as many, in frames too
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
-        raise LimitExceeded(f"more than the {MAX_PIXELS:,} pixels accepted") from None
+        raise _too_large("it") from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"not an image that can be read ({_first_line(error)})") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise LimitExceeded(f"{image.width} x {image.height} is more than the {MAX_PIXELS:,} pixels accepted")
+    if image.width * image.height > limit("pixels"):
+        raise _too_large(f"{image.width} x {image.height}")
     return image
+
+
+def _too_large(what: str) -> LimitExceeded:
+    return LimitExceeded(f"{what} is more than the {limit('pixels'):,} pixels accepted; --max-pixels allows more")
 
 
 def kind_of(data: bytes) -> Kind:
@@ -141,7 +144,7 @@ def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
         scale_transparency(image)
         return prepare(image, spec)
     except Image.DecompressionBombError:
-        raise LimitExceeded(f"a frame has more than the {MAX_PIXELS:,} pixels accepted") from None
+        raise _too_large("a frame") from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
 

@@ -18,7 +18,7 @@ LAYERS = [
     ["errors"],
     ["types"],
     ["options"],
-    ["temporaries", "reading"],
+    ["temporaries", "reading", "limits"],
     ["files", "names"],
     ["metrics", "fidelity"],
     ["modes"],
@@ -116,7 +116,7 @@ def test_libraries_stay_in_their_rooms(path):
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=name_of)
 def test_nothing_heavy_at_module_level_of_the_command_line(path):
-    light = ("aetool.cli", "aetool.errors", "typer", "aetool.__version__")
+    light = ("aetool.cli", "aetool.errors", "aetool.limits", "typer", "aetool.__version__")
     for module, top in imports(path):
         known = module.startswith(light) or module.split(".")[0] in sys.stdlib_module_names
         assert not top or known, f"{path.name} imports {module} at module level"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import images
+from aetool import images, limits
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, find_images, open_image, prepare, read_batches
 
@@ -377,9 +377,9 @@ def test_no_changed_byte_raises_anything_but_the_errors_of_aetool(kind):
 
 def test_too_many_pixels_are_refused(monkeypatch):
     data = encoded(Image.new("L", (8, 9)))
-    monkeypatch.setattr(images, "MAX_PIXELS", 72)
+    monkeypatch.setitem(limits._now, "pixels", 72)
     assert decode_image(data, GREY).shape == (1, 2, 2)
-    monkeypatch.setattr(images, "MAX_PIXELS", 71)
+    monkeypatch.setitem(limits._now, "pixels", 71)
     with pytest.raises(LimitExceeded, match="8 x 9 is more than the 71 pixels accepted"):
         decode_image(data, GREY)
 

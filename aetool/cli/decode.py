@@ -15,6 +15,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import keep_inputs, target_of
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.latents import LatentBatch
@@ -32,6 +33,8 @@ def decode(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_frames: params.MaxFrames = LIMITS["frames"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Turn latents into pictures."""

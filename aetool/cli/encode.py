@@ -10,6 +10,7 @@ from aetool.cli.choice import choose_bundle
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.cli.sources import Failures, input_files
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -25,6 +26,7 @@ def encode(
     null: params.Null = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
     quiet: params.Quiet = False,
 ) -> None:
     """Turn images into latents, one record a line."""

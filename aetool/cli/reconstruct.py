@@ -14,6 +14,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import UsageError
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -34,6 +35,8 @@ def reconstruct(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
 ) -> None:
     """Encode images and decode them again."""

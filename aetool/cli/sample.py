@@ -14,6 +14,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import InvalidInput, UsageError, lookup
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -53,6 +54,8 @@ def sample(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
 ) -> None:
     """Make new images of a class, or without one of everything the model knows.

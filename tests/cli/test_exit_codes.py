@@ -165,10 +165,10 @@ def test_an_unexpected_error_is_1_and_one_line(cli, toy, here, monkeypatch):
         raise ZeroDivisionError("first line\nsecond line")
 
     monkeypatch.setattr("aetool.sampling.Neighbours.draw", broken)
-    code, _, err = cli("sample", "-m", toy, "--seed", 1)
+    code, _, err = cli("sample", "-m", toy, "--seed", 1, "--method", "neighbours")
     assert code == 1 and err.count("\n") == 1 and "ZeroDivisionError: first line" in err
     monkeypatch.setenv("AETOOL_DEBUG", "1")
-    assert "Traceback" in cli("sample", "-m", toy, "--seed", 1)[2]
+    assert "Traceback" in cli("sample", "-m", toy, "--seed", 1, "--method", "neighbours")[2]
 
 
 def test_names_never_reach_the_terminal_raw(cli, toy, here):

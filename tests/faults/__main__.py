@@ -2,10 +2,10 @@
 
     python -m tests.faults [SUITE …] [--share 0.1] [--seed 0] [--results FILE] [--again]
 
-Runs every suite (or those named) in a process of its own and prints how many faults were tried and how many went wrong.
+Runs every suite (or those named) in a process of its own and prints how many faults were tried and went wrong.
 With --results the counts, seconds and peak memory go into a JSON file; suites that stand there already with the same
-share and seed, and went well, are not run again, so that an interrupted run can be gone on with. Ends with 1 if anything
-went wrong.
+share and seed, and went well, are not run again, so that an interrupted run can be gone on with. Ends with 1 if
+anything went wrong.
 """
 
 from __future__ import annotations

@@ -88,4 +88,6 @@ def _refused_by_the_program(folder: Path, what: str) -> str | None:
     words = [sys.executable, "-m", "aetool", "sample", "-m", folder, "-n", "1", "--latents"]
     done = subprocess.run(words, capture_output=True, timeout=HANG, cwd=Path(__file__).parents[2], env=os.environ)
     one_line = done.stderr.count(b"\n") == 1 and b"Traceback" not in done.stderr
-    return None if done.returncode == 5 and one_line and not done.stdout else f"{what}: {done.returncode} {done.stderr!r}"
+    return (
+        None if done.returncode == 5 and one_line and not done.stdout else f"{what}: {done.returncode} {done.stderr!r}"
+    )

@@ -23,13 +23,26 @@ def rewritten(change: Callable[[bytes], bytes]) -> Damage:
     return lambda path: path.write_bytes(change(path.read_bytes())) and None
 
 
+def instead(make: Callable[[Path], None]) -> Damage:
+    """Return the damage that puts something else in the place of a file."""
+
+    def damage(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return damage
+
+
 def damages(size: int, rng: random.Random) -> Iterator[tuple[str, Damage]]:
     """Yield every damage to a file of `size` bytes, with its kind."""
     for percent in range(100):
         yield "truncated", rewritten(lambda data, n=size * percent // 100: data[:n])
     for _ in range(200):
         at, bit = rng.randrange(size), 1 << rng.randrange(8)
-        yield "flipped bit", rewritten(lambda data, at=at, bit=bit: data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
+        yield (
+            "flipped bit",
+            rewritten(lambda data, at=at, bit=bit: data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]),
+        )
     for _ in range(60):
         at = rng.randrange(size - 16)
         zeroed = rewritten(lambda data, at=at: data[:at] + bytes(16) + data[at + 16 :])
@@ -37,8 +50,8 @@ def damages(size: int, rng: random.Random) -> Iterator[tuple[str, Damage]]:
     yield "zeros", rewritten(lambda data: bytes(len(data)))
     yield "longer", rewritten(lambda data: data + b"\0")
     yield "missing", Path.unlink
-    for kind, make in (("folder", os.mkdir), ("FIFO", os.mkfifo)):
-        yield kind, lambda path, make=make: (path.unlink(), make(path)) and None
+    yield "folder", instead(os.mkdir)
+    yield "FIFO", instead(os.mkfifo)
 
 
 def run(share: float, seed: int) -> Outcome:

@@ -2,8 +2,8 @@
 
     python -m tests.faults.mutants FOLDER SEED FIRST LAST
 
-Each mutant must end in a clean error or in a finite picture of the declared shape. The worker writes a line a mutant, so
-that one that kills it is known.
+Each mutant must end in a clean error or in a finite picture of the declared shape. The worker writes a line a mutant,
+so that one that kills it is known.
 """
 
 from __future__ import annotations
@@ -24,7 +24,27 @@ from aetool.runtime import Codec
 
 MEMORY = 1 << 30
 """Bytes that a mutant may take."""
-NUMBERS = (0, 1, 2, 3, 5, 7, 8, 16, 28, 255, 256, 65_536, 1 << 20, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1, -1, -2)
+NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    8,
+    16,
+    28,
+    255,
+    256,
+    65_536,
+    1 << 20,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 40,
+    (1 << 63) - 1,
+    -1,
+    -2,
+)
 WORDS = ("", "NOTSET", "SAME_UPPER", "VALID", "images", "latents", "ai.onnx", "com.microsoft", "x" * 5000, "\0", "ä")
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Relu", "Sigmoid", "Clip", "Add", "Mul", "Reshape", "Flatten",
              "Concat", "Loop", "If", "Tile", "Expand", "Identity", "Constant", "Resize", "Pad", "Gather")  # fmt: skip
@@ -61,9 +81,9 @@ def in_graph(data: bytes, rng: random.Random) -> bytes:
         return in_bytes(data, rng, True)
     graph = model.graph
     try:
-        rng.choice((attribute, rewire, operator, dimension, shape_of_constant, number_of_constant, repeat, drop, type_of))(
-            graph, rng
-        )
+        rng.choice(
+            (attribute, rewire, operator, dimension, shape_of_constant, number_of_constant, repeat, drop, type_of)
+        )(graph, rng)
         return model.SerializeToString()
     except Exception:  # there is nothing of that kind to change, or it cannot be written
         return in_bytes(data, rng, True)
