@@ -137,6 +137,8 @@ def _silence_libraries() -> None:
 
 def main() -> NoReturn:
     """Entry point: run the command line of this process and leave with its code."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     _silence_libraries()
     if not sys.warnoptions:

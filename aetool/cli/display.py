@@ -124,6 +124,7 @@ def _write(target: Target, data: bytes) -> None:
 def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
     """Write one native-size PNG a picture, sub-folders kept; flushed to the disk once, at the end."""
     from aetool.files import flushing, write_file, writing
+    from aetool.names import free_picture
     from aetool.pictures import encode_picture
 
     assert target.path is not None
@@ -133,27 +134,12 @@ def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | Non
     with flushing(target.path):
         for part in itertools.chain([first] if first else [], rest):
             for pixels, name in zip(part.pixels, part.names, strict=True):
-                path = _unused(target.path, name, used)
+                path = free_picture(target.path, name, used)
                 target.inputs.refuse(path, one_of_many=True)
                 with writing(path):
                     path.parent.mkdir(parents=True, exist_ok=True)
                 write_file(path, encode_picture(pixels, ".png", made), sync=False)
     return len(used)
-
-
-def _unused(folder: Path, name: str, used: set[Path]) -> Path:
-    """Return where in `folder` the picture called `name` goes: never outside, never over one of this command."""
-    from aetool.names import safe_name
-
-    parts = [safe_name(part) for part in Path(name).parts if part not in ("/", "..", ".")] or ["picture"]
-    stem = parts[-1] if parts[-1].lower().endswith(".png") else parts[-1] + ".png"
-    for number in itertools.count(2):
-        path = folder.joinpath(*parts[:-1], stem)
-        if path not in used:
-            used.add(path)
-            break
-        stem = f"{parts[-1].removesuffix('.png')}-{number}.png"
-    return path
 
 
 PREVIEWED = 60

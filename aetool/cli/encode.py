@@ -24,6 +24,7 @@ def encode(
     model: params.Model = None,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
     device: params.Device = "auto",
     threads: params.Threads = 1,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
@@ -36,7 +37,7 @@ def encode(
     target = target_of(output, latents=True)
     inputs = input_files(files, files_from, null, target)
     codec = Codec(choose_bundle(model, talk), device, threads)
-    failures = Failures(talk)
+    failures = Failures(talk, errors)
     write_records(_encoded(inputs, codec, failures), target, codec.bundle.manifest.latent_size)
     failures.verdict()
 

@@ -101,6 +101,10 @@ FilesFrom = Annotated[
     str | None,
     typer.Option("--files-from", metavar="FILE", help="Read names of inputs from FILE, or - for stdin, one a line."),
 ]
+Errors = Annotated[
+    str | None,
+    typer.Option("--errors", metavar="FILE", help="List inputs that failed in FILE: JSON Lines of path and reason."),
+]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Names in --files-from end with NUL instead of a newline.")]
 Settings = Annotated[
     list[str] | None,

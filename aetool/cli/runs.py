@@ -33,7 +33,11 @@ def start(config: TrainConfig, talk: Talk) -> Path:
     with run_lock(run):
         talk.note(f"{run}: {len(data.train.pixels)} images of {' x '.join(map(str, data.spec.shape))}, "
                   f"{len(data.test.pixels)} apart for testing")  # fmt: skip
-        _train(Trainer(config, data, run), talk)
+        try:
+            _train(Trainer(config, data, run), talk)
+        except BaseException:
+            runs.remove_unbegun(run)
+            raise
     return run
 
 

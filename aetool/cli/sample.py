@@ -43,6 +43,7 @@ def sample(
     folder: Folder = None,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
     output: params.Output = None,
     method: Method = "local",
     settings: params.Settings = None,
@@ -71,7 +72,7 @@ def sample(
     name = _class_name(digit, class_name)
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads)
-    failures = Failures(talk)
+    failures = Failures(talk, errors)
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
         bank, label = own_bank(codec, list(pictures), name, failures), None
@@ -82,7 +83,7 @@ def sample(
     latents = sampler.draw(bank, label, count, rng_for(seed))
     made = Made(latents, _names(name, count), (name,) * count, seed)
     write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
-    if failures.errors:
+    if folder or files_from:
         failures.verdict()
 
 

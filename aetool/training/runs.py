@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
     data = {"config": config.to_dict(), "dataset": dataset_name, "sha256": dataset_sha256}
     write_file(run / "config.json", json.dumps(data, indent=2).encode() + b"\n")
     return run
+
+
+def remove_unbegun(run: Path) -> None:
+    """Remove a run folder that holds nothing to go on from."""
+    if not (run / "checkpoints").exists():
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def find(name: str | None, trained: bool = False) -> Path:
