@@ -78,9 +78,9 @@ def read(path: Path | None) -> dict[str, Any]:
 def run_apart(name: str, share: float, seed: int) -> dict[str, Any]:
     """Run a suite in a process of its own; its row of results."""
     words = [sys.executable, "-m", "tests.faults", name, "--share", str(share), "--seed", str(seed), "--here"]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-    if done.returncode:
-        raise SystemExit(f"the suite {name} ended with {done.returncode}")
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", cwd=Path(__file__).parents[2])
+    if done.returncode:  # stderr is full of what C libraries say of bad files
+        raise SystemExit(f"the suite {name} ended with {done.returncode}: {done.stderr[-2000:]}")
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return row
 
