@@ -442,6 +442,34 @@ def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
     assert content(tmp_path / "real") == CONTENT
 
 
+# Several at once
+
+MANY = """
+import sys; from pathlib import Path; from aetool import temporaries; from aetool.files import write_file, write_folder
+place, own = Path(sys.argv[1]), sys.argv[2]
+for i in range(150):
+    temporaries._swept.clear()
+    write_file(place / "shared", own.encode() * 5000, sync=False)
+    write_file(place / own, bytes([i]) * 5000, sync=False)
+    if not i % 10:
+        write_folder(place / "folder", {"a": own.encode(), "b": own.encode()}, replace=True)
+"""
+
+
+def test_processes_that_write_and_sweep_in_one_folder_do_each_other_no_harm(tmp_path):
+    write_folder(tmp_path / "folder", {"a": b"0", "b": b"0"})
+    words = [[sys.executable, "-c", MANY, str(tmp_path), name] for name in "1234"]
+    processes = [subprocess.Popen(line, stderr=subprocess.PIPE) for line in words]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert (process.returncode, err) == (0, b"")
+    assert names(tmp_path) == ["1", "2", "3", "4", "folder", "shared"]
+    one = content(tmp_path / "folder")
+    assert one["a"] == one["b"]
+    shared = (tmp_path / "shared").read_bytes()
+    assert shared == shared[:1] * 5000
+
+
 # Runs and names
 
 

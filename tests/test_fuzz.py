@@ -199,6 +199,6 @@ def test_what_the_reader_takes_is_what_others_read(data):
 
 def test_a_field_with_control_characters_in_a_manifest_is_named_printably():
     fields = toy_manifest().to_dict() | {"image": {"\x1f[31m": None}}
-    with pytest.raises(BundleError, match="image|unexpected") as caught:
+    with pytest.raises(BundleError, match="is damaged or incomplete") as caught:
         Manifest.from_json(json.dumps(fields).encode())
     one_line(caught.value)

@@ -338,6 +338,19 @@ def test_packed_numbers_are_read_as_others():
     check(model.SerializeToString() + b"\x3a" + varint(len(body)) + body)
 
 
+def test_numbers_of_another_shape_are_refused(toy):
+    codec = Codec(Bundle.read(toy), "cpu")
+
+    class Other:
+        get_inputs = codec._encoder.get_inputs
+
+        def run(self, outputs, feed):
+            return [np.zeros((1, 5), np.float32)]
+
+    with pytest.raises(BundleError, match="another shape"):
+        codec._run(Other(), np.zeros((1, 1, 8, 8), np.float32), (4,))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_not_finite_never_become_a_picture(toy, tmp_path, bad):
     model = decoder()
