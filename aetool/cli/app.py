@@ -17,7 +17,7 @@ from aetool.errors import AetoolError, PipeClosed, UsageError, reason
 
 COMMANDS = (
     "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample",
-    "info", "verify", "devices", "explain",
+    "combine", "perturb", "search", "score", "info", "verify", "devices", "explain",
 )  # fmt: skip
 """Each is the function of that name in the module of that name beside this file."""
 
