@@ -29,7 +29,7 @@ class NeighbourGraph:
     latents   (n, k)
     starts    (n + 1,): the edges of row i are those from starts[i] to starts[i + 1]
     ends      (e,) row that each edge leads to
-    costs     (e,) squared length of each edge, never zero: a way through equal rows must lead somewhere
+    costs     (e,) squared length of each edge
     """
 
     latents: Latents
@@ -48,7 +48,7 @@ def neighbour_graph(bank: Bank) -> NeighbourGraph:
         raise UsageError("this model was exported without the latents of its bank (--no-bank), and a graph needs them")
     edges = _edges(bank)
     graph = _graph(bank.latents, edges)
-    if np.isfinite(_costs_to(graph, np.zeros(1, np.int64), np.zeros(1))).all():
+    if np.isfinite(_relaxed(graph, np.zeros(1, np.int64), np.zeros(1))[0]).all():
         return graph
     return _graph(bank.latents, np.concatenate([edges, _spanning_tree(bank.latents)]))
 
@@ -64,32 +64,35 @@ def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
     if np.linalg.norm(a.astype(np.float64) - b) <= distances[0, -1]:
         return rows[0, :0]
     links = np.square(distances)
-    costs = _costs_to(graph, rows[1], links[1])
-    last = dict(zip(rows[1].tolist(), links[1].tolist(), strict=True))
+    costs, following = _relaxed(graph, rows[1], links[1])
     way = [int(rows[0][np.argmin(links[0] + costs[rows[0]])])]
-    while costs[way[-1]] < last.get(way[-1], np.inf):
-        edges = slice(graph.starts[way[-1]], graph.starts[way[-1] + 1])
-        way.append(int(graph.ends[edges][np.argmin(graph.costs[edges] + costs[graph.ends[edges]])]))
+    while following[way[-1]] >= 0:
+        way.append(int(following[way[-1]]))
     return np.array(way, np.int64)
 
 
-def _costs_to(graph: NeighbourGraph, rows: Rows, costs: Costs) -> Costs:
-    """Return the least cost (n,) from every row to the end that `rows` reach at `costs`; infinite where none leads.
+def _relaxed(graph: NeighbourGraph, rows: Rows, costs: Costs) -> tuple[Costs, Rows]:
+    """Return the least cost (n,) from every row to an end that `rows` reach at `costs`, infinite where no way leads,
+    and the row (n,) that follows each on that way, -1 for the end itself.
 
-    Bellman and Ford's relaxation, each time from the rows that became cheaper.
+    Bellman and Ford's relaxation, each time from the rows that became cheaper. A row gets another to follow only where
+    that is cheaper, so no way runs in a circle, whatever is lost to rounding.
     """
-    least = np.full(len(graph.latents), np.inf)
+    least, following = np.full(len(graph.latents), np.inf), np.full(len(graph.latents), -1, np.int64)
     least[rows] = costs
     active = rows
     while len(active):
         counts = graph.starts[active + 1] - graph.starts[active]
-        ends_of_counts = counts.cumsum()
-        edges = np.arange(ends_of_counts[-1]) + np.repeat(graph.starts[active] - ends_of_counts + counts, counts)
+        before = counts.cumsum() - counts
+        edges = np.arange(counts.sum()) + np.repeat(graph.starts[active] - before, counts)
         offered = np.repeat(least[active], counts) + graph.costs[edges]
         better = offered < least[graph.ends[edges]]
-        np.minimum.at(least, graph.ends[edges[better]], offered[better])
-        active = np.unique(graph.ends[edges[better]])
-    return least
+        ends, offers, sources = graph.ends[edges[better]], offered[better], np.repeat(active, counts)[better]
+        np.minimum.at(least, ends, offers)
+        best = offers == least[ends]
+        following[ends[best]] = sources[best]
+        active = np.unique(ends)
+    return least, following
 
 
 def _graph(latents: Latents, edges: Rows) -> NeighbourGraph:
@@ -99,9 +102,7 @@ def _graph(latents: Latents, edges: Rows) -> NeighbourGraph:
     sources, ends = np.divmod(both, n)
     starts = np.searchsorted(sources, np.arange(n + 1))
     difference = latents[sources].astype(np.float64) - latents[ends]
-    costs = np.square(difference).sum(1)
-    least = 1e-9 * (costs.mean() if len(costs) and costs.any() else 1.0)
-    return NeighbourGraph(latents, starts, ends, np.maximum(costs, least))
+    return NeighbourGraph(latents, starts, ends, np.square(difference).sum(1))
 
 
 def _edges(bank: Bank) -> Rows:

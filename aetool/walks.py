@@ -18,7 +18,7 @@ Decode: TypeAlias = Callable[[Latents], Images]
 
 EVEN = 0.02
 """Even steps: none changes the picture by a distortion that is farther than this share from their mean."""
-FINE = 256
+FINE = 64
 """Steps of the first, fine walk along a curve that even steps are found with."""
 ROUNDS = 60
 """Corrections after it, at most."""
@@ -74,6 +74,7 @@ def even(curve: Curve, steps: int, decode: Decode) -> tuple[Times, float]:
             break
         way = np.concatenate([[0.0], np.sqrt(found).cumsum()])
         times = np.interp(np.linspace(0, way[-1], steps), way, times)
+        times[[0, -1]] = 0, 1  # where nothing changes at an end, the way alone does not tell the end from its neighbour
     return best, least if np.isfinite(least) else 0.0
 
 
@@ -101,11 +102,10 @@ class WalkFigures:
     bank_distance: float | None
 
 
-def measure(latents: Latents, decode: Decode, bank: Bank) -> WalkFigures:
-    """Return the figures of the path along latents (n, k), n at least 2."""
+def measure(latents: Latents, decode: Decode, bank: Bank, unit: float) -> WalkFigures:
+    """Return the figures of the path along latents (n, k), n at least 2; `unit` is the `spacing` of the bank."""
     found = changes(latents, decode)
     mean, most = float(found.mean()), float(found.max())
-    unit = spacing(bank)
     distance = float(nearest(latents, bank.latents, 1)[1].mean()) / unit if unit else None
     return WalkFigures(mean, most, most / mean if mean else 1.0, float(np.sqrt(found).sum()), distance)
 

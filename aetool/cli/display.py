@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are laid out: `strip` in one row, else a grid; scale, pictures a second, and whether they say
-    how they were made.
+    """How pictures are laid out: rows of `columns` where that makes several, `strip` all in one row, else a square;
+    scale, pictures a second, and whether they say how they were made.
     """
 
     strip: bool = False
+    columns: int | None = None
     scale: int | None = None
     fps: float = 10.0
     metadata: bool = True
@@ -119,6 +120,8 @@ def _scale(count: int, height: int, width: int, target: Target, look: Look) -> i
 
 
 def _columns(count: int, look: Look) -> int:
+    if look.columns and look.columns < count:
+        return look.columns
     return count if look.strip else math.ceil(math.sqrt(count))
 
 

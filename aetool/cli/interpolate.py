@@ -56,7 +56,7 @@ def interpolate(
     The first and last pictures are the reconstructions of A and B. class:8 stands for the mean latent of class 8.
     """
     from aetool.interpolation import METHODS, count
-    from aetool.walks import EVEN, measure, walk
+    from aetool.walks import EVEN, measure, spacing, walk
 
     talk = Talk(quiet)
     chosen = lookup(METHODS, method, "method")
@@ -83,7 +83,7 @@ def interpolate(
             "steps": steps,
             "pictures": n,
         }
-        write_stdout(to_json(asked | asdict(measure(walked, codec.decode, bank))))
+        write_stdout(to_json(asked | asdict(measure(walked, codec.decode, bank, spacing(bank)))))
     if not report or output:
         names = tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1))
         write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk)

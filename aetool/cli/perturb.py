@@ -64,7 +64,8 @@ def perturb(
     codec, keys = stream_keys(files, model, device, threads, talk, failures)
     seed = fresh_seed(seed, talk)
     made = _perturbed(keys, codec.bundle.bank(), sigma, count, rng_for(seed), failures)
-    write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk, seed)
+    look = Look(columns=count, scale=scale, fps=fps, metadata=not no_metadata)
+    write_made(made, codec, target, look, talk, seed)
     failures.verdict()
 
 

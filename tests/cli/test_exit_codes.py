@@ -197,7 +197,7 @@ def test_signals_end_a_command_with_their_code_and_leave_no_temporaries(toy, her
 def test_every_error_has_a_code_of_its_own():
     kinds = AetoolError.__subclasses__()
     codes = [kind.exit_code for kind in kinds]
-    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 11, 141]
+    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 11, 141]
     assert all(app._fail("x", kind.exit_code) == kind.exit_code for kind in kinds)
 
 
