@@ -58,12 +58,17 @@ def sheet(pixels: Pixels, columns: int, scale: int) -> Pixels:
     columns = min(columns, n)
     rows = math.ceil(n / columns)
     step_y, step_x = h * scale + GAP, w * scale + GAP
-    check_size(rows * step_y * columns * step_x)
+    check_sheet(n, h, w, columns, scale)
     paper = np.full((c, rows * step_y + GAP, columns * step_x + GAP), PAPER, np.uint8)
     for i, tile in enumerate(pixels):
         y, x = GAP + i // columns * step_y, GAP + i % columns * step_x
         paper[:, y : y + h * scale, x : x + w * scale] = enlarge(tile[None], scale)[0]
     return paper
+
+
+def check_sheet(n: int, h: int, w: int, columns: int, scale: int) -> None:
+    """Raise `LimitExceeded` for a sheet of n tiles that is too large to make in memory."""
+    check_size(math.ceil(n / columns) * (h * scale + GAP) * columns * (w * scale + GAP))
 
 
 def check_size(pixels: int) -> None:

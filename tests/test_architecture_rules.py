@@ -28,7 +28,9 @@ LAYERS = [
     ["datasets"],
     ["latents"],
     ["neighbours"],
-    ["sampling", "interpolation"],
+    ["graph", "search"],
+    ["sampling", "interpolation", "manipulation"],
+    ["walks"],
     ["bank", "manifest"],
     ["bundle", "card"],
     ["runtime"],
@@ -145,7 +147,8 @@ def modules_after(*words: str, cwd: Path) -> set[str]:
     return set(done.stderr.partition("@@")[2].split())
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["sample", "--help"], ["train", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["sample", "--help"], ["train", "--help"],
+                                   ["search", "--help"]])  # fmt: skip
 def test_help_is_light(words, workplace):
     loaded = modules_after(*words, cwd=workplace)
     assert not loaded & {"numpy", "PIL", "onnxruntime", "torch", "sklearn"}
@@ -166,7 +169,9 @@ def test_the_running_world_never_imports_torch(toy, workplace, monkeypatch):
     toy_image(0, 50, 100, 200).save("a.png")
     toy_image(255, 0, 9, 20).save("b.png")
     lines = (["encode", "a.png", "-o", "z.jsonl"], ["decode", "z.jsonl", "-o", "x.png"], ["sample", "-o", "s.png"],
-             ["interpolate", "a.png", "b.png", "-o", "i.gif"], ["reconstruct", "a.png", "-o", "r.png"], ["verify"],
+             ["interpolate", "a.png", "b.png", "--method", "graph", "--even", "-o", "i.gif"], ["search", "a.png"],
+             ["combine", "a.png", "b.png", "-o", "c.png"], ["perturb", "a.png", "-o", "p.png"], ["score", "a.png"],
+             ["reconstruct", "a.png", "-o", "r.png"], ["verify"],
              ["info"], ["devices"], ["explain", "s.png"])  # fmt: skip
     monkeypatch.setenv("AETOOL_MODEL", str(toy))
     for words in lines:

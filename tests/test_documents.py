@@ -141,6 +141,18 @@ def test_the_table_of_shifts_is_that_of_the_logs():
         assert f"| {shift} | {last['epoch']} | {' | '.join(figures)} | {last['seconds']:.0f} |" in text
 
 
+@pytest.mark.parametrize("name", ["interpolation", "scoring"])
+def test_tables_made_by_benchmarks_are_those_of_their_results_on_the_shipped_model(name, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    module = importlib.import_module(name)
+    results = json.loads((REPOSITORY / f"benchmarks/results/{name}.json").read_text())
+    mnist = Bundle.read(shipped_path("mnist"))
+    assert results["model"] == f"mnist {mnist.identity}", f"run: python benchmarks/{name}.py"
+    assert module.table(results) in (REPOSITORY / "benchmarks/README.md").read_text()
+    if name == "scoring":
+        assert module.sentence(results) in README
+
+
 def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
 

@@ -16,8 +16,8 @@ from aetool.cli.report import say
 from aetool.errors import AetoolError, PipeClosed, UsageError, reason
 
 COMMANDS = (
-    "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "evaluate",
-    "info", "verify", "devices", "explain",
+    "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
+    "search", "score", "evaluate", "info", "verify", "devices", "explain",
 )  # fmt: skip
 """Each is the function of that name in the module of that name beside this file."""
 

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are laid out: `strip` in one row, else a grid; scale, pictures a second, and whether they say
-    how they were made.
+    """How pictures are laid out: rows of `columns` where that makes several, `strip` all in one row, else a square;
+    scale, pictures a second, and whether they say how they were made.
     """
 
     strip: bool = False
+    columns: int | None = None
     scale: int | None = None
     fps: float = 10.0
     metadata: bool = True
@@ -97,18 +98,44 @@ def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
     return np.concatenate(parts) if values else None
 
 
+def refuse_too_large(count: int, shape: tuple[int, int, int], target: Target, look: Look) -> None:
+    """Raise `LimitExceeded` where so many pictures of `shape` (c, h, w) are more than one file can hold."""
+    from aetool import pictures
+
+    if target.kind in ("folder", "latents"):
+        return
+    c, height, width = shape
+    scale = _scale(count, height, width, target, look)
+    pictures.check_size(count * c * height * width)
+    if target.kind == "animation":
+        pictures.check_size(count * height * width * scale**2)
+    elif target.kind == "picture" and count > 1:
+        pictures.check_sheet(count, height, width, _columns(count, look), scale)
+
+
+def _scale(count: int, height: int, width: int, target: Target, look: Look) -> int:
+    from aetool.pictures import tile_scale
+
+    return look.scale or (1 if count == 1 and target.kind == "picture" else tile_scale(height, width))
+
+
+def _columns(count: int, look: Look) -> int:
+    if look.columns and look.columns < count:
+        return look.columns
+    return count if look.strip else math.ceil(math.sqrt(count))
+
+
 def _encode(pixels: Pixels, target: Target, look: Look, made: Provenance | None) -> bytes:
     from aetool import pictures
 
     n, _, height, width = pixels.shape
-    scale = look.scale or (1 if n == 1 and target.kind == "picture" else pictures.tile_scale(height, width))
+    scale = _scale(n, height, width, target, look)
     if target.kind == "animation":
         pictures.check_size(n * height * width * scale**2)
         return pictures.encode_animation(pictures.enlarge(pixels, scale), target.suffix, look.fps, made)
     if n == 1:
         return pictures.encode_picture(pictures.enlarge(pixels, scale)[0], target.suffix, made)
-    columns = n if look.strip else math.ceil(math.sqrt(n))
-    return pictures.encode_picture(pictures.sheet(pixels, columns, scale), target.suffix, made)
+    return pictures.encode_picture(pictures.sheet(pixels, _columns(n, look), scale), target.suffix, made)
 
 
 def _write(target: Target, data: bytes) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from aetool.cli import params
 from aetool.cli.choice import choose_bundle
-from aetool.cli.display import Look
+from aetool.cli.display import Look, refuse_too_large
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
@@ -68,6 +68,8 @@ def sample(
     name = _class_name(digit, class_name)
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads)
+    look = Look(scale=scale, fps=fps, metadata=not no_metadata)
+    refuse_too_large(count, codec.spec.shape, target, look)
     failures = Failures(talk)
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
@@ -77,8 +79,8 @@ def sample(
         label = bank.class_index(name)  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
     latents = sampler.draw(bank, label, count, rng_for(seed))
-    made = Made(latents, _names(name, count), (name,) * count, seed)
-    write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
+    made = Made(latents, _names(name, count), (name,) * count)
+    write_made([made], codec, target, look, talk, seed)
     if failures.errors:
         failures.verdict()
 
