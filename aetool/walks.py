@@ -22,8 +22,8 @@ FINE = 64
 """Steps of the first, fine walk along a curve that even steps are found with."""
 ROUNDS = 60
 """Corrections after it, at most."""
-BATCH = 256
-"""Pictures that are held at a time."""
+BATCH = 32
+"""Pictures that are held at a time; they may be large."""
 SAMPLED = 2000
 """Rows whose distances to their nearest stand for those of the whole bank."""
 

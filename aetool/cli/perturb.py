@@ -15,7 +15,7 @@ from aetool.cli.keys import keep_keys, stream_keys
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures
-from aetool.errors import UsageError
+from aetool.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,8 @@ def _perturbed(
             latents = manipulation.perturb(part.latents[i : i + 1], bank.covariance(None), sigma, n, rng)
             yield Made(latents, _names(part.names[i], n), (part.classes[i],) * n)
             failures.done += 1
+    if not failures.done and not failures.errors:
+        raise InvalidInput("nothing to vary came; expected images, latents, or class:NAME")
     failures.refuse_nothing()
 
 

@@ -38,8 +38,9 @@ def score(
 ) -> None:
     """Tell how unlike the images that a model was made for each image is.
 
-    The percentile says how many of the 100 held-out images, say, are reconstructed better: an image of their kind has
-    any, one of another kind has nearly 100. An image worse than all of them has 100."""
+    The percentile is the share of held-out images that are reconstructed better: any for an image of their kind, near
+    100 for one of another kind, and 100 for one that is reconstructed worse than all of them.
+    """
     from aetool.runtime import Codec
 
     if fail_over is not None and not 0 <= fail_over < 100:
