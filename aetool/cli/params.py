@@ -18,6 +18,12 @@ Threads = Annotated[
     int,
     typer.Option("--threads", metavar="N", min=1, max=1024, help="Threads that one run of a graph may use."),
 ]
+Cores = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, max=1024, help="Cores to use. Default: one for few images, else all."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
 Output = Annotated[
     str | None,
