@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +17,9 @@ from aetool.bundle import Bundle
 from aetool.errors import AetoolError
 from aetool.files import read_file
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batches, read_image
+from aetool.picturefolder import PictureWriter
 from aetool.runtime import Codec
-from aetool.types import Latents, Pixels, to_images
+from aetool.types import Latents, Pixels, to_images, to_pixels
 from aetool.workers import all_cores, ordered
 
 PATIENCE = 0.05
@@ -54,6 +55,46 @@ def _by_workers(files: Iterator[ImageFile], codec: Codec, cores: int) -> Iterato
     else:
         for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec), tasks, cores):
             yield Encoded(codec.encode(to_images(pixels)), *_sorted(chunk, errors))
+
+
+def decode_to(
+    write: PictureWriter,
+    latents: Iterable[tuple[Latents, Sequence[str]]],
+    codec: Codec,
+    cores: int | None = None,
+) -> int:
+    """Decode latents (n, k) and write their pictures to n paths, all different; returns how many.
+
+    `cores` is how many it may take, None for all.
+    """
+    rest = pieces(latents, codec.batch)
+    begun, count = time.monotonic(), 0
+    for part, paths in rest:
+        write(to_pixels(codec.decode(part)), paths)
+        count += len(paths)
+        if cores != 1 and time.monotonic() - begun > PATIENCE:
+            break
+    return count + sum(_written_by_workers(write, rest, codec, cores or all_cores()))
+
+
+def _written_by_workers(
+    write: PictureWriter, latents: Iterator[tuple[Latents, Sequence[str]]], codec: Codec, cores: int
+) -> Iterator[int]:
+    """Write what is left: decoded in the workers on the CPU, else here; yield how many at a time."""
+    if codec.device == "cpu":
+        for count, _ in ordered(partial(_Decoder, codec.bundle, write), ((len(z), (z, p)) for z, p in latents), cores):
+            yield count
+    else:
+        drawn = ((len(z), (to_pixels(codec.decode(z)), p)) for z, p in latents)
+        for count, _ in ordered(partial(_Writer, write), drawn, cores):
+            yield count
+
+
+def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
+    """Yield latents with their names, at most `size` at a time."""
+    for part, names in latents:
+        for start in range(0, len(part), size):
+            yield part[start : start + size], names[start : start + size]
 
 
 def _chunks(files: Iterator[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
@@ -106,3 +147,26 @@ class _Encoder:
         """Return latents (n, k) of those pictures that can be used, and what is wrong with the others."""
         pixels, errors = self.read(chunk)
         return self.codec.encode(to_images(pixels)), errors
+
+
+class _Decoder:
+    """A worker that decodes latents and writes the pictures."""
+
+    def __init__(self, bundle: Bundle, write: PictureWriter) -> None:
+        self.codec, self.write = Codec(bundle, "cpu"), write
+
+    def __call__(self, task: tuple[Latents, Sequence[str]]) -> None:
+        """Write the pictures of latents (n, k) to n paths."""
+        latents, paths = task
+        self.write(to_pixels(self.codec.decode(latents)), paths)
+
+
+class _Writer:
+    """A worker that writes pictures."""
+
+    def __init__(self, write: PictureWriter) -> None:
+        self.write = write
+
+    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> None:
+        """Write pixels (n, c, h, w) to n paths."""
+        self.write(*task)

@@ -1,4 +1,4 @@
-"""Work in other processes, results in order: reading small pictures is mostly Python, which holds a process to one core.
+"""Work in other processes, results in order: reading small pictures is mostly Python, which one core does per process.
 
 A worker has a second task at hand while it works on the first, so that it never waits to be woken; it takes tasks in a
 thread of their own, so that neither side can wait for the other for ever. What is ahead of the result that is due is

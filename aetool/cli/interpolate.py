@@ -52,4 +52,4 @@ def interpolate(
     walked = path(latents, steps, along)
     names = tuple(f"{i:0{len(str(len(walked)))}}" for i in range(1, len(walked) + 1))
     look = Look(strip=True, scale=scale, fps=fps, metadata=not no_metadata)
-    write_made(Made(walked, names, (None,) * len(walked)), codec, target, look, talk)
+    write_made([Made(walked, names, (None,) * len(walked))], codec, target, look, talk)

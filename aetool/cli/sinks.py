@@ -43,14 +43,14 @@ class Inputs:
             status = os.stat(name)  # noqa: PTH116
             self.files.add((status.st_dev, status.st_ino))
 
-    def refuse(self, path: Path, one_of_many: bool = False) -> None:
+    def refuse(self, path: Path | str, one_of_many: bool = False) -> None:
         """Raise `UsageError` where writing to `path` would replace a file that is read.
 
         `one_of_many` says that it is one of many outputs: then nothing in a folder that is read may be replaced.
         """
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110
             return
-        status, real = path.stat(), os.path.realpath(path)
+        status, real = os.stat(path), os.path.realpath(path)  # noqa: PTH116
         inside = one_of_many and any(real.startswith(folder + os.sep) for folder in self.folders)
         if inside or (status.st_dev, status.st_ino) in self.files:
             raise UsageError(f"{printable(str(path))} is an input; choose another -o")
