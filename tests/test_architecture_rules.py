@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["errors"],
     ["types"],
-    ["options"],
+    ["options", "devices", "timing"],
     ["files", "names", "walking", "workers"],
     ["metrics", "fidelity"],
     ["images", "png"],
@@ -104,7 +104,8 @@ def test_libraries_stay_in_their_rooms(path):
     own = name_of(path)
     heavy = {"torch": ("aetool.training", "aetool.architectures"), "onnx": ("aetool.training",),
              "sklearn": ("aetool.training", "aetool.datasets"), "safetensors": ("aetool.training",),
-             "onnxruntime": ("aetool.runtime",), "typer": ("aetool.cli",), "rich": ("aetool.cli",)}  # fmt: skip
+             "onnxruntime": ("aetool.runtime", "aetool.devices"), "typer": ("aetool.cli",),
+             "rich": ("aetool.cli",)}  # fmt: skip
     for module, _ in imports(path):
         homes = heavy.get(module.split(".")[0])
         assert homes is None or own.startswith(homes), f"{own} imports {module}"
