@@ -24,7 +24,7 @@ from aetool.errors import BundleError, DeviceUnavailable, lookup
 
 @dataclass(frozen=True)
 class Device:
-    """An execution provider, what to type where it is missing, its options by threads, and its plug-in, if it is one."""
+    """An execution provider, what to type where it is missing, its options by threads, and its plug-in if it is one."""
 
     provider: str
     mend: str = ""
@@ -63,7 +63,7 @@ def known_devices() -> dict[str, Device]:
     found = [*ort.get_available_providers(), *(device.ep_name for device in ort.get_ep_devices())]
     known = {device.provider for device in DEVICES.values()} | NO_DEVICES
     others = [provider for provider in dict.fromkeys(found) if provider.partition(".")[0] not in known]
-    return {name.replace(SUFFIX, "").lower(): Device(name) for name in others} | DEVICES
+    return DEVICES | {name.replace(SUFFIX, "").lower(): Device(name) for name in others}
 
 
 def choose_device(name: str) -> str:

@@ -38,6 +38,7 @@ class Codec:
         self.device = choose_device(device)
         self._may_change = device == "auto"
         self.batch = max(1, min(MAX_BATCH, BATCH_VALUES // math.prod(self.spec.shape)))
+        self.run_size = min(self.batch, CPU_RUN) if self.device == "cpu" else self.batch
 
     @cached_property
     def _encoder(self) -> ort.InferenceSession:
@@ -104,17 +105,16 @@ class Codec:
         """Run by batches; what comes out is finite and of the declared shape, or `BundleError` is raised."""
         name = session.get_inputs()[0].name
         result = np.empty((len(values), *shape), np.float32)
-        size = min(self.batch, CPU_RUN) if self.device == "cpu" else self.batch
-        for start in range(0, len(values), size):
-            part = values[start : start + size]
+        for start in range(0, len(values), self.run_size):
+            part = values[start : start + self.run_size]
             try:
-                (out,) = session.run(None, {name: part if self.device == "cpu" else _padded(part, size)})
+                (out,) = session.run(None, {name: part if self.device == "cpu" else _padded(part, self.run_size)})
             except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
                 raise BundleError(f"the graph failed to run on {self.device}: {first_line(error)}") from error
             out = out[: len(part)]
             if out.shape != (len(part), *shape) or not np.isfinite(out).all():
                 raise BundleError("the graph gave numbers that are not finite or of another shape; nothing is written")
-            result[start : start + size] = out
+            result[start : start + len(part)] = out
         return result
 
 

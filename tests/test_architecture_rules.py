@@ -36,6 +36,7 @@ LAYERS = [
     ["bulk"],
     ["golden"],
     ["training", "architectures"],
+    ["benchmark"],
     ["cli"],
 ]
 """Lowest first; a module imports only from layers below its own (training and architectures: see the tests)."""

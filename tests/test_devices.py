@@ -70,8 +70,8 @@ def test_other_providers_are_devices_by_their_own_names(monkeypatch):
 
 
 def test_a_missing_plugin_is_told(monkeypatch):
-    monkeypatch.setitem(DEVICES, "openvino", devices.Device("NoneSuch", "pip install it", plugin="none_such_plugin"))
-    assert why_not("openvino") == "the package none-such-plugin is not installed"
+    monkeypatch.setitem(DEVICES, "other", devices.Device("NoneSuch", "pip install it", plugin="none_such_plugin"))
+    assert why_not("other") == "the package none-such-plugin is not installed"
 
 
 def test_the_cpu_runs_every_node():

@@ -18,7 +18,7 @@ from aetool.cli.report import say
 from aetool.errors import AetoolError, PipeClosed, ReadWriteError, UsageError, reason
 
 COMMANDS = (
-    "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "evaluate",
+    "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "evaluate", "bench",
     "info", "verify", "devices", "explain",
 )  # fmt: skip
 """Each is the function of that name in the module of that name beside this file."""
