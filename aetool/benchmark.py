@@ -6,12 +6,8 @@ how many times as fast something is: more is better.
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from aetool.bundle import Bundle
+from aetool.coldstart import first_bytes, peak_memory
 from aetool.devices import devices, runtime_wheels
-from aetool.errors import BundleError, DeviceUnavailable
+from aetool.errors import DeviceUnavailable
 from aetool.files import read_file
 from aetool.images import open_image, prepare
 from aetool.latents import LatentBatch, to_jsonl
@@ -31,17 +28,6 @@ from aetool.types import Images, Latents, to_pixels
 from aetool.workers import all_cores
 
 BATCHES = (1, 8, 64, 256)
-BARE = """
-import sys
-import numpy, onnxruntime
-from PIL import Image
-session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
-images = session.run(None, {"latents": numpy.zeros((1, int(sys.argv[2])), numpy.float32)})[0]
-pixels = numpy.rint(images[0].transpose(1, 2, 0) * 255).astype(numpy.uint8)
-Image.fromarray(pixels.squeeze()).save(sys.stdout.buffer, "PNG")
-"""
-"""What every program of this kind does: the imports, one session, one run, one PNG."""
-
 Report = dict[str, Any]
 
 
@@ -76,16 +62,9 @@ class Bench:
 
     def start(self) -> Iterator[Report]:
         """From the start of a process to the first byte of its picture, beside the least that it could do."""
-        with tempfile.TemporaryDirectory() as place:
-            graph = Path(place, "decoder.onnx")
-            graph.write_bytes(self.bundle.files["decoder.onnx"])
-            ours = [sys.executable, "-m", "aetool", "sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
-            bare = [sys.executable, "-c", BARE, str(graph), str(self.latents.shape[1])]
-            names = {"aetool sample": ours, "bare program": bare}
-            turns = [[_first_byte(words) for words in names.values()] for _ in range(self.trials + 1)]
-            seconds = [list(taken) for taken in zip(*turns[1:], strict=True)]
-        for name, taken in zip(names, seconds, strict=True):
-            yield {"what": name, "ms": _ms(Timing.of(taken))} | _times("bare program", taken, seconds[1])
+        ours, bare = first_bytes(self._command(), self.bundle, self.trials)
+        yield {"what": "aetool sample", "ms": _ms(Timing.of(ours))} | _times("bare program", ours, bare)
+        yield {"what": "bare program", "ms": _ms(Timing.of(bare))}
 
     def stages(self) -> Iterator[Report]:
         """Where the time of encoding and decoding goes, in microseconds an image."""
@@ -138,10 +117,7 @@ class Bench:
 
     def memory(self) -> Iterator[Report]:
         """Peak memory of a process that draws one picture."""
-        words = [sys.executable, "-m", "aetool", "sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
-        launched = subprocess.run([sys.executable, "-c", LAUNCHER, *words], capture_output=True, check=True)
-        scale = 1 << 20 if sys.platform == "darwin" else 1 << 10
-        yield {"what": "aetool sample -n 1", "peak_mib": round(int(launched.stderr) / scale, 1)}
+        yield {"what": "aetool sample", "peak_mib": peak_memory(self._command())}
 
     def torch(self) -> Iterator[Report]:
         """Eager torch with the same architecture and fresh weights, on the CPU with as many threads."""
@@ -156,6 +132,11 @@ class Bench:
                 mine, torchs = in_turns(runs, 1, self.trials)
                 row = {"what": f"{part}, batch {batch}", "us_an_image": _us(Timing.of(mine), max(BATCHES))}
                 yield row | _times("torch", mine, torchs)
+
+    def _command(self) -> list[str]:
+        """Return the command that draws one picture, of a class where there are classes."""
+        words = ["sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
+        return words + (["--class", self.bundle.manifest.classes[0]] if self.bundle.manifest.classes else [])
 
     def _parts(self, codec: Codec) -> Iterator[tuple[str, Callable[[Any], Any], Any]]:
         yield "encoder", codec.encode, self.images
@@ -181,27 +162,6 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Report]]] = {
     "memory": Bench.memory,
     "torch": Bench.torch,
 }
-
-LAUNCHER = """
-import os, sys
-_, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)
-print(usage.ru_maxrss, file=sys.stderr)
-sys.exit(status != 0)
-"""
-"""Starts a command from a small process: a child begins with the peak of the one it was forked from."""
-
-
-def _first_byte(words: list[str]) -> float:
-    """Run a command to its end; return the seconds until its first byte."""
-    begun = time.perf_counter()
-    with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"}) as process:
-        assert process.stdout is not None
-        first = process.stdout.read(1)
-        seconds = time.perf_counter() - begun
-        process.stdout.read()
-    if process.returncode or not first:
-        raise BundleError("the command that draws one picture failed; see: aetool verify")
-    return seconds
 
 
 def _repeated(function: Callable[[Any], Any], values: Any) -> Callable[[], None]:

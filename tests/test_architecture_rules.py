@@ -32,7 +32,7 @@ LAYERS = [
     ["sampling", "interpolation"],
     ["bank", "manifest"],
     ["bundle", "card"],
-    ["runtime"],
+    ["runtime", "coldstart"],
     ["bulk"],
     ["golden"],
     ["training", "architectures"],
