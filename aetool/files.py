@@ -23,6 +23,7 @@ if sys.platform != "win32":  # there, no advisory locks, so nothing is ever swep
     import fcntl
 
 TEMPORARY = ".aetool-tmp"
+NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO would wait, Windows change line ends
 _swept: set[Path] = set()
 
 
@@ -171,15 +172,21 @@ def reading(path: Path | str) -> Iterator[None]:
         raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str) -> bytes:
     """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
-    with reading(path):
-        if "\0" in str(path):
-            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name")
-        if not path.is_file() and path.exists():
-            kind = "it is a folder" if path.is_dir() else "it is not a regular file"
-            raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
-        return path.read_bytes()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | NO_WAIT)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123
+                return stream.read()
+        os.close(descriptor)
+    except ValueError:
+        raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name") from None
+    except OSError as error:
+        raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
+    kind = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+    raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
 
 
 @contextlib.contextmanager

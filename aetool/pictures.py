@@ -17,6 +17,7 @@ from PIL import GifImagePlugin, Image, PngImagePlugin
 
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import DECODE_ERRORS, open_image
+from aetool.png import text_chunks
 from aetool.types import Pixels
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -160,6 +161,11 @@ def _description(provenance: Provenance | None) -> str:
 def _shortened(provenance: Provenance) -> Provenance:
     """Return it with a command that fits into EXIF, of which a JPEG holds 64 KB."""
     return replace(provenance, command=textwrap.shorten(provenance.command, 8000, placeholder=" …"))
+
+
+def png_text(provenance: Provenance | None) -> bytes:
+    """Return what a PNG file says of its making, as chunks for `png_files`."""
+    return text_chunks(provenance.software, _description(provenance)) if provenance else b""
 
 
 def _png_text(provenance: Provenance | None) -> PngImagePlugin.PngInfo | None:

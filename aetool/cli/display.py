@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aetool import __version__
+from aetool.cli.picturefolders import decode_to_folder, write_folder
 from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_stdout
 from aetool.errors import UsageError, printable
@@ -21,7 +21,8 @@ from aetool.errors import UsageError, printable
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
     from aetool.pictures import Provenance
-    from aetool.types import Pixels
+    from aetool.runtime import Codec
+    from aetool.types import Latents, Pixels
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Pro
     """Write pictures to where `target` says, as they come where it is a folder; returns how many."""
     made = made if look.metadata else None
     if target.kind == "folder":
-        return _write_folder(tiles, target, made)
+        return write_folder(tiles, target, made)
     whole = _gathered(tiles)
     if whole is None:
         return 0
@@ -81,6 +82,25 @@ def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Pro
     else:
         _write(target, _encode(whole, target, look, made))
     return len(whole)
+
+
+def write_decoded(
+    latents: Iterable[tuple[Latents, tuple[str, ...]]],
+    codec: Codec,
+    target: Target,
+    look: Look,
+    made: Provenance | None,
+    talk: Talk,
+    cores: int | None,
+) -> int:
+    """Decode latents with the names of their pictures, and write these as `write_pictures` does; returns how many."""
+    from aetool.bulk import pieces
+    from aetool.types import to_pixels
+
+    if target.kind == "folder":
+        return decode_to_folder(latents, codec, target, made if look.metadata else None, cores)
+    tiles = (Tiles(to_pixels(codec.decode(part)), tuple(names)) for part, names in pieces(latents, codec.batch))
+    return write_pictures(tiles, target, look, made, talk)
 
 
 def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
@@ -146,41 +166,6 @@ def _write(target: Target, data: bytes) -> None:
     else:
         target.inputs.refuse(target.path)
         write_file(target.path, data)
-
-
-def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
-    """Write one native-size PNG a picture, sub-folders kept; flushed to the disk once, at the end."""
-    from aetool.files import sync_all, write_file, writing
-    from aetool.pictures import encode_picture
-
-    assert target.path is not None
-    used: set[Path] = set()
-    for part in tiles:
-        for pixels, name in zip(part.pixels, part.names, strict=True):
-            path = _unused(target.path, name, used)
-            target.inputs.refuse(path, one_of_many=True)
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, encode_picture(pixels, ".png", made), sync=False)
-    with writing(target.path):
-        target.path.mkdir(parents=True, exist_ok=True)
-    sync_all()
-    return len(used)
-
-
-def _unused(folder: Path, name: str, used: set[Path]) -> Path:
-    """Return where in `folder` the picture called `name` goes: never outside, never over one of this command."""
-    from aetool.names import safe_name
-
-    parts = [safe_name(part) for part in Path(name).parts if part not in ("/", "..", ".")] or ["picture"]
-    stem = parts[-1] if parts[-1].lower().endswith(".png") else parts[-1] + ".png"
-    for number in itertools.count(2):
-        path = folder.joinpath(*parts[:-1], stem)
-        if path not in used:
-            used.add(path)
-            break
-        stem = f"{parts[-1].removesuffix('.png')}-{number}.png"
-    return path
 
 
 PREVIEWED = 60

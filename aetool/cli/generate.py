@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.display import Look, provenance, write_decoded
 from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_records
 
@@ -36,13 +36,20 @@ def fresh_seed(seed: int | None, talk: Talk) -> int:
 
 
 def write_made(
-    parts: Iterable[Made], codec: Codec, target: Target, look: Look, talk: Talk, seed: int | None = None
+    parts: Iterable[Made],
+    codec: Codec,
+    target: Target,
+    look: Look,
+    talk: Talk,
+    seed: int | None = None,
+    cores: int | None = None,
 ) -> None:
     """Write what is made as latents, or decode it and write pictures, as `target` says; `seed` is what it hangs on."""
     if target.kind == "latents":
         write_records(_records(parts, codec), target, codec.bundle.manifest.latent_size)
-    else:
-        write_pictures(_decoded(parts, codec), target, look, provenance(codec.bundle, seed), talk)
+        return
+    latents = ((made.latents, made.names) for made in parts)
+    write_decoded(latents, codec, target, look, provenance(codec.bundle, seed), talk, cores)
 
 
 def _records(parts: Iterable[Made], codec: Codec) -> Iterator[LatentBatch]:
@@ -50,12 +57,3 @@ def _records(parts: Iterable[Made], codec: Codec) -> Iterator[LatentBatch]:
 
     for made in parts:
         yield LatentBatch(made.latents, made.names, made.classes, codec.bundle.identity)
-
-
-def _decoded(parts: Iterable[Made], codec: Codec) -> Iterator[Tiles]:
-    from aetool.types import to_pixels
-
-    for made in parts:
-        for start in range(0, len(made.latents), codec.batch):
-            part = slice(start, start + codec.batch)
-            yield Tiles(to_pixels(codec.decode(made.latents[part])), made.names[part])

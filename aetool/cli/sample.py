@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,7 +53,7 @@ def sample(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     quiet: params.Quiet = False,
 ) -> None:
     """Make new images of a class, or without one of everything the model knows.
@@ -67,7 +68,7 @@ def sample(
     sampler = _sampler(method, settings or [])
     name = _class_name(digit, class_name)
     target = target_of(output, as_latents)
-    codec = Codec(choose_bundle(model, talk), device, threads)
+    codec = Codec(choose_bundle(model, talk), device, threads or 1)
     look = Look(scale=scale, fps=fps, metadata=not no_metadata)
     refuse_too_large(count, codec.spec.shape, target, look)
     failures = Failures(talk)
@@ -78,9 +79,10 @@ def sample(
         bank = codec.bundle.bank()
         label = bank.class_index(name)  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
-    latents = sampler.draw(bank, label, count, rng_for(seed))
-    made = Made(latents, _names(name, count), (name,) * count)
-    write_made([made], codec, target, look, talk, seed)
+    rng = rng_for(seed)
+    drawn = (sampler.draw(bank, label, len(names), rng) for names in _names(name, count))
+    made = (Made(z, names, (name,) * len(z)) for z, names in zip(drawn, _names(name, count), strict=True))
+    write_made(made, codec, target, look, talk, seed, threads)
     if failures.errors:
         failures.verdict()
 
@@ -98,9 +100,15 @@ def _class_name(digit: int | None, name: str | None) -> str | None:
     return str(digit) if digit is not None else name
 
 
-def _names(name: str | None, count: int) -> tuple[str, ...]:
+BLOCK = 10_000
+"""Latents drawn at a time, so that any number takes little memory; another BLOCK would draw others."""
+
+
+def _names(name: str | None, count: int) -> Iterator[tuple[str, ...]]:
+    """Yield the names of the pictures, a block at a time."""
     width = len(str(count))
-    return tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
+    for start in range(1, count + 1, BLOCK):
+        yield tuple(f"{name or 'new'}-{i:0{width}}" for i in range(start, min(start + BLOCK, count + 1)))
 
 
 def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: Failures) -> Bank:

@@ -77,7 +77,8 @@ def input_files(names: list[str] | None, files_from: str | None, null: bool, tar
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if files_from:
         target.inputs.add(files_from)
-    return _noted(image_files(_kept(all_names(names, files_from, null), target)), target)
+    files = image_files(_kept(all_names(names, files_from, null), target))
+    return files if target.path is None else _noted(files, target)
 
 
 def _kept(names: Iterable[str], target: Target) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _kept(names: Iterable[str], target: Target) -> Iterator[str]:
 
 def _noted(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:
     for file in files:
-        target.inputs.add(file.path)
+        target.inputs.add_picture(file.path)
         yield file
 
 
