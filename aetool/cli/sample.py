@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +28,7 @@ Digit = Annotated[
 ClassName = Annotated[
     str | None, typer.Option("--class", metavar="NAME", help="Class to sample. Default: the whole bank.")
 ]
+Each = Annotated[bool, typer.Option("--each", help="-n images of every class, a row a class.")]
 Folder = Annotated[
     str | None,
     typer.Option("--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."),
@@ -39,6 +40,7 @@ Method = Annotated[str, typer.Option("--method", metavar="NAME", help="local, ne
 def sample(
     digit: Digit = None,
     class_name: ClassName = None,
+    each: Each = False,
     count: Count = 16,
     folder: Folder = None,
     files_from: params.FilesFrom = None,
@@ -62,27 +64,27 @@ def sample(
     mix: m=2 concentration=1; gmm and gaussian: none.
     """
     from aetool.runtime import Codec
-    from aetool.sampling import rng_for
 
     talk = Talk(quiet)
     sampler = _sampler(method, settings or [])
-    name = _class_name(digit, class_name)
+    name = _class_name(digit, class_name, each, bool(folder or files_from))
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads or 1)
-    look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-    refuse_too_large(count, codec.spec.shape, target, look)
+    classes = codec.bundle.manifest.classes if each else (name,)
+    if not classes:
+        raise UsageError("this model knows no classes; leave --each out")
+    look = Look(columns=count if each else None, scale=scale, fps=fps, metadata=not no_metadata)
+    refuse_too_large(count * len(classes), codec.spec.shape, target, look)
     failures = Failures(talk)
+    labels: Mapping[str | None, int | None] = {name: None}
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
-        bank, label = own_bank(codec, list(pictures), name, failures), None
+        bank = own_bank(codec, list(pictures), name, failures)
     else:
         bank = codec.bundle.bank()
-        label = bank.class_index(name)  # an unknown class is said before a seed is
+        labels = {one: bank.class_index(one) for one in classes}  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
-    rng = rng_for(seed)
-    drawn = (sampler.draw(bank, label, len(names), rng) for names in _names(name, count))
-    made = (Made(z, names, (name,) * len(z)) for z, names in zip(drawn, _names(name, count), strict=True))
-    write_made(made, codec, target, look, talk, seed, threads)
+    write_made(_made(sampler, bank, labels, count, seed), codec, target, look, talk, seed, threads)
     if failures.errors:
         failures.verdict()
 
@@ -94,14 +96,28 @@ def _sampler(method: str, settings: list[str]) -> Sampler:
     return configure(lookup(SAMPLERS, method, "method"), settings)
 
 
-def _class_name(digit: int | None, name: str | None) -> str | None:
+def _class_name(digit: int | None, name: str | None, each: bool, own: bool) -> str | None:
     if digit is not None and name is not None:
         raise UsageError("--digit and --class both name the class; give one")
+    if each and (digit is not None or name is not None or own):
+        raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
     return str(digit) if digit is not None else name
 
 
 BLOCK = 10_000
 """Latents drawn at a time, so that any number takes little memory; another BLOCK would draw others."""
+
+
+def _made(
+    sampler: Sampler, bank: Bank, labels: Mapping[str | None, int | None], count: int, seed: int
+) -> Iterator[Made]:
+    """Yield `count` latents of each class, a block at a time."""
+    from aetool.sampling import rng_for
+
+    rng = rng_for(seed)
+    for name, label in labels.items():
+        for names in _names(name, count):
+            yield Made(sampler.draw(bank, label, len(names), rng), names, (name,) * len(names))
 
 
 def _names(name: str | None, count: int) -> Iterator[tuple[str, ...]]:

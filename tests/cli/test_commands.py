@@ -176,6 +176,19 @@ def test_the_same_seed_gives_the_same_bytes(cli, toy, method):
     assert Path("c.png").read_bytes() != first
 
 
+def test_each_gives_a_row_of_every_class(cli, toy):
+    code, out, _ = cli("sample", "--each", "-n", 3, "--latents", "--seed", 1, "-m", toy)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [record["class"] for record in records] == ["dark"] * 3 + ["light"] * 3
+    assert [record["source"] for record in records] == [f"{c}-{i}" for c in ("dark", "light") for i in (1, 2, 3)]
+    assert cli("sample", "--each", "-n", 3, "--seed", 1, "-m", toy, "-o", "rows.png")[0] == 0
+    wide, high = picture("rows.png").size
+    assert wide > high  # three columns, two rows
+    for more in (["--class", "dark"], ["--from", "."]):
+        code, _, err = cli("sample", "--each", *more, "-m", toy)
+        assert code == 2 and "leave --digit, --class and --from out" in err
+
+
 def test_method_options_are_set_by_name(cli, toy):
     out = cli("sample", "--class", "dark", "--method", "mix", "--set", "m=1", "--latents", "-n", 20, "-m", toy)[1]
     drawn = np.float32([json.loads(line)["latent"] for line in out.splitlines()])
