@@ -23,7 +23,6 @@ if sys.platform != "win32":  # there, no advisory locks, so nothing is ever swep
     import fcntl
 
 TEMPORARY = ".aetool-tmp"
-NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO would wait, Windows change line ends
 _swept: set[Path] = set()
 
 
@@ -175,9 +174,9 @@ def reading(path: Path | str) -> Iterator[None]:
 def read_file(path: Path | str) -> bytes:
     """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | NO_WAIT)
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISREG(mode):
+        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO would wait, Windows change line ends
+        descriptor = os.open(path, os.O_RDONLY | flags)
+        if stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
             with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123
                 return stream.read()
         os.close(descriptor)

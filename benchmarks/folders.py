@@ -126,17 +126,15 @@ def first_record(trials: int) -> dict:
 
 def equal_to_one_by_one() -> bool:
     """Whether latents of a folder are those of its pictures one at a time, to the bit: every thousandth."""
-    lines = Path("z.jsonl").read_text().splitlines()
-    names = [json.loads(line)["source"] for line in lines]
+    records = [json.loads(line) for line in Path("z.jsonl").read_text().splitlines()]
+    names = [record["source"] for record in records]
     assert names == sorted(names)
-    chosen = lines[::1000]
-    alone = [
-        subprocess.run(
-            aetool("encode", json.loads(line)["source"], "-m", "mnist"), capture_output=True, check=True
-        ).stdout
-        for line in chosen
-    ]
-    return [line.encode() + b"\n" for line in chosen] == alone
+    return all(record["latent"] == alone(record["source"]) for record in records[::1000])
+
+
+def alone(name: str) -> list[float]:
+    words = aetool("encode", name, "-m", "mnist")
+    return json.loads(subprocess.run(words, capture_output=True, check=True, env=ENVIRONMENT).stdout)["latent"]
 
 
 def main(trials: int, small: int, large: int) -> None:

@@ -55,8 +55,8 @@ def notes(found: dict[str, Any]) -> str:
     first = sorted(found["first_record"]["seconds"])
     same = "are" if found["equal_to_one_by_one"] else "**are not**"
     return (
-        f"\nFirst record of the small folder after {first[len(first) // 2]:.2f} s in the median, {first[-1]:.2f} s at most. "
-        f"Latents {same} those of the pictures one by one, to the bit, in the order of the names.\n"
+        f"\nFirst record of the small folder: after {first[len(first) // 2]:.2f} s in the median, {first[-1]:.2f} s at "
+        f"most. Latents {same} those of the pictures one by one, to the bit, in the order of the names.\n"
     )
 
 
@@ -74,7 +74,7 @@ def costs(found: dict[str, Any]) -> str:
 
 
 def plot(found: dict[str, Any]) -> str:
-    """Return the cost per image by number of files as SVG: the whole, and less the start; files on a logarithmic scale."""
+    """Return the cost per image by number of files as SVG: the whole, and less the start."""
     from math import log10
 
     width, height, left, bottom = 640, 300, 60, 40
@@ -87,7 +87,8 @@ def plot(found: dict[str, Any]) -> str:
         return x, (height - bottom) * (1 - row[key] / most)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" ',
+        'font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<path d="M{left} 0V{height - bottom}H{width - 10}" fill="none" stroke="black"/>',
     ]

@@ -272,3 +272,20 @@ def test_an_output_may_lie_in_the_input_folder_where_it_is_no_picture_of_it(cli,
     assert cli("reconstruct", ".", "-m", toy, "-o", "new.png")[0] == 0
     code, _, err = cli("reconstruct", ".", "-m", toy, "-o", "new.png")
     assert code == 2 and "is an input" in err
+
+
+def test_many_samples_are_drawn_in_blocks_with_one_seed(cli, toy, workplace, monkeypatch):
+    from aetool.cli import sample
+
+    words = ["sample", "-m", toy, "-n", "25", "--seed", "4", "-q", "-o"]
+    assert cli(*words, "whole.jsonl")[0] == 0
+    assert cli(*words, "whole.npz")[0] == 0
+    monkeypatch.setattr(sample, "BLOCK", 10)
+    assert cli(*words, "blocks.jsonl")[0] == 0
+    assert cli(*words, "again.jsonl")[0] == 0
+    assert Path("blocks.jsonl").read_bytes() == Path("again.jsonl").read_bytes()
+    first, second = (Path(f"{name}.jsonl").read_text().splitlines() for name in ("whole", "blocks"))
+    names = [[json.loads(line)["source"] for line in lines] for lines in (first, second)]
+    assert names[0] == names[1] == [f"new-{i:02}" for i in range(1, 26)]
+    latents = np.array([json.loads(line)["latent"] for line in first], np.float32)
+    assert np.array_equal(np.load("whole.npz")["latents"], latents)
