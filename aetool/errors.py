@@ -60,6 +60,12 @@ class DeviceUnavailable(AetoolError, RuntimeError):
     exit_code = 8
 
 
+class ThresholdPassed(AetoolError):
+    """A figure is beyond the threshold that the user set."""
+
+    exit_code = 9
+
+
 class RunInUse(AetoolError):
     """Another process works in this run folder."""
 

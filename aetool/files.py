@@ -23,10 +23,10 @@ class Output:
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream, self._path = stream, path
 
-    def write(self, data: Any) -> None:
-        """Write bytes; raises `ReadWriteError`."""
+    def write(self, data: Any) -> int:
+        """Write bytes and return how many; raises `ReadWriteError`."""
         with writing(self._path):
-            self._stream.write(data)
+            return self._stream.write(data)
 
     def flush(self) -> None:
         """Give to the system what was written; raises `ReadWriteError`."""

@@ -19,10 +19,11 @@ from aetool.limits import limit
 from aetool.modes import eight_bits, flatten, scale_transparency
 from aetool.reading import read_file
 from aetool.types import Images, Pixels, to_images
+from aetool.walking import walk
 
-SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-"""What these suffixes hold, as Pillow calls it; of other formats, some would start other programs."""
+"""What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""
+
 ORIENTATION = 0x0112
 """EXIF tag; from 5 on, width and height are exchanged."""
 
@@ -98,7 +99,10 @@ class ImageBatch:
 
 def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
     """Return the first frame of `image` as uint8 (c, h, w) of `spec`."""
-    image = flatten(eight_bits(ImageOps.exif_transpose(image)), spec.channels, spec.background)
+    image.load()  # before its tags are asked for: a PNG may have them behind the pixels
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = flatten(eight_bits(image), spec.channels, spec.background)
     if image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
@@ -156,7 +160,7 @@ def _first_line(error: BaseException) -> str:
 def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iterator[ImageBatch]:
     """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
 
-    The first batch has one image, so that the first result is there at once.
+    The first batch has one image, so that the first result is there at once, and the next ones grow to `size`.
     """
     pixels: list[Pixels] = []
     read: list[ImageFile] = []
@@ -170,14 +174,14 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
             failures.append(Failure(file.path, error))
         if len(pixels) >= wanted or len(failures) >= size:
             yield _batch(pixels, read, failures, spec)
-            pixels, read, failures, wanted = [], [], [], size
+            pixels, read, failures, wanted = [], [], [], min(size, wanted * 4)
     if pixels or failures:
         yield _batch(pixels, read, failures, spec)
 
 
 def read_image(file: ImageFile) -> bytes:
     """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
-    return read_file(Path(file.path), fifo=file.named) if file.data is None else file.data
+    return read_file(file.path, fifo=file.named) if file.data is None else file.data
 
 
 def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
@@ -191,32 +195,8 @@ def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
         if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
             yield ImageFile(name, Path(name).name, named=True)
             continue
+        start = len(os.path.join(name, ""))  # noqa: PTH118
         for path in walk(name):
-            relative = os.path.relpath(path, name)
-            parts = Path(relative).parts
-            yield ImageFile(path, relative, parts[0] if len(parts) > 1 else None)
-
-
-def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a file, or cannot be looked at: then reading it says why."""
-    try:
-        return entry.is_file()
-    except OSError:
-        return True
-
-
-def walk(folder: str) -> Iterator[str]:
-    """Yield the image files below `folder` in sorted order; links to folders are not followed."""
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
-    except OSError:
-        yield folder  # so that it is named as what could not be read
-        return
-    for entry in found:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from walk(entry.path)
-        elif _may_be_file(entry) and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
-            yield entry.path
+            relative = path[start:] or "."
+            label, inside, _ = relative.partition(os.sep)
+            yield ImageFile(path, relative, label if inside else None)

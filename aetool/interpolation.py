@@ -1,54 +1,90 @@
-"""Paths between latents: `path(keys, steps, method)` over any number of keys."""
+"""Paths between latents: a method makes a curve of every two keys, and `path` takes steps along the curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from aetool.errors import UsageError
-from aetool.types import Latents
+from aetool.graph import neighbour_graph, shortest_path
+from aetool.types import Bank, Latents
+
+Wide = npt.NDArray[np.float64]
+"""Latents while they are computed with: float64 (…, k)."""
 
 Times = npt.NDArray[np.float64]
-"""Positions along one stretch: float64 (t, 1), 0 at its start and 1 at its end."""
+"""Positions along one curve: float64 (t,), rising from 0 at its start to 1 at its end."""
 
-Method = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64], Times], npt.NDArray[np.float64]]
-"""Start (k,), end (k,), times (t, 1) -> latents (t, k)."""
+Curve = Callable[[Times], Wide]
+"""The way from one key to the next: times (t,) -> latents (t, k), the keys themselves at 0 and 1."""
 
-
-def lerp(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], t: Times) -> npt.NDArray[np.float64]:
-    """Straight line: (1 - t) a + t b."""
-    return (1 - t) * a + t * b
+Method = Callable[[Latents, Bank], list[Curve]]
+"""Keys (m, k), and the bank of their model -> the m - 1 curves between them."""
 
 
-def slerp(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], t: Times) -> npt.NDArray[np.float64]:
-    """Along the arc that turns a into b: (sin((1 - t) o) a + sin(t o) b) / sin o, o the angle between them.
+def lerp(keys: Latents, bank: Bank) -> list[Curve]:
+    """Straight lines: (1 - t) a + t b. The bank is not looked at."""
+    return [_line(a, b) for a, b in pairwise(keys.astype(np.float64))]
+
+
+def slerp(keys: Latents, bank: Bank) -> list[Curve]:
+    """Arcs that turn a into b: (sin((1 - t) o) a + sin(t o) b) / sin o, o the angle between them.
 
     Shoemake, «Animating rotation with quaternion curves», SIGGRAPH 1985. Keeps the length where lerp would dip. Keys
-    that are (nearly) parallel or opposite have no one arc and go in a straight line.
+    that are (nearly) parallel or opposite have no one arc and go in a straight line. The bank is not looked at.
     """
+    return [_arc(a, b) for a, b in pairwise(keys.astype(np.float64))]
+
+
+def graph(keys: Latents, bank: Bank) -> list[Curve]:
+    """From each key through real latents to the next: the shortest path of `graph.shortest_path`, hop by hop.
+
+    Each hop is a straight line, and t counts the length of all hops. Raises `UsageError` for a bank without rows.
+    """
+    graph = neighbour_graph(bank)
+    ways = [np.stack([a, *graph.latents[shortest_path(graph, a, b)], b]) for a, b in pairwise(keys)]
+    return [_polyline(way.astype(np.float64)) for way in ways]
+
+
+def _line(a: Wide, b: Wide) -> Curve:
+    return lambda t: (1 - t[:, None]) * a + t[:, None] * b
+
+
+def _arc(a: Wide, b: Wide) -> Curve:
     lengths = np.linalg.norm(a) * np.linalg.norm(b)
-    cosine = np.clip(a @ b / lengths, -1, 1) if lengths > 0 else 1.0
-    angle = np.arccos(cosine)
+    angle = np.arccos(np.clip(a @ b / lengths, -1, 1) if lengths > 0 else 1.0)
     if np.sin(angle) < 1e-4:
-        return lerp(a, b, t)
-    along: npt.NDArray[np.float64] = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
-    return along
+        return _line(a, b)
+    return lambda t: (np.sin((1 - t[:, None]) * angle) * a + np.sin(t[:, None] * angle) * b) / np.sin(angle)
 
 
-def path(keys: Latents, steps: int, method: Method = lerp) -> Latents:
-    """Return latents from the first key (m, k) to the last, each stretch in `steps` steps, both its ends counted.
+def _polyline(points: Wide) -> Curve:
+    """Return the curve of constant speed through points (p, k)."""
+    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()
+    if not lengths[-1]:
+        return _line(points[0], points[-1])
+    places = np.concatenate([[0.0], lengths / lengths[-1]])
+    return lambda t: np.stack([np.interp(t, places, column) for column in points.T], 1)
 
-    Every key is met exactly and shared by its two stretches: (m - 1)(steps - 1) + 1 latents.
+
+def path(curves: Sequence[Curve], times: Sequence[Times]) -> Latents:
+    """Return the latents at the times of every curve, float32; where one ends the next starts, and is counted once."""
+    parts = [curve(t[:-1]) for curve, t in zip(curves, times, strict=True)]
+    return np.concatenate([*parts, curves[-1](times[-1][-1:])]).astype(np.float32)
+
+
+def count(keys: int, steps: int, loop: bool = False) -> int:
+    """Return how many pictures a path has: `steps` from key to key, both ends counted, and each key once.
+
+    A loop goes on from the last key to the first and ends one step before it, so that it repeats without a halt.
+    Raises `UsageError` for fewer than two keys or steps.
     """
-    if len(keys) < 2 or steps < 2:
+    if keys < 2 or steps < 2:
         raise UsageError("a path needs at least two keys and two steps")
-    wide = keys.astype(np.float64)
-    times = np.linspace(0, 1, steps)[:-1, None]
-    stretches = [method(a, b, times) for a, b in pairwise(wide)]
-    return np.concatenate([*stretches, wide[-1:]]).astype(np.float32)
+    return keys * (steps - 1) if loop else (keys - 1) * (steps - 1) + 1
 
 
-METHODS: dict[str, Method] = {"lerp": lerp, "slerp": slerp}
+METHODS: dict[str, Method] = {"lerp": lerp, "slerp": slerp, "graph": graph}

@@ -50,25 +50,6 @@ def to_jsonl(batch: LatentBatch) -> bytes:
     return "".join(lines).encode()
 
 
-def to_arrays(batches: Iterable[LatentBatch], suffix: str, size: int) -> bytes:
-    """Return all records as the bytes of an .npz or .npy (latents only) file; `size` is k, for no records."""
-    kept = list(batches)
-    latents = np.concatenate([batch.latents for batch in kept] or [np.empty((0, size), np.float32)])
-    stream = io.BytesIO()
-    if suffix == ".npy":
-        np.save(stream, latents)
-    else:
-        sources = [source for batch in kept for source in batch.sources]
-        classes = [label or "" for batch in kept for label in batch.classes]
-        model = next((batch.model for batch in kept if batch.model), "")
-        np.savez(stream, latents=latents, sources=_texts(sources), classes=_texts(classes), model=np.array(model))
-    return stream.getvalue()
-
-
-def _texts(values: list[str]) -> npt.NDArray[np.str_]:
-    return np.array(values, dtype=str) if values else np.empty(0, "U1")
-
-
 def read_latents(stream: BinaryIO, name: str, size: int | None) -> Iterator[LatentBatch]:
     """Yield the records of a stream in any of the three forms, told apart by its first bytes; never seeks.
 

@@ -7,6 +7,7 @@ import binascii
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,14 @@ def _plain(name: str, value: Any) -> Any:
         numbers = list(inside["found"].values()) if name == "parity" else inside["quantiles"]
     if not all(type(number) in (int, float) for number in numbers):
         raise ValueError(f"{name} holds what is no number")
+    if name == "distortion" and not _are_quantiles(numbers):
+        raise ValueError("the quantiles of the distortion are not 101 numbers in rising order")
     return value
+
+
+def _are_quantiles(numbers: list[float]) -> bool:
+    rising = all(a <= b for a, b in pairwise(numbers))  # false for NaN too
+    return len(numbers) == 101 and rising and all(map(math.isfinite, numbers))
 
 
 def _whole(value: Any, most: int) -> int:

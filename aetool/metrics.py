@@ -28,6 +28,20 @@ def psnr(x: Images, x_hat: Images) -> Figures:
         return -10 * np.log10(mse(x, x_hat))
 
 
+def percentiles(figures: Figures, quantiles: Sequence[float]) -> Figures:
+    """Return where each figure lies among those that `quantiles` (q) sum up at equal shares, in [0, 100].
+
+    100 i / (q - 1) at quantile i, linear between two of them; 0 up to the first, 100 beyond the last. Among equal
+    quantiles the lowest counts: a figure that most have is ordinary.
+    """
+    known = np.array(quantiles, np.float64)
+    above = np.searchsorted(known, figures, side="left").clip(1, len(known) - 1)
+    low, high = known[above - 1], known[above]
+    share = np.divide(figures - low, high - low, out=np.zeros(len(figures)), where=high > low).clip(0, 1)
+    found: Figures = np.where(figures > known[-1], 100.0, 100 * (above - 1 + share) / (len(known) - 1))
+    return found
+
+
 def ssim(x: Images, x_hat: Images) -> Figures:
     """Structural similarity per image, in [-1, 1], 1 for equal images.
 

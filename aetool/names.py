@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 
@@ -19,16 +18,3 @@ def safe_name(text: str) -> str:
     """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
     name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
     return "_" + name if name.startswith(".") or not name else name
-
-
-def free_picture(folder: Path, name: str, used: set[Path]) -> Path:
-    """Return where in `folder` the picture called `name` goes: never outside, never one of `used`, which it joins."""
-    parts = [safe_name(part) for part in Path(name).parts if part not in ("/", "..", ".")] or ["picture"]
-    stem = parts[-1] if parts[-1].lower().endswith(".png") else parts[-1] + ".png"
-    for number in itertools.count(2):
-        path = folder.joinpath(*parts[:-1], stem)
-        if path not in used:
-            used.add(path)
-            break
-        stem = f"{parts[-1].removesuffix('.png')}-{number}.png"
-    return path

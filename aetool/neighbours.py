@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,23 +12,26 @@ from aetool.types import Labels, Latents
 BLOCK = 1 << 22
 """Distances held at a time."""
 
-Rows = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.int64]
+
+Points: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Latents (n, k) in float32, or in float64 where distances must not overflow or be exact to the last."""
 
 
-def nearest(queries: Latents, latents: Latents, m: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+def nearest(queries: Points, latents: Points, m: int) -> tuple[Rows, Points]:
     """Return rows (q, m) of the m nearest of `latents` (n, k) to each query (q, k), nearest first, and distances.
 
     A query that is itself among the latents finds itself first. m is at most n.
     """
     rows = nearest_rows(queries, latents, m)
-    distances = np.sqrt(np.square(latents[rows] - queries[:, None]).sum(2))
+    distances: Points = np.sqrt(np.square(latents[rows] - queries[:, None]).sum(2))
     return rows, distances
 
 
-def nearest_rows(queries: Latents, latents: Latents, m: int) -> Rows:
+def nearest_rows(queries: Points, latents: Points, m: int) -> Rows:
     """Return rows (q, m) of the m nearest of `latents` (n, k) to each query (q, k), nearest first."""
     m = min(m, len(latents))
-    centre = latents.mean(0, dtype=np.float64).astype(np.float32) if len(latents) else np.float32(0)
+    centre = latents.mean(0, dtype=np.float64).astype(latents.dtype) if len(latents) else latents.dtype.type(0)
     centred = latents - centre  # or float32 loses the differences far from the origin
     norms = np.square(centred).sum(1)
     rows = np.empty((len(queries), m), np.int64)

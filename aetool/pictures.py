@@ -18,6 +18,7 @@ from PIL import GifImagePlugin, Image, PngImagePlugin
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import DECODE_ERRORS, open_image
 from aetool.limits import limit
+from aetool.png import text_chunks
 from aetool.types import Pixels
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -59,12 +60,17 @@ def sheet(pixels: Pixels, columns: int, scale: int) -> Pixels:
     columns = min(columns, n)
     rows = math.ceil(n / columns)
     step_y, step_x = h * scale + GAP, w * scale + GAP
-    check_size(rows * step_y * columns * step_x)
+    check_sheet(n, h, w, columns, scale)
     paper = np.full((c, rows * step_y + GAP, columns * step_x + GAP), PAPER, np.uint8)
     for i, tile in enumerate(pixels):
         y, x = GAP + i // columns * step_y, GAP + i % columns * step_x
         paper[:, y : y + h * scale, x : x + w * scale] = enlarge(tile[None], scale)[0]
     return paper
+
+
+def check_sheet(n: int, h: int, w: int, columns: int, scale: int) -> None:
+    """Raise `LimitExceeded` for a sheet of n tiles that is too large to make in memory."""
+    check_size(math.ceil(n / columns) * (h * scale + GAP) * columns * (w * scale + GAP))
 
 
 def check_size(pixels: int) -> None:
@@ -158,6 +164,11 @@ def _description(provenance: Provenance | None) -> str:
 def _shortened(provenance: Provenance) -> Provenance:
     """Return it with a command that fits into EXIF, of which a JPEG holds 64 KB."""
     return replace(provenance, command=textwrap.shorten(provenance.command, 8000, placeholder=" …"))
+
+
+def png_text(provenance: Provenance | None) -> bytes:
+    """Return what a PNG file says of its making, as chunks for `png_files`."""
+    return text_chunks(provenance.software, _description(provenance)) if provenance else b""
 
 
 def _png_text(provenance: Provenance | None) -> PngImagePlugin.PngInfo | None:

@@ -28,21 +28,22 @@ def reading(path: Path | str) -> Iterator[None]:
         raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
 
 
-def read_file(path: Path, most: int = MAX_FILE, fifo: bool = False) -> bytes:
+def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> bytes:
     """Return the bytes of the regular file `path`; with `fifo` also those of a FIFO that somebody is writing to.
 
     Raises `ReadWriteError`, `LimitExceeded` beyond `most` bytes.
     """
-    if "\0" in str(path):
-        raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name")
     with reading(path):
-        descriptor = os.open(path, _FLAGS)
+        try:
+            descriptor = os.open(path, _FLAGS)
+        except ValueError:
+            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name") from None
         try:
             data = _bounded(descriptor, path, most, fifo)
         finally:
             os.close(descriptor)
     if data is None:
-        kind = "it is a folder" if path.is_dir() else "it is not a regular file"
+        kind = "it is a folder" if Path(path).is_dir() else "it is not a regular file"
         raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
     return data
 
@@ -63,16 +64,19 @@ def read_own(path: Path, most: int) -> bytes | None:
         os.close(descriptor)
 
 
-def _bounded(descriptor: int, path: Path, most: int, fifo: bool) -> bytes | None:
+def _bounded(descriptor: int, path: Path | str, most: int, fifo: bool) -> bytes | None:
     """Return what there is to read, at most `most` bytes, or None for what is no file; raises `LimitExceeded`."""
     status = os.fstat(descriptor)
     is_fifo = fifo and stat.S_ISFIFO(status.st_mode)
     if not stat.S_ISREG(status.st_mode) and not is_fifo:
         return None
     parts, left = [], most if status.st_size <= most else -1
-    while left >= 0 and (part := _read(descriptor, min(left + 1, max(CHUNK, status.st_size + 1)))):
+    asked = CHUNK if is_fifo else status.st_size + 1  # a whole file at once; less is its end
+    while left >= 0 and (part := _read(descriptor, min(left + 1, asked))):
         parts.append(part)
         left -= len(part)
+        if len(part) < asked and not is_fifo:
+            break
     if left < 0:
         raise LimitExceeded(f"{printable(str(path))} is larger than the {most >> 20} MiB accepted")
     return b"".join(parts) if parts or not is_fifo else None

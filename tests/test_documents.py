@@ -124,12 +124,17 @@ def test_figures_in_documents_are_those_of_the_manifest():
 
 def test_tables_of_the_benchmarks_are_those_of_the_results():
     text = (REPOSITORY / "benchmarks/README.md").read_text()
-    for row in json.loads((REPOSITORY / "benchmarks/results/streaming.json").read_text()):
-        assert f"| {row['files']:,} | {row['peak_mib']} | {row['files_per_second']:,} |" in text
     for epochs in (2, 5, 30):
         log = (REPOSITORY / f"benchmarks/results/train-mnist-conv-epochs-{epochs}.jsonl").read_text().splitlines()
         last = json.loads(log[-1])
         assert f"| {epochs} | {last['test_mse']:.5f} | {last['pca_mse']:.5f} | {last['seconds']:.0f} |" in text
+
+
+def test_the_tables_of_speed_are_made_from_the_results():
+    spec = importlib.util.spec_from_file_location("tables", REPOSITORY / "benchmarks/tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (REPOSITORY / "benchmarks/README.md").read_text() == module.document(REPOSITORY / "benchmarks/results")
 
 
 def test_the_table_of_shifts_is_that_of_the_logs():
@@ -139,6 +144,18 @@ def test_the_table_of_shifts_is_that_of_the_logs():
         last = json.loads(log[-1])
         figures = [f"{last[key]:.5f}" for key in ("train_mse", "test_mse", "pca_mse")]
         assert f"| {shift} | {last['epoch']} | {' | '.join(figures)} | {last['seconds']:.0f} |" in text
+
+
+@pytest.mark.parametrize("name", ["interpolation", "scoring"])
+def test_tables_made_by_benchmarks_are_those_of_their_results_on_the_shipped_model(name, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    module = importlib.import_module(name)
+    results = json.loads((REPOSITORY / f"benchmarks/results/{name}.json").read_text())
+    mnist = Bundle.read(shipped_path("mnist"))
+    assert results["model"] == f"mnist {mnist.identity}", f"run: python benchmarks/{name}.py"
+    assert module.table(results) in (REPOSITORY / "benchmarks/README.md").read_text()
+    if name == "scoring":
+        assert module.sentence(results) in README
 
 
 def test_the_version_has_its_entry_in_the_changelog():

@@ -18,6 +18,7 @@ EXIT_CODES = {
     "LimitExceeded": 6,
     "ReadWriteError": 7,
     "DeviceUnavailable": 8,
+    "ThresholdPassed": 9,
     "RunInUse": 11,
     "PipeClosed": 141,
 }

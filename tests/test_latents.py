@@ -13,7 +13,8 @@ import pytest
 
 from aetool import latents, limits
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded
-from aetool.latents import BATCH, LatentBatch, read_latents, to_arrays, to_jsonl
+from aetool.latentarrays import Spool
+from aetool.latents import BATCH, LatentBatch, read_latents, to_jsonl
 
 FLOAT32 = np.finfo(np.float32)
 EXTREME = [
@@ -41,6 +42,14 @@ def npy(array) -> bytes:
 def npz(saved=np.savez, **arrays) -> bytes:
     stream = io.BytesIO()
     saved(stream, **arrays)
+    return stream.getvalue()
+
+
+def to_arrays(batches, suffix: str, size: int) -> bytes:
+    stream = io.BytesIO()
+    with Spool(None, size) as spool:
+        spool.add(batches)
+        spool.write(stream, suffix)
     return stream.getvalue()
 
 

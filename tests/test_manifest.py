@@ -124,6 +124,18 @@ def test_a_field_without_what_aetool_info_shows_of_it_is_refused(changes):
         read(written() | changes)
 
 
+@pytest.mark.parametrize(
+    "quantiles",
+    [[], [0.0] * 100, [0.0] * 102, [0.0] * 100 + [-1.0], [0.0] * 100 + [float("nan")], [0.0] * 100 + [float("inf")],
+     ["0"] * 101, [True] * 101],
+    ids=["none", "100", "102", "falling", "nan", "infinite", "texts", "truths"],
+)  # fmt: skip
+def test_quantiles_that_are_none_are_refused(quantiles):
+    distortion = written()["distortion"] | {"quantiles": quantiles}
+    with pytest.raises(BundleError, match="distortion"):
+        read(written() | {"distortion": distortion})
+
+
 @pytest.mark.parametrize("size", [0, -1, 4.0, "4", 65537, 10**30, True, 3, 5])
 def test_a_latent_size_that_cannot_be_is_refused(size):
     with pytest.raises(BundleError, match="damaged or incomplete"):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec
-from aetool.errors import BundleError, DeviceUnavailable, InvalidInput, UsageError
-from aetool.runtime import choose_device, devices
+from aetool.errors import BundleError, InvalidInput
 from aetool.types import to_images, to_pixels
 from tests.toy import toy_latents, toy_pixels
 
@@ -79,16 +78,3 @@ def test_graphs_must_have_the_tensors_that_the_manifest_says(toy):
     swapped = {**bundle.files, "decoder.onnx": bundle.files["encoder.onnx"]}
     with pytest.raises(BundleError, match="the one tensor latents"):
         Codec(Bundle("toy", bundle.manifest, swapped, ""), "cpu").decode(np.zeros((1, 4), np.float32))
-
-
-def test_devices():
-    rows = {row["device"]: row for row in devices()}
-    assert rows["cpu"]["available"]
-    assert choose_device("cpu") == "cpu"
-    with pytest.raises(UsageError, match="tpu"):
-        choose_device("tpu")
-    if not rows["cuda"]["available"]:
-        assert rows["cuda"]["reason"] and rows["cuda"]["mend"]
-        assert choose_device("auto") == "cpu"
-        with pytest.raises(DeviceUnavailable, match="cuda"):
-            choose_device("cuda")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aetool.cli import params
 from aetool.cli.choice import choose_bundle, first_model, matching
-from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.display import Look, provenance, write_decoded
 from aetool.cli.report import Talk
 from aetool.cli.sinks import keep_inputs, target_of
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError
 from aetool.limits import LIMITS
-
-if TYPE_CHECKING:
-    from aetool.latents import LatentBatch
-    from aetool.runtime import Codec
 
 LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")]
 
@@ -32,7 +27,7 @@ def decode(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_frames: params.MaxFrames = LIMITS["frames"],
     max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
@@ -50,15 +45,8 @@ def decode(
     keep_inputs(target, [] if latents == "-" else [latents])
     with open_input(latents) as stream:
         identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))
-        codec = Codec(choose_bundle(model, talk, identity), device, threads)
-        tiles = _decoded(matching(batches, codec.bundle, talk), codec)
+        codec = Codec(choose_bundle(model, talk, identity), device)
+        parts = ((batch.latents, batch.sources) for batch in matching(batches, codec.bundle, talk))
         look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-        if not write_pictures(tiles, target, look, provenance(codec.bundle, None), talk):
+        if not write_decoded(parts, codec, target, look, provenance(codec.bundle, None), talk, threads):
             raise InvalidInput("no latents came; expected records, as aetool encode or sample --latents write them")
-
-
-def _decoded(batches: Iterable[LatentBatch], codec: Codec) -> Iterator[Tiles]:
-    from aetool.types import to_pixels
-
-    for batch in batches:
-        yield Tiles(to_pixels(codec.decode(batch.latents)), batch.sources)

@@ -9,14 +9,14 @@ def devices(as_json: params.AsJson = False) -> None:
     """Show what this machine can run on.
 
     For what it cannot, why, and what to type to mend it."""
-    from aetool import runtime
+    from aetool import devices as machine
     from aetool.cli.report import as_json as to_json
     from aetool.cli.report import as_table
     from aetool.cli.sinks import write_stdout
 
-    rows = runtime.devices()
+    rows = machine.devices()
     if as_json:
-        write_stdout(to_json({"wheels": runtime.runtime_wheels(), "devices": rows}))
+        write_stdout(to_json({"wheels": machine.runtime_wheels(), "devices": rows}))
         return
     table = [["device", "available", "why not, and the mend"]]
     for row in rows:

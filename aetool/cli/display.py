@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aetool import __version__
+from aetool.cli.picturefolders import decode_to_folder, write_folder
 from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_stdout
 from aetool.errors import UsageError, printable
@@ -21,16 +21,18 @@ from aetool.errors import UsageError, printable
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
     from aetool.pictures import Provenance
-    from aetool.types import Pixels
+    from aetool.runtime import Codec
+    from aetool.types import Latents, Pixels
 
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are laid out: `strip` in one row, else a grid; scale, pictures a second, and whether they say
-    how they were made.
+    """How pictures are laid out: rows of `columns` where that makes several, `strip` all in one row, else a square;
+    scale, pictures a second, and whether they say how they were made.
     """
 
     strip: bool = False
+    columns: int | None = None
     scale: int | None = None
     fps: float = 10.0
     metadata: bool = True
@@ -71,7 +73,7 @@ def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Pro
     """Write pictures to where `target` says, as they come where it is a folder; returns how many."""
     made = made if look.metadata else None
     if target.kind == "folder":
-        return _write_folder(tiles, target, made)
+        return write_folder(tiles, target, made)
     whole = _gathered(tiles)
     if whole is None:
         return 0
@@ -80,6 +82,25 @@ def write_pictures(tiles: Iterable[Tiles], target: Target, look: Look, made: Pro
     else:
         _write(target, _encode(whole, target, look, made))
     return len(whole)
+
+
+def write_decoded(
+    latents: Iterable[tuple[Latents, tuple[str, ...]]],
+    codec: Codec,
+    target: Target,
+    look: Look,
+    made: Provenance | None,
+    talk: Talk,
+    cores: int | None,
+) -> int:
+    """Decode latents with the names of their pictures, and write these as `write_pictures` does; returns how many."""
+    from aetool.bulk import pieces
+    from aetool.types import to_pixels
+
+    if target.kind == "folder":
+        return decode_to_folder(latents, codec, target, made if look.metadata else None, cores)
+    tiles = (Tiles(to_pixels(codec.decode(part)), tuple(names)) for part, names in pieces(latents, codec.batch))
+    return write_pictures(tiles, target, look, made, talk)
 
 
 def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
@@ -97,18 +118,44 @@ def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
     return np.concatenate(parts) if values else None
 
 
+def refuse_too_large(count: int, shape: tuple[int, int, int], target: Target, look: Look) -> None:
+    """Raise `LimitExceeded` where so many pictures of `shape` (c, h, w) are more than one file can hold."""
+    from aetool import pictures
+
+    if target.kind in ("folder", "latents"):
+        return
+    c, height, width = shape
+    scale = _scale(count, height, width, target, look)
+    pictures.check_size(count * c * height * width)
+    if target.kind == "animation":
+        pictures.check_size(count * height * width * scale**2)
+    elif target.kind == "picture" and count > 1:
+        pictures.check_sheet(count, height, width, _columns(count, look), scale)
+
+
+def _scale(count: int, height: int, width: int, target: Target, look: Look) -> int:
+    from aetool.pictures import tile_scale
+
+    return look.scale or (1 if count == 1 and target.kind == "picture" else tile_scale(height, width))
+
+
+def _columns(count: int, look: Look) -> int:
+    if look.columns and look.columns < count:
+        return look.columns
+    return count if look.strip else math.ceil(math.sqrt(count))
+
+
 def _encode(pixels: Pixels, target: Target, look: Look, made: Provenance | None) -> bytes:
     from aetool import pictures
 
     n, _, height, width = pixels.shape
-    scale = look.scale or (1 if n == 1 and target.kind == "picture" else pictures.tile_scale(height, width))
+    scale = _scale(n, height, width, target, look)
     if target.kind == "animation":
         pictures.check_size(n * height * width * scale**2)
         return pictures.encode_animation(pictures.enlarge(pixels, scale), target.suffix, look.fps, made)
     if n == 1:
         return pictures.encode_picture(pictures.enlarge(pixels, scale)[0], target.suffix, made)
-    columns = n if look.strip else math.ceil(math.sqrt(n))
-    return pictures.encode_picture(pictures.sheet(pixels, columns, scale), target.suffix, made)
+    return pictures.encode_picture(pictures.sheet(pixels, _columns(n, look), scale), target.suffix, made)
 
 
 def _write(target: Target, data: bytes) -> None:
@@ -119,27 +166,6 @@ def _write(target: Target, data: bytes) -> None:
     else:
         target.inputs.refuse(target.path)
         write_file(target.path, data)
-
-
-def _write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
-    """Write one native-size PNG a picture, sub-folders kept; flushed to the disk once, at the end."""
-    from aetool.files import flushing, write_file, writing
-    from aetool.names import free_picture
-    from aetool.pictures import encode_picture
-
-    assert target.path is not None
-    used: set[Path] = set()
-    rest = iter(tiles)
-    first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
-    with flushing(target.path):
-        for part in itertools.chain([first] if first else [], rest):
-            for pixels, name in zip(part.pixels, part.names, strict=True):
-                path = free_picture(target.path, name, used)
-                target.inputs.refuse(path, one_of_many=True)
-                with writing(path):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                write_file(path, encode_picture(pixels, ".png", made), sync=False)
-    return len(used)
 
 
 PREVIEWED = 60

@@ -26,7 +26,7 @@ def encode(
     null: params.Null = False,
     errors: params.Errors = None,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     quiet: params.Quiet = False,
 ) -> None:
@@ -36,21 +36,23 @@ def encode(
     talk = Talk(quiet)
     target = target_of(output, latents=True)
     inputs = input_files(files, files_from, null, target)
-    codec = Codec(choose_bundle(model, talk), device, threads)
+    codec = Codec(choose_bundle(model, talk), device)
     failures = Failures(talk, errors)
-    write_records(_encoded(inputs, codec, failures), target, codec.bundle.manifest.latent_size)
+    write_records(_encoded(inputs, codec, failures, threads), target, codec.bundle.manifest.latent_size)
     failures.verdict()
 
 
-def _encoded(inputs: Iterable[ImageFile], codec: Codec, failures: Failures) -> Iterator[LatentBatch]:
-    from aetool.images import read_batches
+def _encoded(
+    inputs: Iterable[ImageFile], codec: Codec, failures: Failures, threads: int | None
+) -> Iterator[LatentBatch]:
+    from aetool.bulk import encode_files
     from aetool.latents import LatentBatch
 
-    for batch in read_batches(inputs, codec.spec, codec.batch):
+    for batch in encode_files(inputs, codec, threads):
         failures.add(batch.failures)
         if batch.files:
             sources = tuple(file.path for file in batch.files)
             classes = tuple(file.label for file in batch.files)
-            yield LatentBatch(codec.encode(batch.images), sources, classes, codec.bundle.identity)
+            yield LatentBatch(batch.latents, sources, classes, codec.bundle.identity)
             failures.done += len(batch.files)
     failures.refuse_nothing()

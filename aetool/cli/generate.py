@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aetool.cli.display import Look, Tiles, provenance, write_pictures
+from aetool.cli.display import Look, provenance, write_decoded
 from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_records
 
 if TYPE_CHECKING:
+    from aetool.latents import LatentBatch
     from aetool.runtime import Codec
     from aetool.types import Latents
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Latents (n, k) that a command made, what each is called, its class, and the seed they were drawn with."""
+    """Latents (n, k) that a command made, what each is called, and its class."""
 
     latents: Latents
     names: tuple[str, ...]
     classes: tuple[str | None, ...]
-    seed: int | None = None
 
 
 def fresh_seed(seed: int | None, talk: Talk) -> int:
@@ -35,20 +35,25 @@ def fresh_seed(seed: int | None, talk: Talk) -> int:
     return seed
 
 
-def write_made(made: Made, codec: Codec, target: Target, look: Look, talk: Talk) -> None:
-    """Write what was made as latents, or decode it and write pictures, as `target` says."""
+def write_made(
+    parts: Iterable[Made],
+    codec: Codec,
+    target: Target,
+    look: Look,
+    talk: Talk,
+    seed: int | None = None,
+    cores: int | None = None,
+) -> None:
+    """Write what is made as latents, or decode it and write pictures, as `target` says; `seed` is what it hangs on."""
     if target.kind == "latents":
-        from aetool.latents import LatentBatch
-
-        batch = LatentBatch(made.latents, made.names, made.classes, codec.bundle.identity)
-        write_records([batch], target, codec.bundle.manifest.latent_size)
+        write_records(_records(parts, codec), target, codec.bundle.manifest.latent_size)
         return
-    write_pictures(_decoded(made, codec), target, look, provenance(codec.bundle, made.seed), talk)
+    latents = ((made.latents, made.names) for made in parts)
+    write_decoded(latents, codec, target, look, provenance(codec.bundle, seed), talk, cores)
 
 
-def _decoded(made: Made, codec: Codec) -> Iterator[Tiles]:
-    from aetool.types import to_pixels
+def _records(parts: Iterable[Made], codec: Codec) -> Iterator[LatentBatch]:
+    from aetool.latents import LatentBatch
 
-    for start in range(0, len(made.latents), codec.batch):
-        part = slice(start, start + codec.batch)
-        yield Tiles(to_pixels(codec.decode(made.latents[part])), made.names[part])
+    for made in parts:
+        yield LatentBatch(made.latents, made.names, made.classes, codec.bundle.identity)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from aetool.cli import params
-from aetool.cli.display import Look
+from aetool.cli.display import Look, refuse_too_large
 from aetool.cli.generate import Made, write_made
-from aetool.cli.keys import read_keys
+from aetool.cli.keys import keep_keys, read_keys
 from aetool.cli.report import Talk
-from aetool.cli.sinks import keep_inputs, target_of
-from aetool.errors import lookup
+from aetool.cli.report import as_json as to_json
+from aetool.cli.sinks import target_of, write_stdout
+from aetool.errors import UsageError, lookup
 from aetool.limits import LIMITS
 
 Keys = Annotated[
@@ -22,7 +24,15 @@ Steps = Annotated[
     int,
     typer.Option("--steps", metavar="N", min=2, max=100_000, help="Pictures from each key to the next, both counted."),
 ]
-Method = Annotated[str, typer.Option("--method", metavar="NAME", help="lerp (a straight line) or slerp (an arc).")]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method", metavar="NAME", help="lerp (a straight line), slerp (an arc), graph (through latents of the bank)."
+    ),
+]
+Even = Annotated[bool, typer.Option("--even", help="Make each step between two keys change the picture by as much.")]
+Loop = Annotated[bool, typer.Option("--loop", help="Go on from the last key to the first, which is not shown again.")]
+Report = Annotated[bool, typer.Option("--json", help="Print figures of the path; pictures then need -o.")]
 
 
 def interpolate(
@@ -30,6 +40,9 @@ def interpolate(
     output: params.Output = None,
     steps: Steps = 10,
     method: Method = "lerp",
+    even: Even = False,
+    loop: Loop = False,
+    report: Report = False,
     as_latents: params.AsLatents = False,
     model: params.Model = None,
     scale: params.Scale = None,
@@ -46,14 +59,35 @@ def interpolate(
 
     The first and last pictures are the reconstructions of A and B. class:8 stands for the mean latent of class 8.
     """
-    from aetool.interpolation import METHODS, path
+    from aetool.interpolation import METHODS, count
+    from aetool.walks import EVEN, measure, spacing, walk
 
     talk = Talk(quiet)
-    along = lookup(METHODS, method, "method")
+    chosen = lookup(METHODS, method, "method")
     target = target_of(output, as_latents)
-    keep_inputs(target, [key for key in keys if key != "-"])
-    codec, latents = read_keys(keys, model, device, threads, talk)
-    walked = path(latents, steps, along)
-    names = tuple(f"{i:0{len(str(len(walked)))}}" for i in range(1, len(walked) + 1))
+    if report and target.path is None and (output or as_latents):
+        raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
+    keep_keys(target, keys)
+    codec, found = read_keys(keys, model, device, threads, talk)
+    n = count(len(found.latents), steps, loop)
     look = Look(strip=True, scale=scale, fps=fps, metadata=not no_metadata)
-    write_made(Made(walked, names, (None,) * len(walked)), codec, target, look, talk)
+    refuse_too_large(n, codec.spec.shape, target, look)
+    bank = codec.bundle.bank()
+    walked, uneven = walk(found.latents, bank, chosen, steps, codec.decode if even else None, loop)
+    if uneven > EVEN:
+        talk.warn(
+            f"no steps were found that change the picture evenly; they differ from their mean by up to {uneven:.0%}"
+        )
+    if report:
+        asked = {
+            "method": method,
+            "even": even,
+            "loop": loop,
+            "keys": len(found.latents),
+            "steps": steps,
+            "pictures": n,
+        }
+        write_stdout(to_json(asked | asdict(measure(walked, codec.decode, bank, spacing(bank)))))
+    if not report or output:
+        names = tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1))
+        write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk)

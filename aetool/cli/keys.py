@@ -1,18 +1,21 @@
-"""Keys of a command: images, latent files, class means and stdin, in the order they were named, as latents."""
+"""Keys of a command: images, folders, latent files, class means and stdin, in the order they were named, as latents."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from aetool.cli.choice import choose_bundle, matching
 from aetool.cli.report import Talk
-from aetool.cli.sinks import LATENT_SUFFIXES
-from aetool.cli.sources import holds_latents, image_files, open_input, stdin
-from aetool.errors import InvalidInput
+from aetool.cli.sinks import LATENT_SUFFIXES, Target, keep_inputs
+from aetool.cli.sources import Failures, holds_latents, image_files, open_input, stdin
+from aetool.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from aetool.images import ImageFile
+    from aetool.images import Failure, ImageFile
     from aetool.latents import LatentBatch
     from aetool.runtime import Codec
     from aetool.types import Latents
@@ -22,27 +25,64 @@ if TYPE_CHECKING:
 CLASS = "class:"
 
 
-def read_keys(names: list[str], model: str | None, device: str, threads: int, talk: Talk) -> tuple[Codec, Latents]:
-    """Return the codec to work with, and the latents (m, k) that the keys stand for.
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """Latents (m, k), where each comes from, what pictures of it are called below a folder, and its class."""
 
-    Latent files are read first, since they may say which model is meant. Every key must be usable: an error in one ends
-    the command.
+    latents: Latents
+    sources: tuple[str, ...]
+    names: tuple[str, ...]
+    classes: tuple[str | None, ...]
+
+
+def keep_keys(target: Target, names: Iterable[str]) -> None:
+    """Raise `UsageError` where the output is one of these keys, and remember them as inputs of `target`."""
+    for name in names:
+        if name != "-" and not name.startswith(CLASS):
+            keep_inputs(target, [name])
+            target.inputs.add(name)
+
+
+def read_keys(
+    names: list[str], model: str | None, device: str, threads: int, talk: Talk, named: str | None = None
+) -> tuple[Codec, Keys]:
+    """Return the codec to work with, and all that the keys stand for; an error in one of them ends the command.
+
+    `named` is the identity of the model where the keys do not name one, nor -m.
     """
     import numpy as np
 
+    codec, parts = stream_keys(names, model, device, threads, talk, None, named)
+    keys = list(parts)
+    if not keys:
+        raise InvalidInput("no keys came; expected images, latents, or class:NAME")
+    columns = (tuple(v for part in keys for v in getattr(part, column)) for column in ("sources", "names", "classes"))
+    return codec, Keys(np.concatenate([part.latents for part in keys]), *columns)
+
+
+def stream_keys(
+    names: list[str],
+    model: str | None,
+    device: str,
+    threads: int,
+    talk: Talk,
+    failures: Failures | None,
+    named: str | None = None,
+) -> tuple[Codec, Iterator[Keys]]:
+    """Return the codec to work with, and what the keys stand for as it is read; images that cannot be go to `failures`.
+
+    Latent files are read first, since they may say which model is meant.
+    """
     from aetool.latents import LatentBatch
     from aetool.runtime import Codec
 
     keys: list[Key] = [key for name in names for key in _read(name)]
-    identity = next((key.model for key in keys if isinstance(key, LatentBatch)), None)
-    codec = Codec(choose_bundle(model, talk, identity), device, threads)
     batches = [key for key in keys if isinstance(key, LatentBatch)]
+    identity = next((batch.model for batch in batches), named)
+    codec = Codec(choose_bundle(model, talk, identity), device, threads)
     for _ in matching(batches, codec.bundle, talk):
         pass
-    latents = [_latents(key, codec) for key in keys]
-    if not latents:
-        raise InvalidInput("no keys came; expected images, latents, or class:NAME")
-    return codec, np.concatenate(latents)
+    return codec, _all(keys, codec, failures)
 
 
 def _read(name: str) -> list[Key]:
@@ -59,20 +99,42 @@ def _read(name: str) -> list[Key]:
     return list(image_files([name]))
 
 
-def _latents(key: Key, codec: Codec) -> Latents:
-    """Return the latents (m, k) of one key."""
-    from aetool.images import read_batches
+def _all(keys: list[Key], codec: Codec, failures: Failures | None) -> Iterator[Keys]:
+    """Yield the keys in order, neighbouring images encoded together."""
+    from aetool.images import ImageFile
     from aetool.latents import LatentBatch
 
-    if isinstance(key, LatentBatch):
-        return key.latents
-    if isinstance(key, str):
-        bank = codec.bundle.bank()
-        mean: Latents = bank.mean(bank.class_index(key.removeprefix(CLASS)))[None]
-        return mean
-    (batch,) = read_batches([key], codec.spec, 1)
-    for failure in batch.failures:
-        kind = type(failure.error)
+    for key, group in itertools.groupby(keys, lambda key: ImageFile if isinstance(key, ImageFile) else key):
+        if isinstance(key, LatentBatch):
+            yield Keys(key.latents, key.sources, key.sources, key.classes)
+        elif isinstance(key, str):
+            yield from (_class_mean(key, codec) for _ in group)
+        else:
+            yield from _encoded((file for file in group if isinstance(file, ImageFile)), codec, failures)
+
+
+def _class_mean(key: str, codec: Codec) -> Keys:
+    bank, name = codec.bundle.bank(), key.removeprefix(CLASS)
+    label = bank.class_index(name)
+    if not bank.counts[-1 if label is None else label]:
+        raise UsageError(f"there was no training image of class «{name}», so it has no mean")
+    return Keys(bank.mean(label)[None], (key,), (key,), (name,))
+
+
+def _encoded(files: Iterable[ImageFile], codec: Codec, failures: Failures | None) -> Iterator[Keys]:
+    from aetool.images import read_batches
+
+    for batch in read_batches(files, codec.spec, codec.batch):
+        if failures is None:
+            _raise_first(batch.failures)
+        else:
+            failures.add(batch.failures)
+        if batch.files:
+            columns = zip(*((file.path, file.relative, file.label) for file in batch.files), strict=True)
+            yield Keys(codec.encode(batch.images), *columns)
+
+
+def _raise_first(failed: Iterable[Failure]) -> None:
+    for failure in failed:
         text = str(failure.error)
-        raise kind(text if failure.path in text else f"{failure.path} cannot be used: {text}")
-    return codec.encode(batch.images)
+        raise type(failure.error)(text if failure.path in text else f"{failure.path} cannot be used: {text}")

@@ -50,10 +50,18 @@ MaxBytes = Annotated[
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or openvino; see: aetool devices.")
+]
 Threads = Annotated[
     int,
     typer.Option("--threads", metavar="N", min=1, max=1024, help="Threads that one run of a graph may use."),
+]
+Cores = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, max=1024, help="Cores to use. Default: one for few images, else all."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
 Output = Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aetool.cli import params
 from aetool.cli.choice import choose_bundle
-from aetool.cli.display import Look
+from aetool.cli.display import Look, refuse_too_large
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
@@ -28,6 +29,7 @@ Digit = Annotated[
 ClassName = Annotated[
     str | None, typer.Option("--class", metavar="NAME", help="Class to sample. Default: the whole bank.")
 ]
+Each = Annotated[bool, typer.Option("--each", help="-n images of every class, a row a class.")]
 Folder = Annotated[
     str | None,
     typer.Option("--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."),
@@ -39,6 +41,7 @@ Method = Annotated[str, typer.Option("--method", metavar="NAME", help="local, ne
 def sample(
     digit: Digit = None,
     class_name: ClassName = None,
+    each: Each = False,
     count: Count = 16,
     folder: Folder = None,
     files_from: params.FilesFrom = None,
@@ -54,7 +57,7 @@ def sample(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
@@ -65,24 +68,27 @@ def sample(
     mix: m=2 concentration=1; gmm and gaussian: none.
     """
     from aetool.runtime import Codec
-    from aetool.sampling import rng_for
 
     talk = Talk(quiet)
     sampler = _sampler(method, settings or [])
-    name = _class_name(digit, class_name)
+    name = _class_name(digit, class_name, each, bool(folder or files_from))
     target = target_of(output, as_latents)
-    codec = Codec(choose_bundle(model, talk), device, threads)
+    codec = Codec(choose_bundle(model, talk), device, threads or 1)
+    classes = codec.bundle.manifest.classes if each else (name,)
+    if not classes:
+        raise UsageError("this model knows no classes; leave --each out")
+    look = Look(columns=count if each else None, scale=scale, fps=fps, metadata=not no_metadata)
+    refuse_too_large(count * len(classes), codec.spec.shape, target, look)
     failures = Failures(talk, errors)
+    labels: Mapping[str | None, int | None] = {name: None}
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
-        bank, label = own_bank(codec, list(pictures), name, failures), None
+        bank = own_bank(codec, list(pictures), name, failures)
     else:
         bank = codec.bundle.bank()
-        label = bank.class_index(name)  # an unknown class is said before a seed is
+        labels = {one: bank.class_index(one) for one in classes}  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
-    latents = sampler.draw(bank, label, count, rng_for(seed))
-    made = Made(latents, _names(name, count), (name,) * count, seed)
-    write_made(made, codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
+    write_made(_made(sampler, bank, labels, count, seed), codec, target, look, talk, seed, threads)
     if folder or files_from:
         failures.verdict()
 
@@ -94,15 +100,35 @@ def _sampler(method: str, settings: list[str]) -> Sampler:
     return configure(lookup(SAMPLERS, method, "method"), settings)
 
 
-def _class_name(digit: int | None, name: str | None) -> str | None:
+def _class_name(digit: int | None, name: str | None, each: bool, own: bool) -> str | None:
     if digit is not None and name is not None:
         raise UsageError("--digit and --class both name the class; give one")
+    if each and (digit is not None or name is not None or own):
+        raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
     return str(digit) if digit is not None else name
 
 
-def _names(name: str | None, count: int) -> tuple[str, ...]:
+BLOCK = 10_000
+"""Latents drawn at a time, so that any number takes little memory; another BLOCK would draw others."""
+
+
+def _made(
+    sampler: Sampler, bank: Bank, labels: Mapping[str | None, int | None], count: int, seed: int
+) -> Iterator[Made]:
+    """Yield `count` latents of each class, a block at a time."""
+    from aetool.sampling import rng_for
+
+    rng = rng_for(seed)
+    for name, label in labels.items():
+        for names in _names(name, count):
+            yield Made(sampler.draw(bank, label, len(names), rng), names, (name,) * len(names))
+
+
+def _names(name: str | None, count: int) -> Iterator[tuple[str, ...]]:
+    """Yield the names of the pictures, a block at a time."""
     width = len(str(count))
-    return tuple(f"{name or 'new'}-{i:0{width}}" for i in range(1, count + 1))
+    for start in range(1, count + 1, BLOCK):
+        yield tuple(f"{name or 'new'}-{i:0{width}}" for i in range(start, min(start + BLOCK, count + 1)))
 
 
 def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: Failures) -> Bank:

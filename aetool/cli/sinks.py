@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,14 +37,20 @@ class Inputs:
             else:
                 self.files.add((status.st_dev, status.st_ino))
 
-    def refuse(self, path: Path, one_of_many: bool = False) -> None:
+    def add_picture(self, name: str) -> None:
+        """Remember a picture that is read; as `add`, but without another look at what kind of file it is."""
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(name)  # noqa: PTH116
+            self.files.add((status.st_dev, status.st_ino))
+
+    def refuse(self, path: Path | str, one_of_many: bool = False) -> None:
         """Raise `UsageError` where writing to `path` would replace a file that is read.
 
         `one_of_many` says that it is one of many outputs: then nothing in a folder that is read may be replaced.
         """
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110
             return
-        status, real = path.stat(), os.path.realpath(path)
+        status, real = os.stat(path), os.path.realpath(path)  # noqa: PTH116
         inside = one_of_many and any(real.startswith(folder + os.sep) for folder in self.folders)
         if inside or (status.st_dev, status.st_ino) in self.files:
             raise UsageError(f"{printable(str(path))} is an input; choose another -o")
@@ -117,8 +124,9 @@ def write_stdout(data: bytes | str) -> None:
 
 def write_records(batches: Iterable[LatentBatch], target: Target, size: int) -> int:
     """Write latents to where `target` says, JSON Lines as they come; returns how many."""
-    from aetool.files import replacing, write_file
-    from aetool.latents import to_arrays, to_jsonl
+    from aetool.files import replacing, writing
+    from aetool.latentarrays import Spool
+    from aetool.latents import to_jsonl
 
     counted = _Counted(batches)
     if target.path is None:
@@ -130,11 +138,19 @@ def write_records(batches: Iterable[LatentBatch], target: Target, size: int) -> 
                 stream.write(to_jsonl(batch))
             target.inputs.refuse(target.path)
     else:
-        data = to_arrays(counted, target.suffix, size)
-        target.inputs.refuse(target.path)
-        if counted.count:
-            write_file(target.path, data)
+        with writing(target.path), Spool(_place_of(target.path), size) as spool:
+            spool.add(counted)
+            target.inputs.refuse(target.path)
+            if counted.count:
+                with replacing(target.path) as stream:
+                    spool.write(stream, target.suffix)
     return counted.count
+
+
+def _place_of(path: Path) -> Path:
+    """Return the folder where a file is, or becomes, and where there is room for it: not that of a device."""
+    target = Path(os.path.realpath(path))
+    return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())
 
 
 class _Counted:

@@ -77,7 +77,8 @@ def input_files(names: list[str] | None, files_from: str | None, null: bool, tar
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if files_from:
         target.inputs.add(files_from)
-    return _noted(image_files(_kept(all_names(names, files_from, null), target)), target)
+    files = image_files(_kept(all_names(names, files_from, null), target))
+    return files if target.path is None else _noted(files, target)
 
 
 def _kept(names: Iterable[str], target: Target) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _kept(names: Iterable[str], target: Target) -> Iterator[str]:
 
 def _noted(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:
     for file in files:
-        target.inputs.add(file.path)
+        target.inputs.add_picture(file.path)
         yield file
 
 
@@ -142,19 +143,18 @@ class Failures:
 def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures) -> Iterator[ImageFile]:
     """Yield the pictures that have no output in the folder yet, each under the name that its output will have."""
     from dataclasses import replace
-    from pathlib import Path
 
-    from aetool.names import free_picture
+    from aetool.picturefolder import Places
 
     if target.kind != "folder" or target.path is None:
         raise UsageError("--skip-existing is for an output folder; end -o with /")
-    used: set[Path] = set()
+    place = Places(str(target.path))
     for file in files:
-        path = free_picture(target.path, file.relative, used)
-        if path.exists():
+        path = place(file.relative)
+        if os.path.lexists(path):
             failures.skipped += 1
         else:
-            yield replace(file, relative=str(path.relative_to(target.path)))
+            yield replace(file, relative=os.path.relpath(path, target.path))
 
 
 def open_input(name: str) -> BinaryIO:

@@ -27,7 +27,8 @@ def verify(
     from aetool.runtime import Codec
 
     bundle = choose_bundle(model, Talk(quiet))
-    proof = check_golden(Codec(bundle, device, threads))
+    codec = Codec(bundle, device, threads)
+    proof = check_golden(codec) | {"nodes": codec.placement()}
     if as_json:
         write_stdout(
             to_json({"model": bundle.name, "identity": bundle.identity, "files": sorted(bundle.files)} | proof)

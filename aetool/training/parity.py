@@ -28,7 +28,7 @@ def prove(network: Autoencoder, codec: Codec, pixels: Pixels) -> dict[str, Any]:
     parts = [images[start : start + n] for start, n in zip(starts, BATCHES, strict=True)]
     latents, decoded = _torch(network, parts)
     spread = np.sqrt(np.concatenate(latents).var(axis=0).mean())
-    codec.batch = max(BATCHES)  # so that each part is one run
+    codec.run_size = max(BATCHES)  # so that each part is one run
     ours = [codec.encode(part) for part in parts]
     again = [codec.decode(part) for part in latents]
     found = {

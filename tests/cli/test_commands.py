@@ -176,6 +176,19 @@ def test_the_same_seed_gives_the_same_bytes(cli, toy, method):
     assert Path("c.png").read_bytes() != first
 
 
+def test_each_gives_a_row_of_every_class(cli, toy):
+    code, out, _ = cli("sample", "--each", "-n", 3, "--latents", "--seed", 1, "-m", toy)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [record["class"] for record in records] == ["dark"] * 3 + ["light"] * 3
+    assert [record["source"] for record in records] == [f"{c}-{i}" for c in ("dark", "light") for i in (1, 2, 3)]
+    assert cli("sample", "--each", "-n", 3, "--seed", 1, "-m", toy, "-o", "rows.png")[0] == 0
+    wide, high = picture("rows.png").size
+    assert wide > high  # three columns, two rows
+    for more in (["--class", "dark"], ["--from", "."]):
+        code, _, err = cli("sample", "--each", *more, "-m", toy)
+        assert code == 2 and "leave --digit, --class and --from out" in err
+
+
 def test_method_options_are_set_by_name(cli, toy):
     out = cli("sample", "--class", "dark", "--method", "mix", "--set", "m=1", "--latents", "-n", 20, "-m", toy)[1]
     drawn = np.float32([json.loads(line)["latent"] for line in out.splitlines()])
@@ -259,3 +272,20 @@ def test_an_output_may_lie_in_the_input_folder_where_it_is_no_picture_of_it(cli,
     assert cli("reconstruct", ".", "-m", toy, "-o", "new.png")[0] == 0
     code, _, err = cli("reconstruct", ".", "-m", toy, "-o", "new.png")
     assert code == 2 and "is an input" in err
+
+
+def test_many_samples_are_drawn_in_blocks_with_one_seed(cli, toy, workplace, monkeypatch):
+    from aetool.cli import sample
+
+    words = ["sample", "-m", toy, "-n", "25", "--seed", "4", "-q", "-o"]
+    assert cli(*words, "whole.jsonl")[0] == 0
+    assert cli(*words, "whole.npz")[0] == 0
+    monkeypatch.setattr(sample, "BLOCK", 10)
+    assert cli(*words, "blocks.jsonl")[0] == 0
+    assert cli(*words, "again.jsonl")[0] == 0
+    assert Path("blocks.jsonl").read_bytes() == Path("again.jsonl").read_bytes()
+    first, second = (Path(f"{name}.jsonl").read_text().splitlines() for name in ("whole", "blocks"))
+    names = [[json.loads(line)["source"] for line in lines] for lines in (first, second)]
+    assert names[0] == names[1] == [f"new-{i:02}" for i in range(1, 26)]
+    latents = np.array([json.loads(line)["latent"] for line in first], np.float32)
+    assert np.array_equal(np.load("whole.npz")["latents"], latents)

@@ -164,11 +164,11 @@ def test_an_unexpected_error_is_1_and_one_line(cli, toy, here, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("first line\nsecond line")
 
-    monkeypatch.setattr("aetool.sampling.Neighbours.draw", broken)
-    code, _, err = cli("sample", "-m", toy, "--seed", 1, "--method", "neighbours")
+    monkeypatch.setattr("aetool.sampling.Local.draw", broken)
+    code, _, err = cli("sample", "-m", toy, "--seed", 1)
     assert code == 1 and err.count("\n") == 1 and "ZeroDivisionError: first line" in err
     monkeypatch.setenv("AETOOL_DEBUG", "1")
-    assert "Traceback" in cli("sample", "-m", toy, "--seed", 1, "--method", "neighbours")[2]
+    assert "Traceback" in cli("sample", "-m", toy, "--seed", 1)[2]
 
 
 def test_names_never_reach_the_terminal_raw(cli, toy, here):
@@ -197,7 +197,7 @@ def test_signals_end_a_command_with_their_code_and_leave_no_temporaries(toy, her
 def test_every_error_has_a_code_of_its_own():
     kinds = AetoolError.__subclasses__()
     codes = [kind.exit_code for kind in kinds]
-    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 11, 141]
+    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 11, 141]
     assert all(app._fail("x", kind.exit_code) == kind.exit_code for kind in kinds)
 
 

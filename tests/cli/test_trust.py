@@ -150,7 +150,7 @@ def test_limits_have_options_with_their_defaults(cli, toy, workplace):
 def test_every_command_that_reads_pictures_can_be_told_their_size():
     for name in app.COMMANDS:
         text = Path(app.__file__).with_name(f"{name}.py").read_text()
-        if "params.Files" in text or "params.FilesFrom" in text or "image_files" in text:
+        if re.search(r"params\.Files|image_files|read_keys|read_each", text) or "keys import" in text:
             assert "params.MaxPixels" in text, name
     assert params.MaxPixels
 

@@ -1,0 +1,209 @@
+"""How fast a model is on this machine: its start, the stages of the work, batch sizes, devices, threads, memory.
+
+Times of a shared machine mean little by themselves, so what matters is ratios of things measured in turns. Each says
+how many times as fast something is: more is better.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetool.bundle import Bundle
+from aetool.coldstart import first_bytes, peak_memory
+from aetool.devices import devices, runtime_wheels
+from aetool.errors import DeviceUnavailable
+from aetool.images import open_image, prepare
+from aetool.latents import LatentBatch, to_jsonl
+from aetool.png import png_files
+from aetool.reading import read_file
+from aetool.runtime import Codec
+from aetool.timing import Timing, in_turns, ratio
+from aetool.types import Images, Latents, to_pixels
+from aetool.workers import all_cores
+
+BATCHES = (1, 8, 64, 256)
+Report = dict[str, Any]
+
+
+class Bench:
+    """Measurements of the model in the folder `path`; each method is one section and yields its rows.
+
+    trials is how many times everything is measured, after one warm-up.
+    """
+
+    def __init__(self, path: Path, device: str, threads: int, trials: int) -> None:
+        self.path, self.threads, self.trials = path, threads, trials
+        self.bundle = Bundle.read(path)
+        self.codec = Codec(self.bundle, device, threads)
+        bank = self.bundle.bank()
+        draw = np.random.default_rng(0).multivariate_normal(bank.mean(None), bank.covariance(None), max(BATCHES))
+        self.latents: Latents = draw.astype(np.float32)
+        self.images: Images = self.codec.decode(self.latents)
+
+    def machine(self) -> Report:
+        """Return what was measured, and where."""
+        versions = {"python": platform.python_version(), "numpy": np.__version__} | runtime_wheels()
+        return {
+            "model": f"{self.bundle.name} {self.bundle.identity}",
+            "device": self.codec.device,
+            "threads": self.threads,
+            "cores": all_cores(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "versions": versions,
+            "trials": self.trials,
+            "nodes": self.codec.placement(),
+        }
+
+    def start(self) -> Iterator[Report]:
+        """From the start of a process to the first byte of its picture, beside the least that it could do."""
+        ours, bare = first_bytes(self._command(), self.bundle, self.trials)
+        yield {"what": "aetool sample", "ms": _ms(Timing.of(ours))} | _times("bare program", ours, bare)
+        yield {"what": "bare program", "ms": _ms(Timing.of(bare))}
+
+    def stages(self) -> Iterator[Report]:
+        """Where the time of encoding and decoding goes, in microseconds an image."""
+        pixels = to_pixels(self.images)
+        n = len(pixels)
+        batch = LatentBatch(self.latents, tuple(f"{i}.png" for i in range(n)), (None,) * n, self.bundle.identity)
+        with tempfile.TemporaryDirectory() as place:
+            paths = [Path(place, f"{i}.png") for i in range(n)]
+            for path, data in zip(paths, png_files(pixels), strict=True):
+                path.write_bytes(data)
+            files = [path.read_bytes() for path in paths]
+            stages: dict[str, Callable[[], object]] = {
+                "read a file": lambda: [read_file(path) for path in paths],
+                "decode": lambda: [open_image(data).load() for data in files],
+                "decode and prepare": lambda: [prepare(open_image(data), self.codec.spec) for data in files],
+                "run the encoder": lambda: self.codec.encode(self.images),
+                "write a record": lambda: to_jsonl(batch),
+                "run the decoder": lambda: self.codec.decode(self.latents),
+                "write a PNG": lambda: png_files(pixels),
+            }
+            for name, taken in zip(stages, in_turns(list(stages.values()), 1, self.trials), strict=True):
+                yield {"what": name, "us_an_image": _us(Timing.of(taken), n)}
+
+    def batches(self) -> Iterator[Report]:
+        """Encoding and decoding by batch size; the ratio is against one at a time."""
+        for part, function, values in self._parts(self.codec):
+            runs = [_repeated(function, values[:batch]) for batch in BATCHES]
+            seconds = in_turns(runs, 1, self.trials)
+            for batch, taken in zip(BATCHES, seconds, strict=True):
+                row = {"what": f"{part}, batch {batch}", "us_an_image": _us(Timing.of(taken), max(BATCHES))}
+                yield row | _times("batch 1", taken, seconds[0])
+
+    def device_rows(self) -> Iterator[Report]:
+        """Each device that there is, against the CPU."""
+        codecs = {"cpu": Codec(self.bundle, "cpu", self.threads)}
+        for row in devices():
+            if row["available"] and row["device"] != "cpu":
+                try:
+                    codecs[row["device"]] = Codec(self.bundle, row["device"], self.threads)
+                    codecs[row["device"]].reconstruct(self.images[:1])
+                except DeviceUnavailable:
+                    del codecs[row["device"]]
+        yield from self._beside("cpu", codecs)
+
+    def thread_rows(self) -> Iterator[Report]:
+        """Threads within one run, against one thread."""
+        counts = [1] + [n for n in (2, 4, 8) if n <= all_cores()]
+        codecs = {f"{n} threads" if n > 1 else "1 thread": Codec(self.bundle, self.codec.device, n) for n in counts}
+        yield from self._beside("1 thread", codecs)
+
+    def memory(self) -> Iterator[Report]:
+        """Peak memory of a process that draws one picture."""
+        yield {"what": "aetool sample", "peak_mib": peak_memory(self._command())}
+
+    def torch(self) -> Iterator[Report]:
+        """Eager torch with the same architecture and fresh weights, on the CPU with as many threads."""
+        from aetool.training.eager import eager
+
+        ours = Codec(self.bundle, "cpu", self.threads)
+        for (part, function, values), theirs in zip(
+            self._parts(ours), eager(self.bundle.manifest, self.threads), strict=True
+        ):
+            for batch in (1, 64, 256):
+                runs = [_repeated(one, values[:batch]) for one in (function, theirs)]
+                mine, torchs = in_turns(runs, 1, self.trials)
+                row = {"what": f"{part}, batch {batch}", "us_an_image": _us(Timing.of(mine), max(BATCHES))}
+                yield row | _times("torch", mine, torchs)
+
+    def _command(self) -> list[str]:
+        """Return the command that draws one picture, of a class where there are classes."""
+        words = ["sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
+        return words + (["--class", self.bundle.manifest.classes[0]] if self.bundle.manifest.classes else [])
+
+    def _parts(self, codec: Codec) -> Iterator[tuple[str, Callable[[Any], Any], Any]]:
+        yield "encoder", codec.encode, self.images
+        yield "decoder", codec.decode, self.latents
+
+    def _beside(self, first: str, codecs: dict[str, Codec]) -> Iterator[Report]:
+        parts = {name: list(self._parts(codec)) for name, codec in codecs.items()}
+        for i, (part, _, values) in enumerate(parts[first]):
+            for batch in (1, 64, 256):
+                runs = [_repeated(each[i][1], values[:batch]) for each in parts.values()]
+                seconds = dict(zip(parts, in_turns(runs, 1, self.trials), strict=True))
+                for name, taken in seconds.items():
+                    row = {"what": f"{name}, {part}, batch {batch}", "us_an_image": _us(Timing.of(taken), max(BATCHES))}
+                    yield row | _times(first, taken, seconds[first])
+
+
+SECTIONS: dict[str, Callable[[Bench], Iterator[Report]]] = {
+    "start": Bench.start,
+    "stages": Bench.stages,
+    "batches": Bench.batches,
+    "devices": Bench.device_rows,
+    "threads": Bench.thread_rows,
+    "memory": Bench.memory,
+    "torch": Bench.torch,
+}
+
+
+def _repeated(function: Callable[[Any], Any], values: Any) -> Callable[[], None]:
+    """Return what calls `function` with the same values until as many images have passed as the largest batch has."""
+
+    def run() -> None:
+        for _ in range(max(BATCHES) // len(values)):
+            function(values)
+
+    return run
+
+
+def _times(than: str, ours: list[float], theirs: list[float]) -> Report:
+    """Return how many times as fast ours is, with its spread; nothing for a thing against itself."""
+    if ours is theirs:
+        return {}
+    found = ratio(ours, theirs)
+    return {"times": round(found.median, 3), "spread": round(found.spread, 3), "than": than}
+
+
+def _ms(timing: Timing) -> float:
+    return round(timing.median * 1e3, 1)
+
+
+def _us(timing: Timing, images: int) -> float:
+    return round(timing.median / images * 1e6, 2)
+
+
+def ratios(sections: dict[str, list[Report]]) -> dict[str, float]:
+    """Return every ratio of a report by a name of its own."""
+    return {
+        f"{section}: {row['what']} / {row['than']}": row["times"]
+        for section, rows in sections.items()
+        for row in rows
+        if "times" in row
+    }
+
+
+def regressions(old: dict[str, float], new: dict[str, float], share: float) -> list[str]:
+    """Return a line for each ratio that both have and that has lost more than `share` of its old value."""
+    return [
+        f"{name} was {old[name]:g} and is {new[name]:g}"
+        for name in old
+        if name in new and new[name] < old[name] * (1 - share)
+    ]

@@ -1,0 +1,172 @@
+"""Many images through a codec, in order: in this process while they are few, by workers on all cores when they go on.
+
+What comes out does not depend on where it was computed, nor on how many at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from aetool.bundle import Bundle
+from aetool.errors import AetoolError
+from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batches, read_image
+from aetool.picturefolder import PictureWriter
+from aetool.reading import read_file
+from aetool.runtime import Codec
+from aetool.types import Latents, Pixels, to_images, to_pixels
+from aetool.workers import all_cores, ordered
+
+PATIENCE = 0.05
+"""Seconds that one process works alone before it calls for workers, which take about as long to start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Latents (n, k) with their n files, and what failed since the batch before."""
+
+    latents: Latents
+    files: tuple[ImageFile, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def encode_files(files: Iterable[ImageFile], codec: Codec, cores: int | None = None) -> Iterator[Encoded]:
+    """Yield the latents of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
+    rest = iter(files)
+    begun = time.monotonic()
+    for batch in read_batches(rest, codec.spec, codec.batch):
+        yield Encoded(codec.encode(batch.images), batch.files, batch.failures)
+        if cores != 1 and time.monotonic() - begun > PATIENCE:
+            yield from _by_workers(rest, codec, cores or all_cores())
+            return
+
+
+def _by_workers(files: Iterator[ImageFile], codec: Codec, cores: int) -> Iterator[Encoded]:
+    """Encode what is left: on the CPU in the workers, else here what they have read."""
+    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
+    if codec.device == "cpu":
+        for chunk, (latents, errors) in ordered(partial(_Encoder, codec.bundle), tasks, cores):
+            yield Encoded(latents, *_sorted(chunk, errors))
+    else:
+        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec), tasks, cores):
+            yield Encoded(codec.encode(to_images(pixels)), *_sorted(chunk, errors))
+
+
+def decode_to(
+    write: PictureWriter,
+    latents: Iterable[tuple[Latents, Sequence[str]]],
+    codec: Codec,
+    cores: int | None = None,
+) -> int:
+    """Decode latents (n, k) and write their pictures to n paths, all different; returns how many.
+
+    `cores` is how many it may take, None for all.
+    """
+    rest = pieces(latents, codec.batch)
+    begun, count = time.monotonic(), 0
+    for part, paths in rest:
+        write(to_pixels(codec.decode(part)), paths)
+        count += len(paths)
+        if cores != 1 and time.monotonic() - begun > PATIENCE:
+            break
+    return count + sum(_written_by_workers(write, rest, codec, cores or all_cores()))
+
+
+def _written_by_workers(
+    write: PictureWriter, latents: Iterator[tuple[Latents, Sequence[str]]], codec: Codec, cores: int
+) -> Iterator[int]:
+    """Write what is left: decoded in the workers on the CPU, else here; yield how many at a time."""
+    if codec.device == "cpu":
+        for count, _ in ordered(partial(_Decoder, codec.bundle, write), ((len(z), (z, p)) for z, p in latents), cores):
+            yield count
+    else:
+        drawn = ((len(z), (to_pixels(codec.decode(z)), p)) for z, p in latents)
+        for count, _ in ordered(partial(_Writer, write), drawn, cores):
+            yield count
+
+
+def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
+    """Yield latents with their names, at most `size` at a time."""
+    for part, names in latents:
+        for start in range(0, len(part), size):
+            yield part[start : start + size], names[start : start + size]
+
+
+def _chunks(files: Iterator[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
+    while chunk := tuple(itertools.islice(files, size)):
+        yield chunk
+
+
+Errors = dict[int, AetoolError]
+"""What went wrong with pictures of a chunk, by their place in it."""
+
+
+def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFile, ...], tuple[Failure, ...]]:
+    """Return the files that could be used, and the failures."""
+    used = tuple(file for i, file in enumerate(chunk) if i not in errors) if errors else chunk
+    return used, tuple(Failure(chunk[i].path, error) for i, error in errors.items())
+
+
+def _light(file: ImageFile) -> ImageFile | str:
+    """Return what a worker needs to know of a picture: its path, unless it is no file."""
+    return file if file.data is not None or file.named else file.path
+
+
+class _Reader:
+    """A worker that reads pictures."""
+
+    def __init__(self, spec: ImageSpec) -> None:
+        self.spec = spec
+
+    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
+        """Return pixels (n, c, h, w) of those pictures that can be used, and what is wrong with the others."""
+        pixels: list[Pixels] = []
+        errors: Errors = {}
+        for i, file in enumerate(chunk):
+            try:
+                data = read_file(file) if isinstance(file, str) else read_image(file)
+                pixels.append(decode_image(data, self.spec))
+            except AetoolError as error:
+                errors[i] = error
+        return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
+
+
+class _Encoder:
+    """A worker that reads pictures and encodes them."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.codec = Codec(bundle, "cpu")
+        self.read = _Reader(self.codec.spec)
+
+    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Latents, Errors]:
+        """Return latents (n, k) of those pictures that can be used, and what is wrong with the others."""
+        pixels, errors = self.read(chunk)
+        return self.codec.encode(to_images(pixels)), errors
+
+
+class _Decoder:
+    """A worker that decodes latents and writes the pictures."""
+
+    def __init__(self, bundle: Bundle, write: PictureWriter) -> None:
+        self.codec, self.write = Codec(bundle, "cpu"), write
+
+    def __call__(self, task: tuple[Latents, Sequence[str]]) -> None:
+        """Write the pictures of latents (n, k) to n paths."""
+        latents, paths = task
+        self.write(to_pixels(self.codec.decode(latents)), paths)
+
+
+class _Writer:
+    """A worker that writes pictures."""
+
+    def __init__(self, write: PictureWriter) -> None:
+        self.write = write
+
+    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> None:
+        """Write pixels (n, c, h, w) to n paths."""
+        self.write(*task)

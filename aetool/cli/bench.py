@@ -1,0 +1,137 @@
+"""`aetool bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aetool.cli import params
+from aetool.cli.report import Talk
+from aetool.errors import InvalidInput, ThresholdPassed, UsageError
+
+if TYPE_CHECKING:
+    from aetool.benchmark import Bench
+
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", metavar="FILE", help="An older report (--json) to compare the ratios with.")
+]
+FailOver = Annotated[
+    str | None,
+    typer.Option("--fail-over", metavar="P%", help="End with 9 where a ratio is worse than the baseline by more."),
+]
+Trials = Annotated[int, typer.Option("--trials", metavar="N", min=1, max=1000, help="Repetitions, after a warm-up.")]
+
+
+def bench(
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Bundle to measure.")] = None,
+    as_json: params.AsJson = False,
+    baseline: Baseline = None,
+    fail_over: FailOver = None,
+    trials: Trials = 7,
+    device: params.Device = "auto",
+    threads: params.Threads = 1,
+    quiet: params.Quiet = False,
+) -> None:
+    """Measure how fast a model is on this machine.
+
+    Each thing is measured in turns with what it is compared to, so the ratios hold on a busy machine; times do not.
+    """
+    from aetool.benchmark import Bench, ratios, regressions
+    from aetool.cli.report import as_json as to_json
+    from aetool.cli.sinks import write_stdout
+
+    talk = Talk(quiet)
+    share = _share(fail_over, baseline)
+    old = _baseline(baseline) if baseline else {}
+    work = Bench(_path(name, talk), device, threads, trials)
+    sections = _measured(work, talk)
+    found = ratios(sections)
+    if as_json:
+        write_stdout(to_json({"machine": work.machine(), "sections": sections, "ratios": found}))
+    else:
+        write_stdout(_text(work.machine(), sections))
+    if old and not old.keys() & found.keys():
+        raise InvalidInput(f"{baseline} and this report have no ratio in common")
+    worse = regressions(old, found, share)
+    if worse and fail_over:
+        raise ThresholdPassed(f"slower than the baseline by more than {fail_over}: {'; '.join(worse)}")
+
+
+def _path(name: str | None, talk: Talk) -> Path:
+    from aetool.bundle import default_path, find_path
+
+    if name:
+        return find_path(name)
+    path, why = default_path()
+    talk.note(f"model {path.name}, {why}; name another to choose it")
+    return path
+
+
+def _share(fail_over: str | None, baseline: str | None) -> float:
+    """Return what may be lost of a ratio, as a share of it."""
+    if fail_over is None:
+        return 0.0
+    if baseline is None:
+        raise UsageError("--fail-over compares with an older report; name it with --baseline")
+    try:
+        share = float(fail_over.removesuffix("%")) / (100 if fail_over.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"--fail-over takes a share such as 10%, not «{fail_over}»")
+    return share
+
+
+def _baseline(name: str) -> dict[str, float]:
+    """Return the ratios of an older report; raises `InvalidInput`, `ReadWriteError`."""
+    import json
+
+    from aetool.reading import read_file
+
+    try:
+        report = json.loads(read_file(name))
+        return {str(key): float(value) for key, value in report["ratios"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InvalidInput(f"{name} is not a report of aetool bench --json") from None
+
+
+def _measured(work: Bench, talk: Talk) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each section; that of torch is left out where torch is not installed."""
+    from aetool.benchmark import SECTIONS
+
+    found = {}
+    for title, section in SECTIONS.items():
+        talk.note(f"measuring {title}")
+        try:
+            found[title] = list(section(work))
+        except ModuleNotFoundError as error:
+            if title != "torch":
+                raise
+            talk.note(f"without {error.name}, which the extra [train] brings, torch is not measured")
+    return found
+
+
+def _text(machine: dict[str, Any], sections: dict[str, list[dict[str, Any]]]) -> str:
+    from aetool.cli.report import as_table
+
+    versions = ", ".join(f"{key} {value}" for key, value in machine["versions"].items())
+    lines = [
+        f"{machine['model']} on {machine['device']}, {machine['threads']} of {machine['cores']} cores; {versions}\n"
+    ]
+    for title, rows in sections.items():
+        compared = any("times" in row for row in rows)
+        cells = [[title, "", *(("times as fast", "spread", "as") if compared else ("",) * 3)]]
+        cells += [
+            [row["what"], _figure(row), *(str(row.get(key, "")) for key in ("times", "spread", "than"))] for row in rows
+        ]
+        lines.append(as_table(cells, right=(1, 2, 3)))
+    return "\n".join(lines)
+
+
+UNITS = {"ms": "ms", "us_an_image": "µs an image", "peak_mib": "MiB at most"}
+
+
+def _figure(row: dict[str, Any]) -> str:
+    return next(f"{row[key]} {unit}" for key, unit in UNITS.items() if key in row)

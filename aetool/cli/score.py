@@ -1,0 +1,89 @@
+"""`aetool score`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aetool.cli import params
+from aetool.cli.choice import choose_bundle
+from aetool.cli.report import Talk
+from aetool.cli.sinks import target_of, write_stdout
+from aetool.cli.sources import Failures, input_files
+from aetool.errors import ThresholdPassed, UsageError
+from aetool.limits import LIMITS
+
+if TYPE_CHECKING:
+    from aetool.images import ImageFile
+    from aetool.runtime import Codec
+
+Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
+FailOver = Annotated[
+    float | None,
+    typer.Option("--fail-over", metavar="P", help="End with 9 if the percentile of an image is above P, as 99."),
+]
+
+
+def score(
+    files: params.Files = None,
+    fail_over: FailOver = None,
+    as_json: Report = False,
+    model: params.Model = None,
+    files_from: params.FilesFrom = None,
+    null: params.Null = False,
+    errors: params.Errors = None,
+    device: params.Device = "auto",
+    threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    quiet: params.Quiet = False,
+) -> None:
+    """Tell how unlike the images that a model was made for each image is.
+
+    The percentile is the share of held-out images that are reconstructed better: any for an image of their kind, near
+    100 for one of another kind, and 100 for one that is reconstructed worse than all of them.
+    """
+    from aetool.runtime import Codec
+
+    if fail_over is not None and not 0 <= fail_over < 100:
+        raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")
+    talk = Talk(quiet)
+    inputs = input_files(files, files_from, null, target_of(None))
+    codec = Codec(choose_bundle(model, talk), device, threads)
+    failures = Failures(talk, errors)
+    over = 0
+    if not as_json:
+        write_stdout("percentile  mse       source\n")
+    for source, mse, percentile in _scored(inputs, codec, failures):
+        write_stdout(_json_line(source, mse, percentile) if as_json else _text_line(source, mse, percentile))
+        over += fail_over is not None and percentile > fail_over
+    if over:
+        raise ThresholdPassed(f"{over} of {failures.done} images above the percentile {fail_over:g}")
+    failures.verdict()
+
+
+def _scored(inputs: Iterable[ImageFile], codec: Codec, failures: Failures) -> Iterator[tuple[str, float, float]]:
+    """Yield source, mse and percentile of each image."""
+    from aetool.images import read_batches
+    from aetool.metrics import mse, percentiles
+
+    quantiles = codec.bundle.manifest.distortion["quantiles"]
+    for batch in read_batches(inputs, codec.spec, codec.batch):
+        failures.add(batch.failures)
+        found = mse(batch.images, codec.reconstruct(batch.images))
+        failures.done += len(found)
+        sources = [file.path for file in batch.files]
+        yield from zip(sources, found.tolist(), percentiles(found, quantiles).tolist(), strict=True)
+
+
+def _json_line(source: str, mse: float, percentile: float) -> str:
+    import json
+
+    return json.dumps({"source": source, "mse": mse, "percentile": round(percentile, 4)}) + "\n"
+
+
+def _text_line(source: str, mse: float, percentile: float) -> str:
+    from aetool.errors import printable
+
+    return f"{percentile:10.2f}  {mse:.6f}  {printable(source)}\n"

@@ -1,0 +1,105 @@
+"""`aetool search`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aetool.cli import params
+from aetool.cli.choice import first_model, matching
+from aetool.cli.keys import read_keys
+from aetool.cli.report import Talk
+from aetool.cli.sinks import write_stdout
+from aetool.cli.sources import open_input
+from aetool.errors import InvalidInput, UsageError, lookup
+from aetool.limits import LIMITS
+
+if TYPE_CHECKING:
+    from aetool.latents import LatentBatch
+    from aetool.search import Hit
+
+Query = Annotated[
+    str, typer.Argument(metavar="QUERY", help="An image, a folder, a latent file, class:NAME, or - for stdin.")
+]
+Known = Annotated[
+    str | None,
+    typer.Option("--in", metavar="FILE", help="Search this latent file (or - for stdin) instead of the bank."),
+]
+Count = Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=100_000, help="How many to find.")]
+Metric = Annotated[str, typer.Option("--metric", metavar="NAME", help="euclidean or cosine (1 - cosine).")]
+Report = Annotated[
+    bool, typer.Option("--json", help="One JSON line a hit: query, source, class, distance, index (from 0).")
+]
+
+
+def search(
+    query: Query,
+    known: Known = None,
+    count: Count = 10,
+    metric: Metric = "euclidean",
+    as_json: Report = False,
+    model: params.Model = None,
+    device: params.Device = "auto",
+    threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
+    quiet: params.Quiet = False,
+) -> None:
+    """Find the training images, or the latents of a file, that are nearest to an image.
+
+    A query that holds several images or latents is answered for each.
+    """
+    from aetool.search import METRICS, bank_batches
+    from aetool.search import search as nearest
+
+    talk = Talk(quiet)
+    how = lookup(METRICS, metric, "metric")
+    if query == known == "-":
+        raise UsageError("the query and --in cannot both come from stdin; name a file for one of them")
+    with _opened(known) as (named, batches):
+        codec, keys = read_keys([query], model, device, threads, talk, named)
+        searched = bank_batches(codec.bundle.bank()) if batches is None else matching(batches, codec.bundle, talk)
+        found = nearest(keys.latents, searched, count, how)
+    if not any(found):
+        raise InvalidInput(f"no latents to search in {known}")
+    write_stdout(_lines(keys.sources, found) if as_json else _table(keys.sources, found))
+
+
+@contextlib.contextmanager
+def _opened(known: str | None) -> Iterator[tuple[str | None, Iterator[LatentBatch] | None]]:
+    """Give the model that a latent file names, and its latents as they are read; nothing for the bank."""
+    from aetool.latents import read_latents
+
+    if known is None:
+        yield None, None
+        return
+    if Path(known).is_dir():
+        raise UsageError(f"{known} is a folder; --in takes a file, as aetool encode {known} -o latents.jsonl makes one")
+    with open_input(known) as stream:
+        yield first_model(read_latents(stream, "stdin" if known == "-" else known, None))
+
+
+def _lines(queries: tuple[str, ...], found: list[list[Hit]]) -> str:
+    import json
+
+    rows: list[dict[str, Any]] = [
+        {"query": query, "source": hit.source}
+        | ({} if hit.label is None else {"class": hit.label})
+        | {"distance": hit.distance, "index": hit.index}
+        for query, hits in zip(queries, found, strict=True)
+        for hit in hits
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _table(queries: tuple[str, ...], found: list[list[Hit]]) -> str:
+    from aetool.cli.report import as_table
+
+    rows = [["query", "distance", "class", "source", "index"]]
+    for query, hits in zip(queries, found, strict=True):
+        rows += [[query, f"{hit.distance:.6g}", hit.label or "", hit.source, str(hit.index)] for hit in hits]
+    return as_table(rows, right=(1, 4))

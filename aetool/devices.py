@@ -1,0 +1,205 @@
+"""What this machine can run graphs on, why not on the rest, and sessions that keep to the device that was asked for.
+
+This file and `runtime` are the only ones that import onnxruntime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the wheels send telemetry otherwise
+
+import onnxruntime as ort
+
+from aetool.errors import BundleError, DeviceUnavailable, lookup
+
+
+@dataclass(frozen=True)
+class Device:
+    """An execution provider, what to type where it is missing, its options by threads, and its plug-in if it is one."""
+
+    provider: str
+    mend: str = ""
+    options: Callable[[int], dict[str, str]] = field(default=lambda threads: {})
+    plugin: str | None = None
+
+
+def _openvino_options(threads: int) -> dict[str, str]:
+    """Return options for float32 throughout (its default is bfloat16 where the CPU has it), on so many threads."""
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads)}
+    return {"load_config": json.dumps({"CPU": config, "GPU": {"INFERENCE_PRECISION_HINT": "f32"}})}
+
+
+SUFFIX = "ExecutionProvider"
+NO_DEVICES = frozenset({"AzureExecutionProvider"})
+"""Providers that are services, and not something that this machine has."""
+
+DEVICES: dict[str, Device] = {
+    "cpu": Device("CPUExecutionProvider", "pip install onnxruntime"),
+    "cuda": Device(
+        "CUDAExecutionProvider",
+        "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'onnxruntime-gpu[cuda,cudnn]'",
+        lambda threads: {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    ),
+    "openvino": Device(
+        "OpenVINOExecutionProvider",
+        "pip install 'aetool[openvino]'",
+        _openvino_options,
+        plugin="onnxruntime_ep_openvino",
+    ),
+}
+
+
+def known_devices() -> dict[str, Device]:
+    """Return `DEVICES`, and what else this build of ONNX Runtime brings, by its provider's name in small letters."""
+    found = [*ort.get_available_providers(), *(device.ep_name for device in ort.get_ep_devices())]
+    known = {device.provider for device in DEVICES.values()} | NO_DEVICES
+    others = [provider for provider in dict.fromkeys(found) if provider.partition(".")[0] not in known]
+    return DEVICES | {name.replace(SUFFIX, "").lower(): Device(name) for name in others}
+
+
+def choose_device(name: str) -> str:
+    """Return the device for a name, or for auto, which is cuda where it works, else cpu.
+
+    Raises `UsageError`, `DeviceUnavailable`.
+    """
+    if name == "auto":
+        there = DEVICES["cuda"].provider in ort.get_available_providers()
+        return "cuda" if there and not _cuda_trouble() else "cpu"
+    if name != "cpu":
+        lookup(known_devices(), name, "device")
+    trouble = why_not(name)
+    if trouble:
+        raise DeviceUnavailable(f"no {name} here: {trouble}; see: aetool devices")
+    return name
+
+
+def open_session(graph: bytes, device: str, threads: int, record: bool = False) -> ort.InferenceSession:
+    """Return a session of the graph on `device`, and on no other; raises `BundleError`, `DeviceUnavailable`.
+
+    `record` keeps where the nodes run, for `placement`.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1" if record else "0")
+    wanted = known_devices()[device] if device not in DEVICES else DEVICES[device]
+    try:
+        session = _open(graph, options, wanted, threads)
+        session.disable_fallback()
+    except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
+        kind = BundleError if device == "cpu" else DeviceUnavailable
+        raise kind(f"the graph could not be opened on {device}: {first_line(error)}") from error
+    if session.get_providers()[0] != wanted.provider:
+        raise DeviceUnavailable(f"{device} was asked for and {session.get_providers()[0]} came; see: aetool devices")
+    return session
+
+
+def _open(graph: bytes, options: ort.SessionOptions, wanted: Device, threads: int) -> ort.InferenceSession:
+    """Open a session; on another device than the CPU, no node may fall back to it."""
+    settings = wanted.options(threads)
+    if wanted is not DEVICES["cpu"]:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    units = _plugged(wanted)
+    if units:
+        options.add_provider_for_devices(units[:1], settings)
+        return ort.InferenceSession(graph, options, enable_fallback=0)
+    return ort.InferenceSession(graph, options, providers=[(wanted.provider, settings)], enable_fallback=0)
+
+
+def _plugged(wanted: Device) -> list[Any]:
+    """Return the units (processors, cards) of a device whose provider is a plug-in; none for those built in."""
+    if wanted.provider in ("CPUExecutionProvider", "CUDAExecutionProvider"):
+        return []
+    return [unit for unit in ort.get_ep_devices() if unit.ep_name == wanted.provider]
+
+
+def placement(session: ort.InferenceSession) -> dict[str, int]:
+    """Return how many nodes run on which provider, of a session opened with `record`."""
+    parts = session.get_provider_graph_assignment_info()
+    return dict(Counter(part.ep_name for part in parts for _ in part.get_nodes()))
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library says, cut to a readable length."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def why_not(name: str) -> str:
+    """Return why a device cannot be used on this machine, or nothing where it can."""
+    device = known_devices()[name]
+    if device.plugin:
+        return _plugin_trouble(device)
+    if device.provider not in ort.get_available_providers():
+        if {"onnxruntime", "onnxruntime-gpu"} <= runtime_wheels().keys():
+            return "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"
+        return "this build of ONNX Runtime is without it"
+    return _cuda_trouble() if name == "cuda" else ""
+
+
+def _plugin_trouble(device: Device) -> str:
+    """Register the plug-in of a device; return what keeps it from working."""
+    from importlib import import_module
+
+    if _plugged(device):
+        return ""
+    try:
+        ort.register_execution_provider_library(device.provider, import_module(str(device.plugin)).get_library_path())
+    except ModuleNotFoundError:
+        return f"the package {str(device.plugin).replace('_', '-')} is not installed"
+    except Exception as error:  # a missing library, another version of ONNX Runtime
+        return f"its library could not be loaded: {first_line(error)}"
+    return "" if _plugged(device) else "it finds no processor of its kind"
+
+
+def _cuda_trouble() -> str:
+    """Return what keeps an installed CUDA build from working: the driver, a missing GPU, or its libraries."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1" if os.name != "nt" else "nvcuda.dll")
+    except OSError:
+        return "the NVIDIA driver is not installed (libcuda.so.1)"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
+        return "the driver finds no GPU"
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+        ort.preload_dlls()
+    major = str(ort.cuda_version).partition(".")[0]
+    for library in (f"libcudart.so.{major}", f"libcublas.so.{major}", "libcudnn.so.9") if os.name != "nt" else ():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return f"{library} was not found"
+    return ""
+
+
+def runtime_wheels() -> dict[str, str]:
+    """Return the installed wheels of ONNX Runtime and its plug-ins with their versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def devices() -> list[dict[str, Any]]:
+    """Return a row for each device: device, provider, available, and for those that are not, reason and mend."""
+    rows = []
+    for name, device in known_devices().items():
+        trouble = why_not(name)
+        row = {"device": name, "provider": device.provider, "available": not trouble}
+        rows.append(row | ({"reason": trouble, "mend": device.mend} if trouble else {}))
+    return rows

@@ -1,0 +1,158 @@
+"""The neighbour graph of a bank, and shortest paths from row to row through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import UsageError
+from aetool.neighbours import Rows, nearest, others_nearest
+from aetool.types import Bank, Latents
+
+LINKS = 10
+"""Rows that a latent from outside the bank is joined with: its nearest."""
+MOST = 50
+"""Rows that one row is joined with at most, on its own account."""
+BLOCK = 1 << 20
+"""Distances held at a time; few enough to stay in the cache of a processor."""
+
+Costs = npt.NDArray[np.float64]
+"""Cost of a way: the sum of its squared hops."""
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourGraph:
+    """Rows of a bank, each joined with those near it, both ways; always of one piece.
+
+    latents   (n, k)
+    starts    (n + 1,): the edges of row i are those from starts[i] to starts[i + 1]
+    ends      (e,) row that each edge leads to
+    costs     (e,) squared length of each edge
+    """
+
+    latents: Latents
+    starts: Rows
+    ends: Rows
+    costs: Costs
+
+
+def neighbour_graph(bank: Bank) -> NeighbourGraph:
+    """Return the neighbour graph of the rows of `bank`; raises `UsageError` where it has none.
+
+    A row is joined with its neighbours of the same class, and with all of other classes that are nearer than the last
+    of those (at most `MOST`). Where that falls apart, the tree that spans all rows at the least length is added.
+    """
+    if not len(bank.latents):
+        raise UsageError("this model was exported without the latents of its bank (--no-bank), and a graph needs them")
+    edges = _edges(bank)
+    graph = _graph(bank.latents, edges)
+    if np.isfinite(_relaxed(graph, np.zeros(1, np.int64), np.zeros(1))[0]).all():
+        return graph
+    return _graph(bank.latents, np.concatenate([edges, _spanning_tree(bank.latents)]))
+
+
+def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
+    """Return the rows (r,) that lead from latent a (k,) to latent b (k,) at the least sum of squared hops.
+
+    Squares prefer many short hops to one long one: a hop is left out for two others wherever a row lies inside the ball
+    whose diameter it is. Hwang, Damelin and Hero, «Shortest path through random points», Annals of Applied Probability
+    26(5), 2016, with exponent 2. No rows where b is as near to a as the `LINKS` nearest rows are.
+    """
+    rows, distances = nearest(np.stack([a, b]).astype(np.float64), graph.latents, LINKS)
+    if np.linalg.norm(a.astype(np.float64) - b) <= distances[0, -1]:
+        return rows[0, :0]
+    links = np.square(distances)
+    costs, following = _relaxed(graph, rows[1], links[1])
+    way = [int(rows[0][np.argmin(links[0] + costs[rows[0]])])]
+    while following[way[-1]] >= 0:
+        way.append(int(following[way[-1]]))
+    return np.array(way, np.int64)
+
+
+def _relaxed(graph: NeighbourGraph, rows: Rows, costs: Costs) -> tuple[Costs, Rows]:
+    """Return the least cost (n,) from every row to an end that `rows` reach at `costs`, infinite where no way leads,
+    and the row (n,) that follows each on that way, -1 for the end itself.
+
+    Bellman and Ford's relaxation, each time from the rows that became cheaper. A row gets another to follow only where
+    that is cheaper, so no way runs in a circle, whatever is lost to rounding.
+    """
+    least, following = np.full(len(graph.latents), np.inf), np.full(len(graph.latents), -1, np.int64)
+    least[rows] = costs
+    active = rows
+    while len(active):
+        counts = graph.starts[active + 1] - graph.starts[active]
+        before = counts.cumsum() - counts
+        edges = np.arange(counts.sum()) + np.repeat(graph.starts[active] - before, counts)
+        offered = np.repeat(least[active], counts) + graph.costs[edges]
+        better = offered < least[graph.ends[edges]]
+        ends, offers, sources = graph.ends[edges[better]], offered[better], np.repeat(active, counts)[better]
+        np.minimum.at(least, ends, offers)
+        best = offers == least[ends]
+        following[ends[best]] = sources[best]
+        active = np.unique(ends)
+    return least, following
+
+
+def _graph(latents: Latents, edges: Rows) -> NeighbourGraph:
+    """Return the graph with the edges (e, 2), each in both directions and once."""
+    n = len(latents)
+    both = np.unique(np.concatenate([edges @ (n, 1), edges @ (1, n)]))
+    sources, ends = np.divmod(both, n)
+    starts = np.searchsorted(sources, np.arange(n + 1))
+    difference = latents[sources].astype(np.float64) - latents[ends]
+    return NeighbourGraph(latents, starts, ends, np.square(difference).sum(1))
+
+
+def _edges(bank: Bank) -> Rows:
+    """Return pairs of rows (e, 2): neighbours of the same class, and what is nearer than the last of them."""
+    latents, n = bank.latents, len(bank.latents)
+    of_class = np.argwhere(bank.neighbours >= 0)
+    pairs = [np.stack([of_class[:, 0], bank.neighbours[bank.neighbours >= 0]], 1).astype(np.int64)]
+    centred = latents - latents.mean(0, dtype=np.float64).astype(np.float32)
+    norms = np.square(centred).sum(1)
+    radius = _radius(bank, centred)
+    # One product gives |b|^2 - 2ab, which is below r^2 - |a|^2 where b is nearer to a than r. The margin keeps rounding
+    # from joining all rows that are equal; nothing is lost, for the neighbours of the class are there already.
+    left = np.concatenate([-2 * centred, np.ones((n, 1), np.float32)], 1)
+    right = np.ascontiguousarray(np.concatenate([centred, norms[:, None]], 1).T)
+    limits = radius - norms - np.float32(1e-5) * (norms + radius)
+    step = max(1, BLOCK // n)
+    for start in range(0, n, step):
+        scores = left[start : start + step] @ right
+        near = scores < limits[start : start + step, None]
+        for row in np.flatnonzero(np.count_nonzero(near, axis=1) > MOST):
+            near[row] = False
+            near[row, np.argpartition(scores[row], MOST)[:MOST]] = True
+        found, others = np.divmod(np.flatnonzero(near), n)
+        pairs.append(np.stack([found + start, others], 1))
+    edges = np.concatenate(pairs)
+    apart: Rows = edges[edges[:, 0] != edges[:, 1]]
+    return apart
+
+
+def _radius(bank: Bank, centred: Latents) -> npt.NDArray[np.float32]:
+    """Return for each row the squared distance to the last of its class, or to its LINKS nearest in small classes."""
+    last = bank.neighbours[:, -1].astype(np.int64)
+    small = np.flatnonzero(last < 0)
+    if len(small) and len(centred) > 1:
+        last[small] = others_nearest(centred, small, LINKS)[:, -1]
+    radius: npt.NDArray[np.float32] = np.square(centred - centred[last]).sum(1)
+    return radius
+
+
+def _spanning_tree(latents: Latents) -> Rows:
+    """Return the n - 1 pairs of rows (n - 1, 2) that join all rows at the least length; Prim's algorithm."""
+    n = len(latents)
+    wide = latents.astype(np.float64) - latents.mean(0, dtype=np.float64)
+    norms = np.square(wide).sum(1)
+    least, parents, order = np.full(n, np.inf), np.zeros(n, np.int64), [0]
+    outside = np.arange(n) > 0
+    for _ in range(n - 1):
+        squared = norms - 2 * (wide @ wide[order[-1]]) + norms[order[-1]]
+        nearer = outside & (squared < least)
+        least[nearer], parents[nearer] = squared[nearer], order[-1]
+        order.append(int(np.argmin(np.where(outside, least, np.inf))))
+        outside[order[-1]] = False
+    return np.stack([order[1:], parents[order[1:]]], 1)

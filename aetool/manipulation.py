@@ -1,0 +1,55 @@
+"""Latents made of latents: weighted sums, and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import UsageError
+from aetool.types import Latents, check_latents
+
+MAX_SIGMA = 1000.0
+
+
+def combine(latents: Latents, weights: Sequence[float] | None = None) -> Latents:
+    """Return the sum (1, k) of the latents (m, k), each times its weight; without weights, their mean.
+
+    Weights are taken as they are and not made to add up to 1: a difference (1, -1) or an exaggeration (2) is wanted as
+    such. Where they do add up to 1 the sum is an affine combination, which no choice of origin in the space of latents
+    can change; else the sum is relative to the latent of zeros. Raises `UsageError` where there is not a finite weight
+    for every latent, `InvalidInput` where the sum is beyond float32.
+    """
+    given = [1 / len(latents)] * len(latents) if weights is None else list(weights)
+    if len(given) != len(latents):
+        raise UsageError(f"there are {len(latents)} latents and {len(given)} weights; give one weight for each latent")
+    if not np.isfinite(given).all():
+        raise UsageError("weights must be finite numbers")
+    total = np.array(given) @ latents.astype(np.float64)
+    return check_latents(total[None], latents.shape[1])
+
+
+def perturb(
+    latents: Latents, covariance: npt.NDArray[np.float32], sigma: float, n: int, rng: np.random.Generator
+) -> Latents:
+    """Return n variations of each latent (m, k), one latent after the other, (m n, k): z + sigma S e, e normal.
+
+    S is the symmetric root of `covariance` (k, k), that of the bank, so the noise has the bank's own covariance times
+    sigma squared. Axes of latents mean nothing (any invertible linear map of them, undone in the decoder, is the same
+    model), and this noise turns and stretches with them, where one deviation for each axis would not: its length as the
+    bank measures it, sqrt(d' C^-1 d), is sigma sqrt(k) on average (as the root of the mean square) in any axes. At
+    sigma 0 the latents come back; at sigma 1 they are as uncertain as one drawn from the whole bank. Raises
+    `UsageError` for a sigma outside 0 to `MAX_SIGMA`, `InvalidInput` where the result is beyond float32.
+    """
+    if not 0 <= sigma <= MAX_SIGMA:
+        raise UsageError(f"sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
+    noise = rng.standard_normal((len(latents) * n, latents.shape[1])) @ symmetric_root(covariance)
+    return check_latents(latents.astype(np.float64).repeat(n, axis=0) + sigma * noise, latents.shape[1])
+
+
+def symmetric_root(covariance: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the one symmetric matrix S without negative eigenvalues for which S S is `covariance` (k, k)."""
+    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+    root: npt.NDArray[np.float64] = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    return root

@@ -1,0 +1,108 @@
+"""Many pictures into one folder: a native-size PNG each, whole or not there, under names that none shares."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aetool.files import write_file, writing
+from aetool.names import safe_name
+from aetool.png import png_files
+from aetool.temporaries import create_folder, name_for, sweep
+from aetool.types import Pixels
+
+
+@dataclass(eq=False)
+class Places:
+    """Names of files below `folder`, made of names of pictures: never outside it, and none given twice.
+
+    Of the names given only hashes are kept, so that a million of them take little room; where two hashes were equal, a
+    file would get a number that it does not need.
+    """
+
+    folder: str
+    _given: set[int] = field(default_factory=set)
+    _inner: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> str:
+        """Return the path of the picture called `name`, in a folder that is there; raises `ReadWriteError`."""
+        head, tail = os.path.split(name)
+        if tail in ("", ".", ".."):
+            parts = [part for part in Path(name).parts if part not in (os.sep, "..")]
+            head, tail = str(Path(*parts[:-1])), parts[-1] if parts else "picture"
+        tail = safe_name(tail)
+        stem = tail if tail.lower().endswith(".png") else tail + ".png"
+        start = self._folder_of(head)
+        for number in itertools.count(2):
+            path = start + stem
+            if hash(path) not in self._given:
+                self._given.add(hash(path))
+                return path
+            stem = f"{tail.removesuffix('.png')}-{number}.png"
+        raise AssertionError
+
+    def _folder_of(self, head: str) -> str:
+        """Return the folder for names that start with `head`, made and ending in a separator."""
+        if head not in self._inner:
+            parts = [safe_name(part) for part in Path(head).parts if part not in (os.sep, "..")]
+            inner = Path(self.folder, *parts)
+            with writing(inner):
+                inner.mkdir(parents=True, exist_ok=True)
+            self._inner[head] = os.path.join(inner, "")  # noqa: PTH118
+        return self._inner[head]
+
+
+@dataclass(frozen=True)
+class PictureWriter:
+    """Writes pictures, each saying `text` of its making; what is not yet whole lies in the folder `place`."""
+
+    place: Path
+    text: bytes
+
+    def __call__(self, pixels: Pixels, paths: Iterable[str]) -> None:
+        """Write uint8 (n, c, h, w) to n paths; raises `ReadWriteError`."""
+        for data, path in zip(png_files(pixels, self.text), paths, strict=True):
+            if os.path.lexists(path):
+                write_file(Path(path), data, sync=False)
+            else:
+                with writing(Path(path)):
+                    self._put(path, data)
+
+    def _put(self, path: str, data: bytes) -> None:
+        """Write a file that is new, which needs no care for links and permissions."""
+        temporary = os.path.join(self.place, str(os.getpid()))  # noqa: PTH118
+        with open(temporary, "wb", buffering=0) as stream:  # noqa: PTH123
+            written = stream.write(data)
+        if written != len(data):
+            raise OSError(28, "No space left on device")
+        os.rename(temporary, path)  # noqa: PTH104
+
+
+@contextlib.contextmanager
+def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureWriter]]:
+    """Make `folder`; give what names and writes pictures there."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _workshop(folder) as place:
+        yield Places(str(folder)), PictureWriter(place, text)
+
+
+@contextlib.contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder in `folder` for files that are not yet whole; it goes with all that is left there."""
+    temporary = name_for(folder / "unfinished")
+    try:
+        with writing(folder):
+            sweep(folder)
+            descriptor = create_folder(temporary)
+        try:
+            yield temporary
+        finally:
+            os.close(descriptor)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,97 @@
+"""Cost per image and peak memory of `aetool encode FOLDER` by number of files, all but 1,000 of them hard links.
+
+python cost.py [COUNT…] > results/cost.json
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from folders import fill_small
+from turns import ENVIRONMENT, aetool, report
+
+TRIALS = {1000: 9, 3000: 7, 10_000: 5, 30_000: 3, 100_000: 3}
+
+
+def link(folder: Path, count: int) -> Path:
+    """Make a folder with `count` pictures, in sub-folders of 1,000."""
+    originals = sorted(Path("originals").rglob("*.png"))
+    for i in range(count):
+        place = folder / f"{i // 1000:03}"
+        if i % 1000 == 0:
+            place.mkdir(parents=True)
+        os.link(originals[i % 1000], place / f"{i:06}.png")
+    return folder
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and those it started."""
+    try:
+        inner = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(one for child in inner for one in tree(int(child)))]
+
+
+def proportional_mib(pid: int) -> float:
+    """Return the memory of a process and those it started, what they share counted once."""
+    total = 0
+    for one in tree(pid):
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
+
+
+def encode(folder: Path) -> tuple[float, float]:
+    """Encode a folder; return the seconds, and the peak memory of all processes together in MiB."""
+    begun = time.perf_counter()
+    with subprocess.Popen(aetool("encode", folder, "-m", "mnist", "-o", "z.jsonl", "-q"), env=ENVIRONMENT) as process:
+        peak = [0.0]
+
+        def watch() -> None:
+            while process.poll() is None:
+                peak[0] = max(peak[0], proportional_mib(process.pid))
+                time.sleep(0.1)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        watcher.join()
+    assert process.returncode == 0
+    return time.perf_counter() - begun, peak[0]
+
+
+def main(counts: list[int]) -> None:
+    fill_small(Path("originals"), 1000)
+    folders = {count: link(Path(f"in{count}"), count) for count in counts}
+    encode(folders[counts[0]])
+    rows = []
+    for count, folder in folders.items():
+        found = [encode(folder) for _ in range(TRIALS.get(count, 3))]
+        rows.append(
+            {
+                "files": count,
+                "seconds": [round(taken, 4) for taken, _ in found],
+                "us_an_image": round(sorted(taken for taken, _ in found)[len(found) // 2] / count * 1e6, 2),
+                "peak_mib": round(max(peak for _, peak in found), 1),
+            }
+        )
+    (few, taken), (many, longest) = ((row["files"], min(row["seconds"])) for row in (rows[0], rows[-1]))
+    each = (longest - taken) / (many - few)
+    for row in rows:
+        row["us_after_the_start"] = round((min(row["seconds"]) - (taken - each * few)) / row["files"] * 1e6, 2)
+    report("cost", rows, start_s=round(taken - each * few, 4))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        main([int(word) for word in sys.argv[1:]] or list(TRIALS))

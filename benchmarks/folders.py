@@ -1,0 +1,154 @@
+"""Folders of pictures to latents and back, beside a bare program that does the same in a process a core.
+
+python folders.py [TRIALS [SMALL LARGE]] > results/folders.json
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row, seconds
+
+from aetool import Bundle, Codec
+from aetool.bundle import shipped_path
+from aetool.types import to_pixels
+
+BATCHES = (16, 64, 256)
+
+
+def fill_small(folder: Path, count: int) -> None:
+    """Make `count` different 28x28 digits, decoded between those of the bank."""
+    bundle = Bundle.read(shipped_path("mnist"))
+    codec, bank = Codec(bundle, "cpu"), bundle.bank().latents
+    rng = np.random.default_rng(0)
+    for start in range(0, count, 1000):
+        a, b = (bank[rng.integers(len(bank), size=1000)] for _ in "ab")
+        place = folder / f"{start // 1000:03}"
+        place.mkdir(parents=True)
+        for i, data in enumerate(pillow_png(to_pixels(codec.decode((a + b) / 2)))):
+            (place / f"{start + i:06}.png").write_bytes(data)
+
+
+def pillow_png(pixels: np.ndarray) -> list[bytes]:
+    """Return PNG files as most programs write them."""
+    files = []
+    for tile in pixels:
+        stream = io.BytesIO()
+        Image.fromarray(tile[0]).save(stream, "PNG")
+        files.append(stream.getvalue())
+    return files
+
+
+def fill_large(folder: Path, count: int) -> None:
+    """Make `count` photo-like JPEGs of 480x360: hands of the shipped model, enlarged, with noise; 64 different ones."""
+    bundle = Bundle.read(shipped_path("sign_digits"))
+    pixels = to_pixels(Codec(bundle, "cpu").decode(bundle.bank().latents[:64]))
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    originals = []
+    for tile in pixels:
+        large = np.asarray(Image.fromarray(tile.transpose(1, 2, 0)).resize((480, 360), Image.Resampling.BICUBIC))
+        noisy = (large + rng.normal(0, 6, large.shape)).clip(0, 255).astype(np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noisy).save(stream, "JPEG", quality=90)
+        originals.append(stream.getvalue())
+    for i in range(count):
+        (folder / f"{i:05}.jpg").write_bytes(originals[i % len(originals)])
+
+
+def bare_encode(model: str, folder: str, size: int, channels: int, batch: int) -> list[str]:
+    return python(PEERS / "bare_encode.py", shipped_path(model) / "encoder.onnx", folder, size, channels, batch)
+
+
+def best_batch(make) -> int:
+    """Return the batch with which the bare program is fastest."""
+    return min(BATCHES, key=lambda batch: min(seconds(make(batch)) for _ in range(2)))
+
+
+def encoding(what: str, model: str, folder: str, size: int, channels: int, trials: int, suffixes: list[str]) -> list:
+    batch = best_batch(lambda batch: bare_encode(model, folder, size, channels, batch))
+    cases = {suffix: aetool("encode", folder, "-m", model, "-o", f"z{suffix}") for suffix in suffixes}
+    turns = {name: lambda words=words: seconds(words) for name, words in cases.items()}
+    turns["bare"] = lambda: seconds(bare_encode(model, folder, size, channels, batch))
+    taken = in_turns(turns, trials)
+    return [
+        row(f"encode {what} to {name}", f"bare program, batch {batch}", taken[name], taken["bare"], "at least 0.85")
+        for name in suffixes
+    ]
+
+
+def decoding(trials: int) -> list:
+    def bare(batch: int, *folder: str) -> list[str]:
+        return python(PEERS / "bare_decode.py", shipped_path("mnist") / "decoder.onnx", "z.npz", batch, *folder)
+
+    def into(words: list[str]) -> float:
+        shutil.rmtree("out", ignore_errors=True)
+        os.sync()
+        return seconds(words)
+
+    batch = best_batch(bare)
+    turns = {
+        "ours": lambda: into(aetool("decode", "z.npz", "-m", "mnist", "-o", "out/")),
+        "nowhere": lambda: seconds(bare(batch)),
+        "files": lambda: into(bare(batch, "out")),
+    }
+    taken = in_turns(turns, trials)
+    ours = taken["ours"]
+    return [
+        row("decode to a folder", f"bare program, batch {batch}, to nowhere", ours, taken["nowhere"], "at least 0.85"),
+        row("decode to a folder", f"bare program, batch {batch}, to files", ours, taken["files"], "at least 0.85"),
+    ]  # fmt: skip
+
+
+def first_record(trials: int) -> dict:
+    """Return the seconds until the first record is out, from the start of the process; encoding goes on, and is cut."""
+    found = []
+    for _ in range(trials):
+        begun = time.perf_counter()
+        with subprocess.Popen(
+            aetool("encode", "small", "-m", "mnist", "-q"), stdout=subprocess.PIPE, env=ENVIRONMENT
+        ) as p:
+            assert json.loads(p.stdout.readline())["source"]
+            found.append(round(time.perf_counter() - begun, 4))
+            p.stdout.close()
+    return {"seconds": found, "bar": 1.0, "holds": sorted(found)[len(found) // 2] < 1.0}
+
+
+def equal_to_one_by_one() -> bool:
+    """Whether latents of a folder are those of its pictures one at a time, to the bit: every thousandth."""
+    records = [json.loads(line) for line in Path("z.jsonl").read_text().splitlines()]
+    names = [record["source"] for record in records]
+    assert names == sorted(names)
+    return all(record["latent"] == alone(record["source"]) for record in records[::1000])
+
+
+def alone(name: str) -> list[float]:
+    words = aetool("encode", name, "-m", "mnist")
+    return json.loads(subprocess.run(words, capture_output=True, check=True, env=ENVIRONMENT).stdout)["latent"]
+
+
+def main(trials: int, small: int, large: int) -> None:
+    fill_small(Path("small"), small)
+    fill_large(Path("large"), large)
+    rows = encoding(f"{small:,} PNGs of 28x28", "mnist", "small", 28, 1, trials, [".jsonl", ".npz"])
+    same = equal_to_one_by_one()
+    rows += decoding(trials)
+    rows += encoding(f"{large:,} JPEGs of 480x360", "sign_digits", "large", 64, 3, max(3, trials // 2), [".jsonl"])
+    report("folders", rows, first_record=first_record(trials), equal_to_one_by_one=same)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        given = [int(word) for word in sys.argv[1:]]
+        main(*(given + [7, 20_000, 4_000][len(given) :]))

@@ -1,0 +1,33 @@
+"""Make the pictures of the README again, each by the command that it carries: after a new model, say.
+
+python benchmarks/pictures.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from aetool.pictures import read_provenance
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
+
+
+def main() -> None:
+    """Run the commands beside the pictures; the package is that of this checkout."""
+    readme = (REPOSITORY / "README.md").read_text()
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme):
+        _, *words = shlex.split(read_provenance((REPOSITORY / name).read_bytes())["command"])
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        folder = (REPOSITORY / name).parent
+        subprocess.run([sys.executable, "-m", "aetool", *words], cwd=folder, env=environment, check=True)
+        print(name, *words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Two things measured in turns (A B A B …), their ratio pair by pair, and all raw numbers: what the scripts share."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AETOOL"))} | {
+    "ORT_DISABLE_TELEMETRY": "1"  # for the others too
+}
+PEERS = Path(__file__).parent / "peers"
+PACKAGES = ("aetool", "numpy", "onnxruntime", "onnxruntime-ep-openvino", "pillow", "torch", "typer")
+
+
+def aetool(*words: object) -> list[str]:
+    """Return a command line of the installed program, as a shell would start it."""
+    return [str(Path(sys.executable).with_name("aetool")), *map(str, words)]
+
+
+def python(*words: object) -> list[str]:
+    return [sys.executable, *map(str, words)]
+
+
+def seconds(words: list[str]) -> float:
+    """Run a command to its end and return how long it took; its output goes nowhere."""
+    begun = time.perf_counter()
+    subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True, env=ENVIRONMENT)
+    return time.perf_counter() - begun
+
+
+def in_turns(functions: dict[str, Callable[[], float]], trials: int) -> dict[str, list[float]]:
+    """Return the seconds of each, called in turns; a first turn warms up and does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for trial in range(trials + 1):
+        for name, function in functions.items():
+            found = function()
+            if trial:
+                taken[name].append(found)
+    return taken
+
+
+def row(what: str, beside: str, ours: list[float], theirs: list[float], bar: str) -> dict[str, Any]:
+    """Return how ours stands beside theirs: «at most 1.5» is on time, ours over theirs; all else on speed."""
+    on_time = bar.startswith("at most")
+    pairs = list(zip(ours, theirs, strict=True))
+    ratios = sorted(a / b if on_time else b / a for a, b in pairs)
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    median, limit = statistics.median(ratios), float(bar.split()[2]) if bar else 0.0
+    return {
+        "what": what,
+        "beside": beside,
+        "bar": bar,
+        "ratio": round(median, 3),
+        "spread": [round(low, 3), round(high, 3)],
+        "holds": (median <= limit if on_time else median >= limit) if bar else None,
+        "ours_s": [round(value, 6) for value in ours],
+        "theirs_s": [round(value, 6) for value in theirs],
+    }
+
+
+def machine() -> dict[str, Any]:
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    cores = len(os.sched_getaffinity(0))
+    return {"system": f"{platform.system()} {platform.machine()}", "cores": cores, "versions": versions}
+
+
+def report(claim: str, rows: list[dict[str, Any]], **more: Any) -> None:
+    """Print the result of a script, for results/."""
+    print(json.dumps({"claim": claim, "machine": machine(), "rows": rows} | more, indent=1))

@@ -1,0 +1,164 @@
+"""Many images through a codec: the same bits in the same order, wherever they are computed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aetool import Bundle, Codec, bulk
+from aetool.bulk import decode_to, encode_files
+from aetool.errors import ReadWriteError
+from aetool.images import ImageFile, decode_image, find_images
+from aetool.picturefolder import picture_folder
+from aetool.types import to_images, to_pixels
+from tests.conftest import command
+from tests.toy import toy_image
+
+
+@pytest.fixture(scope="module")
+def codec(toy):
+    return Codec(Bundle.read(toy), "cpu")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Workers from the second picture on."""
+    monkeypatch.setattr(bulk, "PATIENCE", -1.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """700 pictures in two sub-folders; the third of every ten is damaged, and one is gone when it is read."""
+    for i in range(700):
+        path = tmp_path / "in" / "ab"[i % 2] / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        toy_image(i % 256, i // 256, 3, 255 - i % 256).save(path)
+        if i % 10 == 3:
+            path.write_bytes(path.read_bytes()[:40])
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("device", ["cpu", "elsewhere"])
+def test_workers_give_what_one_process_gives(codec, folder, impatient, device, monkeypatch):
+    files = [*find_images([str(folder)]), ImageFile("gone.png", "gone.png"), ImageFile("-", "stdin", data=b"none")]
+    monkeypatch.setattr(codec, "device", device)
+    alone, together = list(encode_files(files, codec, 1)), list(encode_files(files, codec, 2))
+    for found in (alone, together):
+        assert len(found[0].files) == 1
+        assert len([file for part in found for file in part.files]) == 630
+        assert [f.path for part in found for f in part.failures][-2:] == ["gone.png", "-"]
+        assert isinstance([f.error for part in found for f in part.failures][-2], ReadWriteError)
+    assert [str(f) for p in alone for f in p.failures] == [str(f) for p in together for f in p.failures]
+    assert [f for part in alone for f in part.files] == [f for part in together for f in part.files]
+    bits = [np.concatenate([part.latents for part in found]).tobytes() for found in (alone, together)]
+    one_by_one = [
+        codec.encode(to_images(decode_image(Path(file.path).read_bytes(), codec.spec)[None]))
+        for part in alone
+        for file in part.files
+    ]
+    assert bits[0] == bits[1] == np.concatenate(one_by_one).tobytes()
+
+
+@pytest.mark.parametrize("device", ["cpu", "elsewhere"])
+@pytest.mark.parametrize("cores", [1, 2])
+def test_decoding_writes_every_picture(codec, tmp_path, impatient, device, cores, monkeypatch):
+    monkeypatch.setattr(codec, "device", device)
+    latents = np.random.default_rng(0).uniform(0, 1, (700, 4)).astype(np.float32)
+    expected = to_pixels(codec.decode(latents))
+    with picture_folder(tmp_path / "out", b"") as (place, write):
+        parts = ((latents[i : i + 100], [place(f"{j:03}") for j in range(i, i + 100)]) for i in range(0, 700, 100))
+        assert decode_to(write, parts, codec, cores) == 700
+    assert len(list((tmp_path / "out").iterdir())) == 700
+    for i in (0, 1, 99, 100, 500, 699):
+        assert np.array_equal(decode_image((tmp_path / f"out/{i:03}.png").read_bytes(), codec.spec), expected[i])
+
+
+@contextlib.contextmanager
+def started(*words):
+    """Run a command, and see that it ends; SIGINT may be ignored where the tests were started in the background."""
+    quietly = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command(words), preexec_fn=heed, **quietly) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def endless(workplace):
+    """A list of names that goes on for longer than any test."""
+    toy_image(1, 2, 3, 4).save("one.png")
+    Path("names").write_text("one.png\n" * 3_000_000)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def with_workers(process) -> list[int]:
+    """Wait until a command has two workers and return them."""
+    for _ in range(200):
+        if len(found := children(process.pid)) == 2:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("no workers came")
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
+WORDS = ["encode", "--files-from", "names", "--threads", "2", "-q", "-m"]
+
+
+@linux
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_and_its_workers(toy, endless, number, code):
+    with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
+        workers = with_workers(process)
+        os.killpg(process.pid, number) if number == signal.SIGINT else os.kill(process.pid, number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == code and err == b""
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert sorted(map(str, Path().iterdir())) == ["names", "one.png"]
+
+
+@linux
+def test_workers_end_with_the_process_that_started_them(toy, endless):
+    with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
+        workers = with_workers(process)
+        process.kill()
+    for _ in range(200):
+        if not any(Path(f"/proc/{pid}").exists() for pid in workers):
+            return
+        time.sleep(0.05)
+    raise AssertionError("workers went on alone")
+
+
+@linux
+def test_a_worker_that_dies_ends_the_command_with_a_line(toy, endless):
+    with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
+        os.kill(with_workers(process)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert (
+        err == b"aetool: a worker process was ended by signal 9 (out of memory?); --threads 1 works without workers\n"
+    )
+    assert sorted(map(str, Path().iterdir())) == ["names", "one.png"]
+
+
+@linux
+def test_a_reader_that_goes_away_ends_the_workers(toy, endless):
+    with started(*WORDS, str(toy)) as process:
+        assert json.loads(process.stdout.readline())["source"] == "one.png"
+        workers = with_workers(process)
+        process.stdout.close()
+        assert process.wait(60) == 141
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
