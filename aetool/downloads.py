@@ -145,7 +145,7 @@ def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
 
 def _copy(source: IO[bytes], target: IO[bytes], done: int, limit: int) -> Iterator[int]:
     """Copy by chunks, yielding how many bytes there are; stops past `limit`, so that no mirror fills the disk."""
-    read = getattr(source, "read1", source.read)  # as it comes, so that a trickle is noticed
+    read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]  # as it comes: a trickle is noticed
     begun, first = time.monotonic(), done
     while done <= limit and (chunk := read(CHUNK)):
         if time.monotonic() - begun > TIMEOUT + (done - first) / SLOWEST:

@@ -169,6 +169,30 @@ def test_signals_at_any_moment_of_the_start_end_with_their_code_and_no_traceback
         assert early or (err == b"" and process.returncode in (0, 128 + number, -number))
 
 
+def test_a_second_signal_ends_training_at_once():
+    code = (
+        "import os, signal, sys\nfrom aetool.cli.runs import _first_signal\nwith _first_signal() as seen:\n"
+        "    os.kill(os.getpid(), int(sys.argv[1])); assert seen\n"
+        "    os.kill(os.getpid(), int(sys.argv[2]))\nprint('on')"
+    )
+    for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,) * 2):
+        words = [command([])[0], "-c", code, str(int(first)), str(int(second))]
+        done = subprocess.run(words, capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (128 + second, b"", b"")
+
+
+def test_golden_values_that_differ_are_not_exported(cli, digits_run, monkeypatch):
+    monkeypatch.chdir(digits_run.parents[1])
+    monkeypatch.setattr("aetool.golden.BOUNDS", {"latents": -1.0, "images": -1.0})
+    code, out, err = cli("export", "-o", "models/other")
+    assert (code, out) == (5, b"") and "golden" in err and not Path("models/other").exists()
+
+
+def test_a_start_that_fails_leaves_no_run(cli, workplace):
+    assert cli("train", "--lr", "1e30", "--epochs", 2, "--threads", 1, "-q")[0] == 2
+    assert list(Path("runs").iterdir()) == []
+
+
 def connections(log: Path) -> list[str]:
     """Return every address that was connected to, local sockets apart."""
     lines = log.read_text().splitlines()

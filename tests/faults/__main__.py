@@ -70,6 +70,19 @@ def main() -> int:
     return int(failed)
 
 
+def table(results: dict[str, Any]) -> str:
+    """Return the counts as a table for RELIABILITY.md."""
+    rows = [["suite", "faults", "went wrong", "seconds", "peak MiB"], ["---", "--:", "--:", "--:", "--:"]]
+    total = wrong = 0
+    for name, what in SUITES.items():
+        row = results[name]
+        total, wrong = total + row["total"], wrong + len(row["failures"])
+        figures = f"{row['total']:,}", len(row["failures"]), f"{row['seconds']:.0f}", row["peak_mib"]
+        rows.append([f"`{name}`: {what}", *map(str, figures)])
+    rows.append(["in all", f"{total:,}", str(wrong), "", ""])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def read(path: Path | None) -> dict[str, Any]:
     """Return the results kept in a file."""
     return json.loads(path.read_text()) if path and path.exists() else {}
