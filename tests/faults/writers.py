@@ -8,6 +8,7 @@ be one line, and a later start must leave no temporary behind.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -231,14 +232,19 @@ def run(share: float, seed: int) -> Outcome:
 
 
 def _try_all(trial: Trial, share: float, rng: random.Random) -> None:
-    for fault, words in FAULTS.items():
-        for name, count in sorted(trial.start.calls.items()):
-            points = [] if fault != "SIGKILL" and name in NO_ERROR else part_of(range(1, count + 1), share, rng)
-            if points:
-                hit = f"inject={name}:{words}:when={PLACE}"
-                with strace(trial.writer, trial.place / "log", "-e", f"trace={name}", "-e", hit):
-                    for k in points:
-                        trial.try_call(fault, name, k)
+    calls = sorted(trial.start.calls.items())
+    points = [
+        (fault, name, k)
+        for fault in FAULTS
+        for name, count in calls
+        if fault == "SIGKILL" or name not in NO_ERROR
+        for k in range(1, count + 1)
+    ]
+    for (fault, name), chosen in itertools.groupby(part_of(points, share, rng), key=lambda point: point[:2]):
+        hit = f"inject={name}:{FAULTS[fault]}:when={PLACE}"
+        with strace(trial.writer, trial.place / "log", "-e", f"trace={name}", "-e", hit):
+            for _, _, k in chosen:
+                trial.try_call(fault, name, k)
     largest = max(map(len, trial.start.new.values()))
     for limit in part_of([largest * i // LIMITS for i in range(LIMITS)], share, rng):
         trial.try_limit(limit)
