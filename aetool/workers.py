@@ -142,7 +142,7 @@ class _Crew:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait while a worker starts: what Python calls after a fork loses exceptions; and none is forgotten."""
+    """Let signals wait while a worker starts: what Python calls after a fork loses exceptions, and then the worker."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
