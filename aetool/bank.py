@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,9 @@ def write_bank(bank: Bank) -> bytes:
 def read_bank(data: bytes, classes: tuple[str, ...], k: int) -> Bank:
     """Return the bank in `data` for a model with these classes and latents of k numbers; raises `BundleError`."""
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > len(data):
+                raise ValueError("it is not stored as it is")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
         if not all(isinstance(array, np.ndarray) and array.ndim for array in parts.values()):

@@ -18,10 +18,10 @@ from aetool.bundle import Bundle
 from aetool.coldstart import first_bytes, peak_memory
 from aetool.devices import devices, runtime_wheels
 from aetool.errors import DeviceUnavailable
-from aetool.files import read_file
 from aetool.images import open_image, prepare
 from aetool.latents import LatentBatch, to_jsonl
 from aetool.png import png_files
+from aetool.reading import read_file
 from aetool.runtime import Codec
 from aetool.timing import Timing, in_turns, ratio
 from aetool.types import Images, Latents, to_pixels

@@ -15,9 +15,9 @@ import numpy as np
 
 from aetool.bundle import Bundle
 from aetool.errors import AetoolError
-from aetool.files import read_file
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batches, read_image
 from aetool.picturefolder import PictureWriter
+from aetool.reading import read_file
 from aetool.runtime import Codec
 from aetool.types import Latents, Pixels, to_images, to_pixels
 from aetool.workers import all_cores, ordered
@@ -114,7 +114,7 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
 
 def _light(file: ImageFile) -> ImageFile | str:
     """Return what a worker needs to know of a picture: its path, unless it is no file."""
-    return file if file.data is not None else file.path
+    return file if file.data is not None or file.named else file.path
 
 
 class _Reader:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aetool.bank import read_bank
-from aetool.errors import BundleError, UsageError, did_you_mean, printable, reason
+from aetool.errors import BundleError, LimitExceeded, UsageError, did_you_mean, printable, reason
 from aetool.files import write_folder
 from aetool.manifest import Manifest
+from aetool.reading import read_own
 from aetool.types import Bank
 
 FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
@@ -26,8 +27,10 @@ SUMS = "SHA256SUMS"
 CARD = "README.md"
 SHIPPED = ("mnist", "sign_digits")
 """Names of the bundles that come with aetool."""
-MAX_FILE = 1 << 30
-"""Bytes of the largest file in a bundle."""
+MAX_BYTES = {
+    "bank.npz": 3 << 27, "bundle.json": 1 << 23, "decoder.onnx": 1 << 27, "encoder.onnx": 1 << 27, SUMS: 1 << 10,
+}  # fmt: skip
+"""Bytes of the largest file of each name: what is read of a stranger's bundle stays below 1 GiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,10 @@ def canonical_sums(files: Mapping[str, bytes]) -> bytes:
 
 
 def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> None:
-    """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`."""
+    """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`, `LimitExceeded`."""
+    for name, data in files.items():
+        if len(data) > MAX_BYTES[name]:
+            raise LimitExceeded(f"{name} of this bundle would be {len(data) >> 20} MiB, over {MAX_BYTES[name] >> 20}")
     write_folder(path, {**files, SUMS: canonical_sums(files), CARD: card.encode("utf-8", "backslashreplace")}, replace)
 
 
@@ -90,10 +96,10 @@ def _read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
         found = {entry.name for entry in os.scandir(path) if not entry.name.startswith(".")} - {CARD}
         _refuse(path, wanted - found, "is missing")
         _refuse(path, found - wanted, "does not belong there")
-        large = {name for name in wanted if not (path / name).is_file() or (path / name).stat().st_size > MAX_FILE}
-        _refuse(path, large, "is no file of acceptable size")
-        files = {name: (path / name).read_bytes() for name in FILES}
-        return files, (path / SUMS).read_bytes()
+        contents = {name: read_own(path / name, MAX_BYTES[name]) for name in sorted(wanted)}
+        _refuse(path, {name for name in wanted if contents[name] is None}, "is no file of acceptable size")
+        files = {name: data for name, data in contents.items() if data is not None}
+        return files, files.pop(SUMS)
     except OSError as error:
         raise BundleError(f"the bundle {printable(str(path))} cannot be read: {reason(error)}") from error
 
@@ -164,7 +170,7 @@ def _dated(paths: list[Path]) -> Iterator[tuple[str, Path]]:
     """Yield the export time of each bundle whose manifest can be read."""
     for path in paths:
         try:
-            yield Manifest.from_json((path / "bundle.json").read_bytes()).exported, path
+            yield Manifest.from_json(read_own(path / "bundle.json", MAX_BYTES["bundle.json"]) or b"").exported, path
         except (OSError, BundleError):
             continue
 
@@ -173,7 +179,7 @@ def find_identity(wanted: str) -> Path | None:
     """Return the folder of the model with this identity, if it can be found."""
     for path in candidates():
         try:
-            graphs = {name: (path / name).read_bytes() for name in ("encoder.onnx", "decoder.onnx")}
+            graphs = {name: read_own(path / name, MAX_BYTES[name]) or b"" for name in ("encoder.onnx", "decoder.onnx")}
         except OSError:
             continue
         if identity(graphs) == wanted:

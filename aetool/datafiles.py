@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.errors import InvalidInput, LimitExceeded
-from aetool.files import read_file
 from aetool.images import Failure
+from aetool.limits import ALWAYS, MAX_RATIO, is_bomb, limit
+from aetool.reading import read_file
 from aetool.types import Labels, Pixels
 
-MAX_BYTES = 1 << 32
-"""Bytes of the largest data set file, unpacked."""
+TIMES = 8
+"""How many times larger than a file of latents one of images may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +70,17 @@ def read_idx_pair(path: Path) -> Labelled:
 
 
 def _unpacked(path: Path) -> bytes:
-    data = read_file(path)
+    most = TIMES * limit("bytes")
+    data = read_file(path, most)
     if data[:2] != b"\x1f\x8b":
         return data
     try:
-        data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_BYTES + 1)
+        most = min(most, max(ALWAYS, MAX_RATIO * len(data)))
+        data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput(f"{path} is a damaged gzip file") from error
-    if len(data) > MAX_BYTES:
-        raise LimitExceeded(f"{path} unpacks to more than the {MAX_BYTES >> 30} GiB accepted")
+    if len(data) > most:
+        raise LimitExceeded(f"{path} unpacks to more than the {most >> 20} MiB accepted of a file of its size")
     return data
 
 
@@ -85,8 +88,9 @@ def read_npz(path: Path) -> Labelled:
     """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise LimitExceeded(f"{path} unpacks to more than the {MAX_BYTES >> 30} GiB accepted")
+            size = sum(info.file_size for info in archive.infolist())
+            if size > TIMES * limit("bytes") or is_bomb(path.stat().st_size, size):
+                raise LimitExceeded(f"{path} unpacks to {size >> 20} MiB, more than is accepted of a file of its size")
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays.get("labels")
         if not all(array is None or isinstance(array, np.ndarray) for array in (images, labels)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -15,11 +16,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from aetool.errors import AetoolError, InvalidInput, ReadWriteError, reason
-from aetool.files import reading, writing
+from aetool.files import writing
+from aetool.reading import reading
 
 CHUNK = 1 << 16
 TIMEOUT = 30
 """Seconds without a byte after which a mirror is given up."""
+
+SLOWEST = 4096
+"""Bytes a second below which, after `TIMEOUT` seconds, a mirror is given up."""
 
 Report = Callable[[str, int, int | None, str], None]
 """Told what is under way, how much is done, how much there is in all where that is known, and both as text."""
@@ -140,7 +145,11 @@ def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
 
 def _copy(source: IO[bytes], target: IO[bytes], done: int, limit: int) -> Iterator[int]:
     """Copy by chunks, yielding how many bytes there are; stops past `limit`, so that no mirror fills the disk."""
-    while done <= limit and (chunk := source.read(CHUNK)):
+    read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]  # as it comes: a trickle is noticed
+    begun, first = time.monotonic(), done
+    while done <= limit and (chunk := read(CHUNK)):
+        if time.monotonic() - begun > TIMEOUT + (done - first) / SLOWEST:
+            raise urllib.error.URLError("the connection is too slow")
         target.write(chunk)
         done += len(chunk)
         yield done

@@ -1,8 +1,4 @@
-"""Writing that is old or complete: temporaries beside their target, locked while alive, renamed when whole.
-
-A temporary is named `.NAME.HEX.aetool-tmp` and holds an advisory lock for as long as its writer lives, so that a later
-start can sweep what a killed process left without touching what a living one is writing.
-"""
+"""Writing that is old or complete: into a temporary beside the target (`temporaries`), renamed when it is whole."""
 
 from __future__ import annotations
 
@@ -15,46 +11,85 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from aetool.errors import ReadWriteError, RunInUse, printable, reason
+from aetool.temporaries import create_file, create_folder, lock, name_for, sweep
 
-if sys.platform != "win32":  # there, no advisory locks, so nothing is ever swept, and folders cannot be flushed
-    import fcntl
 
-TEMPORARY = ".aetool-tmp"
-_swept: set[Path] = set()
+class Output:
+    """What is being written: errors of the disk name the path it is for, errors of other files pass as they are."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream, self._path = stream, path
+
+    def write(self, data: Any) -> int:
+        """Write bytes and return how many; raises `ReadWriteError`."""
+        with writing(self._path):
+            return self._stream.write(data)
+
+    def flush(self) -> None:
+        """Give to the system what was written; raises `ReadWriteError`."""
+        with writing(self._path):
+            self._stream.flush()
 
 
 @contextlib.contextmanager
-def replacing(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, sync: bool = True) -> Iterator[Output]:
     """Open a temporary beside `path` for writing; on leaving without an error it takes the place of `path`.
 
     A link is followed and the permissions of an existing file are kept, as `cp` does. What is no regular file (a
-    device, a FIFO) is written in place. `sync=False` leaves flushing to one `sync_all()` at the end, for many files.
+    device, a FIFO) is written in place. `sync=False` leaves flushing to `flushing`, once for many files.
     """
     with writing(path):
         target = _target_of(path)
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
-                yield stream
-            return
-        sweep(target.parent)
-        temporary = _temporary(target)
-        try:  # from before it exists: a signal may come at any moment
-            with os.fdopen(_create(temporary), "wb") as stream:
+        in_place = target.exists() and not target.is_file()
+        if not in_place:
+            sweep(target.parent)
+    if in_place:
+        yield from _in_place(target, path)
+        return
+    temporary = name_for(target)
+    try:  # from before it exists: a signal may come at any moment
+        with writing(path):
+            stream = os.fdopen(create_file(temporary), "wb")
+        with _closed(stream):
+            with writing(path):
                 if target.exists():
                     _make_alike(temporary, target.stat())
-                yield stream
+            yield Output(stream, path)
+            with writing(path):
                 stream.flush()
                 if sync:
                     os.fsync(stream.fileno())
                 temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        if sync:
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if sync:
+        with writing(path):
             sync_folder(target.parent)
+
+
+def _in_place(target: Path, path: Path) -> Iterator[Output]:
+    """Yield a device or FIFO, and see through what was written to it."""
+    with writing(path):
+        stream = target.open("wb")
+    with _closed(stream):
+        yield Output(stream, path)
+        with writing(path):
+            stream.flush()
+
+
+@contextlib.contextmanager
+def _closed(stream: BinaryIO) -> Iterator[None]:
+    """Close a stream whatever happens; what is to arrive has been flushed before."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def _target_of(path: Path) -> Path:
@@ -85,51 +120,62 @@ def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False
     """Make the folder `target` with `files`, complete or not at all; `replace` takes the place of an existing one."""
     with writing(target):
         target = target.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         sweep(target.parent)
-        temporary = _temporary(target)
+        temporary = name_for(target)
         try:
-            temporary.mkdir()
-            with _locked_folder(temporary):
+            descriptor = create_folder(temporary)
+            try:
                 for name, data in files.items():
                     write_file(temporary / name, data)
-                sync_folder(temporary)
+                os.fsync(descriptor)
                 if replace and target.exists():
                     _exchange(temporary, target)
                 else:
                     temporary.rename(target)
                 sync_folder(target.parent)
+            finally:
+                os.close(descriptor)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _locked_folder(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, and flush their names; raises `OSError`."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def _exchange(new: Path, old: Path) -> None:
     """Swap two folders in one step, so that there is never none; where the system cannot, in two."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    paths = os.fsencode(new), os.fsencode(old)
-    if sys.platform == "darwin":
-        failed = libc.renamex_np(*paths, 2)  # RENAME_SWAP
-    elif hasattr(libc, "renameat2"):
-        failed = libc.renameat2(-100, paths[0], -100, paths[1], 2)  # AT_FDCWD, RENAME_EXCHANGE
-    else:
-        failed = -1
+    failed = _swap(os.fsencode(new), os.fsencode(old))
+    if failed not in (0, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        raise OSError(failed, os.strerror(failed))
     if failed:
         aside = old.with_name(f"{old.name}.old-{secrets.token_hex(4)}")
         old.rename(aside)
-        new.rename(old)
+        try:
+            new.rename(old)
+        except OSError:
+            aside.rename(old)
+            raise
         aside.rename(new)
+
+
+def _swap(new: bytes, old: bytes) -> int:
+    """Swap two folders; returns the number of the error, 0 for none."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(new, old, 2)  # RENAME_SWAP
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(-100, new, -100, old, 2)  # AT_FDCWD, RENAME_EXCHANGE
+    else:
+        return errno.ENOSYS
+    return ctypes.get_errno() if failed else 0
 
 
 def sync_folder(folder: Path) -> None:
@@ -143,10 +189,30 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sync_all() -> None:
-    """Flush everything written so far to the disk, once for many files."""
-    if hasattr(os, "sync"):
+@contextlib.contextmanager
+def flushing(folder: Path) -> Iterator[None]:
+    """Make `folder`; on leaving without an error everything on its file system is flushed, once for many files."""
+    with writing(folder):
+        make_folder(folder)
+        descriptor = os.open(folder if sys.platform != "win32" else os.devnull, os.O_RDONLY)
+    try:  # open from the start, since only errors after that are told
+        yield
+        with writing(folder):
+            _sync_file_system(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> None:
+    if sys.platform == "win32":
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
         os.sync()
+    elif libc.syncfs(descriptor):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 @contextlib.contextmanager
@@ -161,90 +227,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reading(path: Path | str) -> Iterator[None]:
-    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
-    try:
-        yield
-    except ReadWriteError:
-        raise
-    except OSError as error:
-        raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
-
-
-def read_file(path: Path | str) -> bytes:
-    """Return the bytes of the regular file `path`; raises `ReadWriteError`, for a FIFO or device too."""
-    try:
-        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO would wait, Windows change line ends
-        descriptor = os.open(path, os.O_RDONLY | flags)
-        if stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
-            with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123
-                return stream.read()
-        os.close(descriptor)
-    except ValueError:
-        raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name") from None
-    except OSError as error:
-        raise ReadWriteError(f"could not read {printable(str(path))}: {reason(error)}") from error
-    kind = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
-    raise ReadWriteError(f"could not read {printable(str(path))}: {kind}")
-
-
-@contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
     """Hold the run folder for this process; raises `RunInUse` while another one does."""
     with writing(folder):
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _lock(descriptor):
+        if not lock(descriptor):
             raise RunInUse(f"another process is training in {folder}; wait for it, or start a new run")
         yield
     finally:
         os.close(descriptor)
-
-
-def sweep(folder: Path) -> None:
-    """Remove temporaries that dead processes left in `folder`; looks once a folder and process."""
-    if sys.platform == "win32" or folder in _swept:
-        return
-    _swept.add(folder)
-    for path in folder.glob(f".*{TEMPORARY}"):
-        with contextlib.suppress(OSError):
-            _remove_if_dead(path)
-
-
-def _remove_if_dead(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        if not _lock(descriptor):
-            return
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _create(temporary: Path) -> int:
-    """Create and lock a temporary; again if a sweep took it before the lock was ours."""
-    while True:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        _lock(descriptor)
-        if temporary.exists():
-            return descriptor
-        os.close(descriptor)
-
-
-def _temporary(target: Path) -> Path:
-    kept = os.fsencode(target.name)[:200]  # names end at 255 bytes
-    return target.with_name(f".{os.fsdecode(kept)}.{secrets.token_hex(4)}{TEMPORARY}")
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock of an open file without waiting; False while another process holds it."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
-from aetool.files import read_file
+from aetool.limits import limit
+from aetool.modes import eight_bits, flatten, scale_transparency
+from aetool.reading import read_file
 from aetool.types import Images, Pixels, to_images
 from aetool.walking import walk
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""
-MAX_PIXELS = 100_000_000
-"""Images of more pixels than this are refused before they are decoded."""
 
 ORIENTATION = 0x0112
 """EXIF tag; from 5 on, width and height are exchanged."""
@@ -34,7 +34,7 @@ DECODE_ERRORS = (
 """What Pillow raises for corrupt files."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damaged files are logged to stderr by default
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, with an error
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on pixels decides, with an error
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,15 @@ class ImageSpec:
 class ImageFile:
     """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
 
-    `data` holds a picture that is no file, as one from stdin.
+    `data` holds a picture that is no file, as one from stdin; `named` says that this very file was asked for: then a
+    FIFO, as the shell makes one of <(…), is read.
     """
 
     path: str
     relative: str
     label: str | None = None
     data: bytes | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,59 +102,31 @@ def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
     image.load()  # before its tags are asked for: a PNG may have them behind the pixels
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    image = _flatten(_eight_bits(image), spec)
+    image = flatten(eight_bits(image), spec.channels, spec.background)
     if image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.float64) / 257
-    elif image.mode == "F":
-        levels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        levels = levels * 255 if levels.size and levels.max() <= 1 else levels
-    else:
-        return image
-    grey = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
-        grey.putalpha(Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _flatten(image: Image.Image, spec: ImageSpec) -> Image.Image:
-    """Put transparent images over the background and convert to grey or RGB."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        behind = Image.new("RGBA", image.size, (spec.background,) * 3 + (255,))
-        image = Image.alpha_composite(behind, image)
-    return image.convert("L" if spec.channels == 1 else "RGB")
-
-
-def _scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent level of a grey PNG of 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
-    clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
-    rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
-    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
-        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)
-
-
 def open_image(data: bytes) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
+    Image.MAX_IMAGE_PIXELS = (limit("pixels") + 1) // 2  # Pillow refuses twice as many, in frames too
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
-        raise LimitExceeded(f"more than the {MAX_PIXELS:,} pixels accepted") from None
+        raise _too_large("it") from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"not an image that can be read ({_first_line(error)})") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise LimitExceeded(f"{image.width} x {image.height} is more than the {MAX_PIXELS:,} pixels accepted")
+    if image.width * image.height > limit("pixels"):
+        raise _too_large(f"{image.width} x {image.height}")
     return image
+
+
+def _too_large(what: str) -> LimitExceeded:
+    return LimitExceeded(f"{what} is more than the {limit('pixels'):,} pixels accepted; --max-pixels allows more")
 
 
 def kind_of(data: bytes) -> Kind:
@@ -171,10 +145,10 @@ def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     image = open_image(data)
     try:
-        _scale_transparency(image)
+        scale_transparency(image)
         return prepare(image, spec)
     except Image.DecompressionBombError:
-        raise LimitExceeded(f"a frame has more than the {MAX_PIXELS:,} pixels accepted") from None
+        raise _too_large("a frame") from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
 
@@ -206,8 +180,8 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
 
 
 def read_image(file: ImageFile) -> bytes:
-    """Return the bytes of a picture; raises `ReadWriteError`."""
-    return read_file(file.path) if file.data is None else file.data
+    """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
+    return read_file(file.path, fifo=file.named) if file.data is None else file.data
 
 
 def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
@@ -219,7 +193,7 @@ def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
     """Yield the pictures that `names` stand for: a file as it is, a folder walked, its first sub-folders as classes."""
     for name in names:
         if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
-            yield ImageFile(name, Path(name).name)
+            yield ImageFile(name, Path(name).name, named=True)
             continue
         start = len(os.path.join(name, ""))  # noqa: PTH118
         for path in walk(name):

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from aetool.errors import UsageError
+from aetool.files import Output
 from aetool.latents import LatentBatch
 
 
@@ -56,12 +57,12 @@ class Spool:
             self.count += len(batch.latents)
             self.model = self.model or batch.model or ""
 
-    def write(self, stream: IO[bytes], suffix: str) -> None:
+    def write(self, stream: Output, suffix: str) -> None:
         """Write what has come as an .npz, or as an .npy of the latents alone."""
         if suffix == ".npy":
             self._write_latents(stream)
             return
-        with zipfile.ZipFile(stream, "w") as archive:
+        with zipfile.ZipFile(stream, "w") as archive:  # type: ignore[call-overload]
             with archive.open("latents.npy", "w", force_zip64=True) as member:
                 self._write_latents(member)
             for place, name in enumerate(("sources", "classes")):
@@ -70,7 +71,7 @@ class Spool:
             with archive.open("model.npy", "w") as member:
                 np.lib.format.write_array(member, np.array(self.model))
 
-    def _write_latents(self, stream: IO[bytes]) -> None:
+    def _write_latents(self, stream: Output | IO[bytes]) -> None:
         _header(stream, "<f4", (self.count, self.size))
         self._rows.seek(0)
         shutil.copyfileobj(self._rows, stream, 1 << 20)
@@ -88,6 +89,6 @@ class Spool:
             yield pickle.load(self._texts)
 
 
-def _header(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
+def _header(stream: Output | IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
     fields: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, fields)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded
+from aetool.limits import is_bomb, limit
 from aetool.types import Latents, check_latents
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
@@ -25,8 +26,6 @@ BATCH = 256
 """Records that are read at a time from JSON Lines."""
 MAX_LINE = 1 << 24
 """Bytes of the longest line that is read as a record."""
-MAX_ARRAYS = 1 << 30
-"""Bytes of the largest .npy or .npz that is read, unpacked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +72,9 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _whole(head: bytes, stream: BinaryIO, name: str) -> bytes:
-    data = head + stream.read(MAX_ARRAYS)
-    if len(data) > MAX_ARRAYS:
-        raise LimitExceeded(f"{name} is larger than the {MAX_ARRAYS >> 20} MiB accepted")
+    data = head + stream.read(limit("bytes"))
+    if len(data) > limit("bytes"):
+        raise LimitExceeded(f"{name} is larger than the {limit('bytes') >> 20} MiB accepted; --max-bytes allows more")
     return data
 
 
@@ -99,8 +98,11 @@ def _read_npz(data: bytes, name: str, size: int | None) -> LatentBatch:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if sum(info.file_size for info in members.values()) > MAX_ARRAYS:
-                raise LimitExceeded(f"{name} unpacks to more than the {MAX_ARRAYS >> 20} MiB accepted")
+            unpacked = sum(info.file_size for info in members.values())
+            if unpacked > limit("bytes"):
+                raise LimitExceeded(f"{name} unpacks to more than the {limit('bytes') >> 20} MiB accepted")
+            if is_bomb(len(data), unpacked):
+                raise LimitExceeded(f"{name} holds {unpacked >> 20} MiB in {len(data) >> 10} KiB, as no latents do")
             arrays = {key: _load(archive.read(info), f"{key} in {name}") for key, info in members.items()}
     except AetoolError:
         raise

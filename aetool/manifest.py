@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.errors import BundleError
+from aetool.errors import BundleError, printable
 from aetool.images import ImageSpec
 from aetool.types import Images, Latents, check_images, check_latents
 
@@ -94,7 +94,8 @@ class Manifest:
             kept = {name: _plain(name, fields[name]) for name in PLAIN}
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), golden=golden, **kept)
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, RecursionError) as error:
-            raise BundleError(f"bundle.json is damaged or incomplete ({type(error).__name__}: {error})") from error
+            fault = printable(f"{type(error).__name__}: {error}"[:200])
+            raise BundleError(f"bundle.json is damaged or incomplete ({fault})") from error
 
 
 PLAIN: dict[str, type] = {

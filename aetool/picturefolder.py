@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aetool.files import _locked_folder, _temporary, sweep, write_file, writing
+from aetool.files import write_file, writing
 from aetool.names import safe_name
 from aetool.png import png_files
+from aetool.temporaries import create_folder, name_for, sweep
 from aetool.types import Pixels
 
 
@@ -94,12 +95,14 @@ def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureW
 @contextlib.contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
     """Give a temporary folder in `folder` for files that are not yet whole; it goes with all that is left there."""
-    with writing(folder):
-        sweep(folder)
-        temporary = _temporary(folder / "unfinished")
-        temporary.mkdir()
+    temporary = name_for(folder / "unfinished")
     try:
-        with _locked_folder(temporary):
+        with writing(folder):
+            sweep(folder)
+            descriptor = create_folder(temporary)
+        try:
             yield temporary
+        finally:
+            os.close(descriptor)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

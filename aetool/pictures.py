@@ -17,6 +17,7 @@ from PIL import GifImagePlugin, Image, PngImagePlugin
 
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import DECODE_ERRORS, open_image
+from aetool.limits import limit
 from aetool.png import text_chunks
 from aetool.types import Pixels
 
@@ -97,6 +98,8 @@ def encode_picture(pixels: Pixels, suffix: str = ".png", provenance: Provenance 
 
 def encode_animation(pixels: Pixels, suffix: str, fps: float, provenance: Provenance | None = None) -> bytes:
     """Return the frames (n, c, h, w) as an endless animation in which every frame is kept, equal ones too."""
+    if len(pixels) > limit("frames"):
+        raise LimitExceeded(f"{len(pixels):,} frames are over {limit('frames'):,}; --max-frames, or write to a folder/")
     frames = [to_pil(frame) for frame in pixels]
     duration = round(1000 / fps)
     return ENCODERS[suffix](frames, duration, provenance)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from aetool.bundle import Bundle
 from aetool.devices import choose_device, first_line, open_session, placement
 from aetool.errors import BundleError, DeviceUnavailable
+from aetool.gate import check_graph
 from aetool.types import Images, Latents, check_images, check_latents
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Codec:
         target: str,
         target_shape: tuple[int, ...],
     ) -> ort.InferenceSession:
-        session = self._session(self.bundle.files[name])
+        graph = self.bundle.files[name]
+        check_graph(graph, (source, source_shape), (target, target_shape), self.batch)
+        session = self._session(graph)
         for node, tensor, shape in (
             (session.get_inputs(), source, source_shape),
             (session.get_outputs(), target, target_shape),

@@ -196,11 +196,20 @@ def test_what_is_no_regular_file_is_refused_without_hanging(copy, name):
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(copy, monkeypatch):
-    largest = max((copy / name).stat().st_size for name in (*FILES, SUMS))
-    monkeypatch.setattr(bundle, "MAX_FILE", largest)
+    sizes = {name: (copy / name).stat().st_size for name in (*FILES, SUMS)}
+    monkeypatch.setattr(bundle, "MAX_BYTES", sizes)
     Bundle.read(copy)
-    monkeypatch.setattr(bundle, "MAX_FILE", largest - 1)
-    with pytest.raises(BundleError, match="is no file of acceptable size"):
+    for name in sizes:
+        monkeypatch.setattr(bundle, "MAX_BYTES", sizes | {name: sizes[name] - 1})
+        with pytest.raises(BundleError, match=f"{name} is no file of acceptable size"):
+            Bundle.read(copy)
+
+
+@pytest.mark.parametrize("name", [*FILES, SUMS])
+def test_a_link_in_a_bundle_is_refused_wherever_it_leads(copy, tmp_path, name):
+    (copy / name).rename(tmp_path / "elsewhere")
+    (copy / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match=f"{name} is no file of acceptable size"):
         Bundle.read(copy)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import datafiles
-from aetool.datafiles import parse_idx, read_idx_pair, read_npz
+from aetool import datafiles, limits
+from aetool.datafiles import TIMES, parse_idx, read_idx_pair, read_npz
 from aetool.errors import InvalidInput, LimitExceeded, ReadWriteError
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
@@ -142,10 +142,11 @@ def test_damaged_gzip_is_refused(tmp_path):
 
 
 def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(IMAGES)))
-    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(IMAGES)))
+    images = np.zeros((5, 40, 40), np.uint8)
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(images)))
+    monkeypatch.setitem(limits._now, "bytes", -(-len(idx(images)) // TIMES))
     assert len(read_idx_pair(tmp_path / "x.gz").pixels) == 5
-    monkeypatch.setattr(datafiles, "MAX_BYTES", len(idx(IMAGES)) - 1)
+    monkeypatch.setitem(limits._now, "bytes", len(idx(images)) // TIMES - 1)
     with pytest.raises(LimitExceeded, match="unpacks to more than"):
         read_idx_pair(tmp_path / "x.gz")
 
@@ -280,9 +281,9 @@ def test_a_damaged_npz_is_refused(tmp_path):
 
 def test_an_npz_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((100, 28, 28), np.uint8))
-    monkeypatch.setattr(datafiles, "MAX_BYTES", 10_000)
+    monkeypatch.setitem(limits._now, "bytes", 10_000 // TIMES)
     assert (tmp_path / "x.npz").stat().st_size < 1000
-    with pytest.raises(LimitExceeded, match="unpacks to more than"):
+    with pytest.raises(LimitExceeded, match="more than is accepted"):
         read_npz(tmp_path / "x.npz")
 
 

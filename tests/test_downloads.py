@@ -196,8 +196,8 @@ def test_a_connection_that_ends_early_is_gone_on_with_at_the_next_call(download)
 
 def test_a_connection_that_breaks_with_an_error_is_gone_on_with(download):
     class Breaking(Response):
-        def read(self, size: int = -1) -> bytes:
-            data = super().read(size)
+        def read1(self, size: int = -1) -> bytes:
+            data = super().read1(size)
             if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
             return data
@@ -216,7 +216,7 @@ class Endless(Response):
         super().__init__(b"", *args)
         self.reads = itertools.count()
 
-    def read(self, size: int = -1) -> bytes:
+    def read1(self, size: int = -1) -> bytes:
         assert 0 < size <= CHUNK
         assert next(self.reads) * size < 3 * len(CONTENT), "read for ever"
         return bytes(size)
@@ -331,3 +331,16 @@ def test_a_range_is_asked_for_only_to_go_on(monkeypatch, start, wanted):
     request = open_url("https://a.example/x", start)
     assert request.full_url == "https://a.example/x"
     assert request.get_header("Range") == wanted
+
+
+def test_a_mirror_that_trickles_is_given_up(monkeypatch):
+    class Trickle:
+        def read1(self, size):
+            now[0] += 1  # a byte a second
+            return b"x"
+
+    now = [0.0]
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: now[0])
+    with pytest.raises(urllib.error.URLError, match="too slow"):
+        for _ in downloads._copy(Trickle(), io.BytesIO(), 0, 10**9):
+            assert now[0] < 2 * downloads.TIMEOUT

@@ -11,20 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from aetool import files
+from aetool import files, temporaries
 from aetool.errors import ReadWriteError, RunInUse
 from aetool.files import (
-    read_file,
-    reading,
+    flushing,
     replacing,
     run_lock,
-    sweep,
-    sync_all,
     write_file,
     write_folder,
     writing,
 )
 from aetool.names import first_free, safe_name
+from aetool.reading import read_file, reading
+from aetool.temporaries import sweep
 
 HOLD = """
 import fcntl, os, sys
@@ -32,7 +31,7 @@ fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
-SWEEP = "import sys; from pathlib import Path; from aetool.files import sweep; sweep(Path(sys.argv[1]))"
+SWEEP = "import sys; from pathlib import Path; from aetool.temporaries import sweep; sweep(Path(sys.argv[1]))"
 RUN = """
 import sys; from pathlib import Path; from aetool.files import run_lock
 with run_lock(Path(sys.argv[1])): pass
@@ -128,7 +127,41 @@ def test_the_file_is_flushed_before_it_takes_its_place_and_the_folder_after(tmp_
     write_file(path, b"newer", sync=False)
     assert seen == []
     assert path.read_bytes() == b"newer"
-    sync_all()
+
+
+def test_many_files_are_flushed_once_and_a_disk_that_fails_then_is_told(tmp_path, monkeypatch):
+    with flushing(tmp_path / "a" / "b"):
+        write_file(tmp_path / "a" / "b" / "x", b"new", sync=False)
+    assert (tmp_path / "a" / "b" / "x").read_bytes() == b"new"
+    monkeypatch.setattr(files, "_sync_file_system", full_disk)
+    with pytest.raises(ReadWriteError, match="No space left"), flushing(tmp_path):
+        pass
+    with pytest.raises(KeyError), flushing(tmp_path):  # not flushed, and so not complained of
+        raise KeyError
+
+
+def test_an_error_of_another_file_is_not_blamed_on_the_output(tmp_path):
+    with pytest.raises(OSError, match="read that") as caught, replacing(tmp_path / "out"):
+        raise OSError(5, "read that")
+    assert not isinstance(caught.value, ReadWriteError)
+    assert names(tmp_path) == []
+
+
+def test_a_temporary_that_a_sweep_takes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    removed = []
+
+    def too_late(descriptor, wait=False):
+        if not removed:
+            (path,) = tmp_path.glob(".*")
+            removed.append(path)
+            path.rmdir() if path.is_dir() else path.unlink()
+        return True
+
+    monkeypatch.setattr(temporaries, "lock", too_late)
+    write_file(tmp_path / "a", b"new")
+    removed.clear()
+    write_folder(tmp_path / "b", {"x": b"new"})
+    assert len(removed) == 1 and names(tmp_path) == ["a", "b"] and (tmp_path / "b" / "x").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("bits", [0o600, 0o640, 0o755])
@@ -395,10 +428,10 @@ def test_a_replacement_that_fails_half_way_loses_nothing(tmp_path, no_swap, monk
     monkeypatch.setattr(Path, "rename", fail_for_the_new)
     with pytest.raises(ReadWriteError, match="Input/output error"):
         write_folder(tmp_path / "toy", CONTENT, replace=True)
-    monkeypatch.setattr(files, "_swept", set())
+    monkeypatch.setattr(temporaries, "_swept", set())
     sweep(tmp_path)
     (kept,) = tmp_path.iterdir()
-    assert kept.name.startswith("toy") and content(kept) == {"old": b"1"}
+    assert kept.name == "toy" and content(kept) == {"old": b"1"}
 
 
 def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
@@ -407,6 +440,34 @@ def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
     write_folder(tmp_path / "link", CONTENT, replace=True)
     assert (tmp_path / "link").is_symlink()
     assert content(tmp_path / "real") == CONTENT
+
+
+# Several at once
+
+MANY = """
+import sys; from pathlib import Path; from aetool import temporaries; from aetool.files import write_file, write_folder
+place, own = Path(sys.argv[1]), sys.argv[2]
+for i in range(150):
+    temporaries._swept.clear()
+    write_file(place / "shared", own.encode() * 5000, sync=False)
+    write_file(place / own, bytes([i]) * 5000, sync=False)
+    if not i % 10:
+        write_folder(place / "folder", {"a": own.encode(), "b": own.encode()}, replace=True)
+"""
+
+
+def test_processes_that_write_and_sweep_in_one_folder_do_each_other_no_harm(tmp_path):
+    write_folder(tmp_path / "folder", {"a": b"0", "b": b"0"})
+    words = [[sys.executable, "-c", MANY, str(tmp_path), name] for name in "1234"]
+    processes = [subprocess.Popen(line, stderr=subprocess.PIPE) for line in words]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert (process.returncode, err) == (0, b"")
+    assert names(tmp_path) == ["1", "2", "3", "4", "folder", "shared"]
+    one = content(tmp_path / "folder")
+    assert one["a"] == one["b"]
+    shared = (tmp_path / "shared").read_bytes()
+    assert shared == shared[:1] * 5000
 
 
 # Runs and names

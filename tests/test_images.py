@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import images, walking
+from aetool import images, limits, walking
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, find_images, open_image, prepare, read_batches
 
@@ -274,6 +275,19 @@ def test_fifos_are_skipped_in_a_folder_and_refused_by_name_without_hanging(tmp_p
     assert "not a regular file" in str(batch.failures[0].error)
 
 
+def test_a_fifo_that_is_written_to_is_read_by_name(tmp_path):
+    tree(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    line = 'exec 3<>"$1/b.png"; (sleep 0.3; cat "$1/a.png" >&3; sleep 0.3) & exec 3>&-; wait'
+    writer = subprocess.Popen(["bash", "-c", line, "-", tmp_path])
+    while True:  # until the writer has it open
+        (batch,) = read_batches(find_images([str(tmp_path / "b.png")]), GREY, 8)
+        if batch.files or writer.poll() is not None:
+            break
+    (expected,) = read_batches(find_images([str(tmp_path / "a.png")]), GREY, 8)
+    assert writer.wait(30) == 0 and np.array_equal(batch.images, expected.images)
+
+
 # Batches
 
 
@@ -363,9 +377,9 @@ def test_no_changed_byte_raises_anything_but_the_errors_of_aetool(kind):
 
 def test_too_many_pixels_are_refused(monkeypatch):
     data = encoded(Image.new("L", (8, 9)))
-    monkeypatch.setattr(images, "MAX_PIXELS", 72)
+    monkeypatch.setitem(limits._now, "pixels", 72)
     assert decode_image(data, GREY).shape == (1, 2, 2)
-    monkeypatch.setattr(images, "MAX_PIXELS", 71)
+    monkeypatch.setitem(limits._now, "pixels", 71)
     with pytest.raises(LimitExceeded, match="8 x 9 is more than the 71 pixels accepted"):
         decode_image(data, GREY)
 

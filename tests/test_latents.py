@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from aetool import latents
+from aetool import latents, limits
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded
 from aetool.latentarrays import Spool
 from aetool.latents import BATCH, LatentBatch, read_latents, to_jsonl
@@ -391,7 +391,7 @@ def test_sources_and_classes_without_dimensions_are_refused(name):
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     data = npz(np.savez_compressed, latents=np.zeros((1000, 100)))
     assert len(data) < 10_000
-    monkeypatch.setattr(latents, "MAX_ARRAYS", 100_000)
+    monkeypatch.setitem(limits._now, "bytes", 100_000)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(LimitExceeded, match="file unpacks to more than"):
         read(data)
@@ -399,7 +399,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
 
 @pytest.mark.parametrize("data", [npy(np.zeros((100, 100))), npz(latents=np.zeros((100, 100)))])
 def test_an_array_that_is_too_large_is_refused(monkeypatch, data):
-    monkeypatch.setattr(latents, "MAX_ARRAYS", len(data) - 1)
+    monkeypatch.setitem(limits._now, "bytes", len(data) - 1)
     with pytest.raises(LimitExceeded, match="file is larger than"):
         read(data)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -38,7 +37,7 @@ def run(workplace, data):
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """Return every tensor of the newest checkpoint, optimiser state included."""
-    return checkpoint.load_newest(run / "checkpoints")[0]
+    return checkpoint.load_newest(run / "checkpoints").tensors
 
 
 def train_whole(run: Path, data) -> dict[str, torch.Tensor]:
@@ -93,7 +92,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(run, data, workplace, stop, mon
     for _ in resumed.reports():
         pass
     assert equal(whole, weights(place))
-    histories = [checkpoint.load_newest(p / "checkpoints")[1].history for p in (run, place)]
+    histories = [checkpoint.load_newest(p / "checkpoints").progress.history for p in (run, place)]
     assert [{**e, "seconds": 0} for e in histories[0]] == [{**e, "seconds": 0} for e in histories[1]]
 
 
@@ -156,11 +155,16 @@ def damaged(run: Path, how: str) -> None:
     elif how == "folder":
         tensors.unlink()
         tensors.mkdir()
+    elif how == "json a folder":
+        newest.unlink()
+        newest.mkdir()
     elif how == "missing":
         tensors.unlink()
 
 
-@pytest.mark.parametrize("how", ["truncated tensors", "flipped bit", "zeros", "changed step", "folder", "missing"])
+@pytest.mark.parametrize(
+    "how", ["truncated tensors", "flipped bit", "zeros", "changed step", "folder", "json a folder", "missing"]
+)
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(run, data, how, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     whole = train_whole(run, data)
@@ -169,8 +173,6 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(run, data, how
     trainer = loop.Trainer(CONFIG, data, run)
     (said,) = trainer.resume()
     assert "damaged" in said and 0 < trainer.progress.step < 36
-    if how == "folder":
-        shutil.rmtree(checkpoint.found(run / "checkpoints")[-1].with_suffix(".safetensors"))
     for _ in trainer.reports():
         pass
     assert equal(whole, weights(run))
@@ -295,3 +297,37 @@ def test_every_variant_of_training_is_resumed_to_the_bit(data, workplace, monkey
         pass
     assert equal(weights(one), weights(two))
     assert not equal(weights(one), train_whole(runs.create(CONFIG, "digits", data.sha256), data))
+
+
+def test_a_setting_that_changed_since_the_checkpoint_is_said(run, data):
+    train_whole(run, data)
+    said = loop.Trainer(replace(CONFIG, threads=2, epochs=4), data, run).resume()
+    assert said == [
+        "epochs was 3 and is now 4: the weights will not be those of an uninterrupted run",
+        "threads was 1 and is now 2: the weights will not be those of an uninterrupted run",
+    ]
+
+
+def test_two_good_checkpoints_are_kept_whatever_lies_between(run, data, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1e9)  # so that only ends of epochs are saved
+    whole = train_whole(run, data)
+    folder = run / "checkpoints"
+    for path in checkpoint.found(folder):  # one before, one after, both bad
+        for name in ("000000001", "000000035"):
+            (folder / f"{name}.json").write_bytes(path.read_bytes()[:-1])
+            (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    for name in ("000000001", "000000035"):
+        (folder / f"{name}.safetensors").mkdir()
+    damaged(run, "flipped bit")
+    trainer = loop.Trainer(CONFIG, data, run)
+    assert len(trainer.resume()) == 2
+    trainer.save()
+    for _ in trainer.reports():
+        pass
+    assert equal(whole, weights(run))
+    good = checkpoint.found(folder)
+    assert len(good) == 2 and all(checkpoint.load(path) for path in good)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        path.with_suffix(suffix).name for path in good for suffix in (".json", ".safetensors")
+    )

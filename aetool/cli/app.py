@@ -96,6 +96,8 @@ def _refuse_empty(words: list[str]) -> None:
 
 
 def _fail(message: str, code: int) -> int:
+    if _signals:  # extension modules make an ImportError of an interrupt
+        return 128 + _signals[0]
     if os.environ.get("AETOOL_DEBUG") == "1":
         import traceback
 
@@ -118,8 +120,13 @@ def _file(error: OSError) -> str:
     return f" {error.filename}" if error.filename else ""
 
 
-def _terminate(number: int, frame: Any) -> NoReturn:
-    raise Terminated
+_signals: list[int] = []
+"""Which signals have come."""
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    _signals.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
 def _silence_libraries() -> None:
@@ -144,7 +151,9 @@ GC_THRESHOLD = 50_000
 def main() -> NoReturn:
     """Entry point: run the command line of this process and leave with its code."""
     gc.set_threshold(GC_THRESHOLD, 20, 20)
-    signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     _silence_libraries()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours

@@ -13,6 +13,7 @@ from aetool.cli.keys import keep_keys, read_keys
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.errors import UsageError
+from aetool.limits import LIMITS
 
 Keys = Annotated[
     list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
@@ -36,6 +37,9 @@ def combine(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Add latents up, each times its weight, and decode the sum.

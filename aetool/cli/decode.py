@@ -14,6 +14,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import keep_inputs, target_of
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError
+from aetool.limits import LIMITS
 
 LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")]
 
@@ -27,6 +28,8 @@ def decode(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Cores = None,
+    max_frames: params.MaxFrames = LIMITS["frames"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Turn latents into pictures."""

@@ -10,6 +10,7 @@ from aetool.cli.choice import choose_bundle
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.cli.sources import Failures, input_files
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -23,8 +24,10 @@ def encode(
     model: params.Model = None,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
     device: params.Device = "auto",
     threads: params.Cores = None,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
     quiet: params.Quiet = False,
 ) -> None:
     """Turn images into latents, one record a line."""
@@ -34,7 +37,7 @@ def encode(
     target = target_of(output, latents=True)
     inputs = input_files(files, files_from, null, target)
     codec = Codec(choose_bundle(model, talk), device)
-    failures = Failures(talk)
+    failures = Failures(talk, errors)
     write_records(_encoded(inputs, codec, failures, threads), target, codec.bundle.manifest.latent_size)
     failures.verdict()
 

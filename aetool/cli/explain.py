@@ -26,9 +26,9 @@ def explain(
     from aetool.cli.sinks import write_stdout
     from aetool.cli.sources import Failures, stdin
     from aetool.errors import AetoolError
-    from aetool.files import read_file
     from aetool.images import Failure
     from aetool.pictures import read_provenance
+    from aetool.reading import read_file
 
     failures = Failures(Talk(quiet))
     for name in pictures:

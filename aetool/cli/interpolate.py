@@ -15,6 +15,7 @@ from aetool.cli.report import Talk
 from aetool.cli.report import as_json as to_json
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.errors import UsageError, lookup
+from aetool.limits import LIMITS
 
 Keys = Annotated[
     list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
@@ -49,6 +50,9 @@ def interpolate(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Walk from one image to the next through their latents.

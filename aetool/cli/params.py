@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from aetool.limits import set_limit
+
 Model = Annotated[
     str | None,
     typer.Option("-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped."),
+]
+
+
+def _limit(name: str) -> Callable[[int], int]:
+    """Return what makes an option change a limit of this process."""
+
+    def change(value: int) -> int:
+        set_limit(name, value)
+        return value
+
+    return change
+
+
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", metavar="N", min=1, callback=_limit("pixels"), help="Refuse images of more pixels than this."
+    ),
+]
+MaxFrames = Annotated[
+    int,
+    typer.Option(
+        "--max-frames", metavar="N", min=1, callback=_limit("frames"), help="Refuse to write longer animations."
+    ),
+]
+MaxBytes = Annotated[
+    int,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        min=1,
+        callback=_limit("bytes"),
+        help="Refuse .npz and .npy files that unpack to more.",
+    ),
 ]
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
@@ -71,6 +108,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 FilesFrom = Annotated[
     str | None,
     typer.Option("--files-from", metavar="FILE", help="Read names of inputs from FILE, or - for stdin, one a line."),
+]
+Errors = Annotated[
+    str | None,
+    typer.Option("--errors", metavar="FILE", help="List inputs that failed in FILE: JSON Lines of path and reason."),
 ]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Names in --files-from end with NUL instead of a newline.")]
 Settings = Annotated[

@@ -16,6 +16,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures
 from aetool.errors import InvalidInput, UsageError
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,9 @@ def perturb(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Make variations of images: add noise to their latents, and decode.

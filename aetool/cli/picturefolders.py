@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ Place = Callable[[str], str]
 
 def write_folder(tiles: Iterable[Tiles], target: Target, made: Provenance | None) -> int:
     """Write one native-size PNG a picture, sub-folders kept; returns how many."""
-    count = 0
+    count, rest = 0, iter(tiles)
+    first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
     with _open_folder(target, made) as (place, write):
-        for part in tiles:
+        for part in itertools.chain([first] if first else [], rest):
             write(part.pixels, [place(name) for name in part.names])
             count += len(part.names)
     return count
@@ -46,12 +48,12 @@ def decode_to_folder(
 
 @contextlib.contextmanager
 def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Place, PictureWriter]]:
-    from aetool.files import sync_all
+    from aetool.files import flushing
     from aetool.picturefolder import picture_folder
     from aetool.pictures import png_text
 
     assert target.path is not None
-    with picture_folder(target.path, png_text(made)) as (places, write):
+    with flushing(target.path), picture_folder(target.path, png_text(made)) as (places, write):
 
         def place(name: str) -> str:
             path = places(name)
@@ -59,4 +61,3 @@ def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Plac
             return path
 
         yield place, write
-    sync_all()

@@ -12,13 +12,17 @@ from aetool.cli.choice import choose_bundle
 from aetool.cli.display import Look, Tiles, provenance, write_pictures
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
-from aetool.cli.sources import Failures, input_files
+from aetool.cli.sources import Failures, input_files, only_missing
 from aetool.errors import UsageError
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
     from aetool.runtime import Codec
 
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")
+]
 Report = Annotated[bool, typer.Option("--json", help="Print the distortion of each image, one JSON line each.")]
 
 
@@ -29,11 +33,15 @@ def reconstruct(
     as_json: Report = False,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
+    skip_existing: SkipExisting = False,
     scale: params.Scale = None,
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
 ) -> None:
     """Encode images and decode them again."""
@@ -46,8 +54,10 @@ def reconstruct(
     if as_json and output == "-":
         raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
     inputs = input_files(files, files_from, null, target)
+    failures = Failures(talk, errors)
+    if skip_existing:
+        inputs = only_missing(inputs, target, failures)
     codec = Codec(choose_bundle(model, talk), device, threads)
-    failures = Failures(talk)
     tiles = _reconstructed(inputs, codec, failures, as_json)
     if as_json and output is None:
         for _ in tiles:  # the report is the data; pictures need -o

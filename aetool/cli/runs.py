@@ -33,7 +33,11 @@ def start(config: TrainConfig, talk: Talk) -> Path:
     with run_lock(run):
         talk.note(f"{run}: {len(data.train.pixels)} images of {' x '.join(map(str, data.spec.shape))}, "
                   f"{len(data.test.pixels)} apart for testing")  # fmt: skip
-        _train(Trainer(config, data, run), talk)
+        try:
+            _train(Trainer(config, data, run), talk)
+        except BaseException:
+            runs.remove_unbegun(run)
+            raise
     return run
 
 
@@ -61,8 +65,8 @@ def _resumed(run: Path, talk: Talk) -> Trainer:
     if data.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} began with; start a new run")
     trainer = Trainer(config, data, run)
-    for damage in trainer.resume():
-        talk.warn(f"{damage}; the one before is used")
+    for warning in trainer.resume():
+        talk.warn(warning)
     if trainer.finished:
         raise UsageError(f"{run} is finished; next: aetool export {run}")
     talk.note(f"{run}: going on at step {trainer.progress.step} of {trainer.steps}")

@@ -15,6 +15,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import InvalidInput, UsageError, lookup
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -45,6 +46,7 @@ def sample(
     folder: Folder = None,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
     output: params.Output = None,
     method: Method = "local",
     settings: params.Settings = None,
@@ -56,6 +58,8 @@ def sample(
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
     threads: params.Cores = None,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
 ) -> None:
     """Make new images of a class, or without one of everything the model knows.
@@ -75,7 +79,7 @@ def sample(
         raise UsageError("this model knows no classes; leave --each out")
     look = Look(columns=count if each else None, scale=scale, fps=fps, metadata=not no_metadata)
     refuse_too_large(count * len(classes), codec.spec.shape, target, look)
-    failures = Failures(talk)
+    failures = Failures(talk, errors)
     labels: Mapping[str | None, int | None] = {name: None}
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
@@ -85,7 +89,7 @@ def sample(
         labels = {one: bank.class_index(one) for one in classes}  # an unknown class is said before a seed is
     seed = fresh_seed(seed, talk)
     write_made(_made(sampler, bank, labels, count, seed), codec, target, look, talk, seed, threads)
-    if failures.errors:
+    if folder or files_from:
         failures.verdict()
 
 

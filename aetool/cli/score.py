@@ -13,6 +13,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import ThresholdPassed, UsageError
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
@@ -32,8 +33,10 @@ def score(
     model: params.Model = None,
     files_from: params.FilesFrom = None,
     null: params.Null = False,
+    errors: params.Errors = None,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
     quiet: params.Quiet = False,
 ) -> None:
     """Tell how unlike the images that a model was made for each image is.
@@ -48,7 +51,7 @@ def score(
     talk = Talk(quiet)
     inputs = input_files(files, files_from, null, target_of(None))
     codec = Codec(choose_bundle(model, talk), device, threads)
-    failures = Failures(talk)
+    failures = Failures(talk, errors)
     over = 0
     if not as_json:
         write_stdout("percentile  mse       source\n")

@@ -16,6 +16,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import write_stdout
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError, lookup
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.latents import LatentBatch
@@ -44,6 +45,8 @@ def search(
     model: params.Model = None,
     device: params.Device = "auto",
     threads: params.Threads = 1,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Find the training images, or the latents of a file, that are nearest to an image.

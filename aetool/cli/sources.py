@@ -97,34 +97,64 @@ def _noted(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:
 class Failures:
     """Counts what worked and what did not, names each failure when it comes, and gives the verdict at the end."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, file: str | None = None) -> None:
         self.talk = talk
-        self.done = 0
+        self.file = file
+        self.done = self.skipped = 0
         self.errors: list[AetoolError] = []
+        self._lines: list[str] = []
 
     def add(self, failures: Iterable[Failure]) -> None:
-        """Name what failed on stderr."""
+        """Name what failed on stderr, and note it for the file of errors."""
+        import json
+
         for failure in failures:
             self.errors.append(failure.error)
             text = str(failure.error)
+            self._lines.append(json.dumps({"path": failure.path, "reason": text}) + "\n")
             self.talk.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
 
     def refuse_nothing(self) -> None:
         """Raise the verdict while the output is still open, if nothing worked: then nothing is replaced by nothing."""
-        if not self.done:
+        if not self.done and not self.skipped:
             self.verdict()
 
     def verdict(self) -> None:
-        """Raise what the command ends with, if anything failed or there was nothing to do."""
+        """Write the file of errors, if one is wanted; raise what the command ends with, if anything failed."""
+        if self.file is not None:
+            from pathlib import Path
+
+            from aetool.files import write_file
+
+            write_file(Path(self.file), "".join(self._lines).encode())
         failed = len(self.errors)
-        if failed and self.done:
+        if self.skipped:
+            self.talk.note(f"{self.skipped} are there already")
+        if failed and (self.done or self.skipped):
             raise SomeInputsFailed(f"{self.done} done, {failed} failed")
         if failed:
             kinds = {type(error) for error in self.errors}
             kind = kinds.pop() if len(kinds) == 1 else InvalidInput
             raise kind("nothing could be used" if failed > 1 else "the input could not be used")
-        if not self.done:
+        if not self.done and not self.skipped:
             raise InvalidInput("no image found; expected image files, or folders of png, jpg, gif, bmp, webp, tif, ppm")
+
+
+def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures) -> Iterator[ImageFile]:
+    """Yield the pictures that have no output in the folder yet, each under the name that its output will have."""
+    from dataclasses import replace
+
+    from aetool.picturefolder import Places
+
+    if target.kind != "folder" or target.path is None:
+        raise UsageError("--skip-existing is for an output folder; end -o with /")
+    place = Places(str(target.path))
+    for file in files:
+        path = place(file.relative)
+        if os.path.lexists(path):
+            failures.skipped += 1
+        else:
+            yield replace(file, relative=os.path.relpath(path, target.path))
 
 
 def open_input(name: str) -> BinaryIO:

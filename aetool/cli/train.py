@@ -10,6 +10,7 @@ import typer
 from aetool.cli import params, runs
 from aetool.cli.report import Talk
 from aetool.cli.sinks import write_stdout
+from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
@@ -102,6 +103,8 @@ def train(
     device: TrainDevice = None,
     threads: Threads = None,
     data_dir: DataDir = None,
+    max_pixels: params.MaxPixels = LIMITS["pixels"],
+    max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
 ) -> None:
     """Train an autoencoder.

@@ -1,14 +1,8 @@
-"""Checkpoints: tensors as safetensors, all else as JSON that holds their sha256. No pickle.
-
-A checkpoint is `STEP.safetensors` and `STEP.json`; the JSON is written last and makes it one. The two newest are kept,
-and an older one is deleted only when the newest has been read back.
-"""
+"""Checkpoints: tensors as safetensors, all else as JSON that holds their sha256 (`kept`). No pickle."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +13,8 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from aetool.errors import BundleError
-from aetool.files import write_file
-
-KEPT = 2
+from aetool.training import kept
+from aetool.training.kept import found
 
 
 @dataclass(frozen=True)
@@ -34,36 +27,34 @@ class Progress:
     history: tuple[dict[str, Any], ...] = ()
 
 
-def save(folder: Path, tensors: dict[str, Tensor], progress: Progress) -> None:
-    """Write a checkpoint, read it back, and delete all but the two newest."""
-    folder.mkdir(exist_ok=True)
+def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings: dict[str, Any]) -> None:
+    """Write a checkpoint, read it back, and delete all but the two newest good ones.
+
+    `settings` is what the weights follow from besides the data: another run of them is told when it goes on from here.
+    """
     data = dump_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    body = asdict(progress) | {"tensors": hashlib.sha256(data).hexdigest()}
-    stem = folder / f"{progress.step:09d}"
-    write_file(stem.with_suffix(".safetensors"), data)
-    write_file(stem.with_suffix(".json"), _sealed(body))
-    load(stem.with_suffix(".json"))
-    newest = found(folder)
-    for path in folder.glob("*.safetensors"):
-        if path.with_suffix(".json") not in newest[-KEPT:]:
-            path.with_suffix(".json").unlink(missing_ok=True)
-            path.unlink()
+    kept.keep(folder, progress.step, data, {"progress": asdict(progress), "settings": settings})
 
 
-def found(folder: Path) -> list[Path]:
-    """Return the checkpoints in `folder`, oldest first, good or not."""
-    return sorted(folder.glob("[0-9]*.json"))
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint, the settings it was made with, and what was wrong with newer ones."""
+
+    tensors: dict[str, Tensor]
+    progress: Progress
+    settings: dict[str, Any]
+    damage: tuple[str, ...] = ()
 
 
-def load_newest(folder: Path) -> tuple[dict[str, Tensor], Progress, list[str]] | None:
-    """Return the newest good checkpoint and what was wrong with newer ones; None where there never was one.
+def load_newest(folder: Path) -> Loaded | None:
+    """Return the newest good checkpoint; None where there never was one.
 
     Raises `BundleError` where there are some and all are damaged.
     """
     damage: list[str] = []
     for path in reversed(found(folder)):
         try:
-            return *load(path), damage
+            return replace(load(path), damage=tuple(damage))
         except BundleError as error:
             damage.append(str(error))
     if damage:
@@ -71,29 +62,15 @@ def load_newest(folder: Path) -> tuple[dict[str, Tensor], Progress, list[str]] |
     return None
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], Progress]:
-    """Return tensors and progress of the checkpoint whose JSON is `path`; raises `BundleError` for any change."""
+def load(path: Path) -> Loaded:
+    """Return the checkpoint whose JSON is `path`; raises `BundleError` for any change."""
+    data, body = kept.read(path)
     try:
-        body = _unsealed(path.read_bytes())
-        data = path.with_suffix(".safetensors").read_bytes()
-        if hashlib.sha256(data).hexdigest() != body.pop("tensors"):
-            raise ValueError("its tensors differ from their sha256")
-        return load_tensors(data), Progress(**body | {"history": tuple(body["history"])})
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        progress = body["progress"]
+        restored = Progress(**progress | {"history": tuple(progress["history"])})
+        return Loaded(load_tensors(data), restored, body["settings"])
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"checkpoint {path.stem} is damaged ({error})") from error
-
-
-def _sealed(body: dict[str, Any]) -> bytes:
-    text = json.dumps(body, sort_keys=True)
-    return f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n".encode()
-
-
-def _unsealed(data: bytes) -> dict[str, Any]:
-    text, _, seal = data.decode().partition("\n")
-    if seal != hashlib.sha256(text.encode()).hexdigest() + "\n":
-        raise ValueError("its JSON differs from its sha256")
-    body: dict[str, Any] = json.loads(text)
-    return body
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from aetool.bundle import Bundle, identity
 from aetool.datasets import Dataset
 from aetool.downloads import Report
 from aetool.errors import InvalidInput
+from aetool.golden import check_golden
 from aetool.manifest import Golden, Manifest
 from aetool.runtime import Codec
 from aetool.training import parity, runs
@@ -73,7 +74,9 @@ def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
         golden=_golden(codec, bank.mean(None), bank.covariance(None), config.seed),
     )
     files |= {"bank.npz": write_bank(bank), "bundle.json": manifest.to_json()}
-    return Exported(files, Manifest.from_json(files["bundle.json"]), codec.bundle.identity)
+    made = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, codec.bundle.identity)
+    check_golden(Codec(made, "cpu"))  # with new sessions, and as a reader will find it
+    return Exported(files, made.manifest, made.identity)
 
 
 def _graphs(network: Autoencoder, dataset: Dataset, latent_size: int) -> dict[str, bytes]:

@@ -84,6 +84,7 @@ class Trainer:
         self.epochs = config.epochs_for(self.per_epoch)
         self.steps = self.epochs * self.per_epoch
         self.progress = checkpoint.Progress()
+        self.settings = runs.settings(config)
         self.floor = math.nan
         self._saved_at = time.monotonic()
 
@@ -93,24 +94,28 @@ class Trainer:
         return self.progress.step >= self.steps
 
     def resume(self) -> list[str]:
-        """Go on from the newest good checkpoint, if there is one; returns what was wrong with newer ones."""
+        """Go on from the newest good checkpoint, if there is one; returns what the user should know.
+
+        That is what was wrong with newer ones, and what makes the weights differ from those of an uninterrupted run.
+        """
         loaded = checkpoint.load_newest(self.run / "checkpoints")
         if loaded is None:
             return []
-        tensors, self.progress, damage = loaded
+        tensors, self.progress = loaded.tensors, loaded.progress
         try:
             weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
             self.network.load_state_dict(weights)
             checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
         except (RuntimeError, KeyError) as error:
             raise BundleError(f"the checkpoint in {self.run} does not fit its configuration") from error
-        return damage
+        said = [f"{damage}; the one before is used" for damage in loaded.damage]
+        return said + runs.differences(loaded.settings, self.settings)
 
     def save(self) -> None:
         """Write a checkpoint and the log."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= checkpoint.optimiser_tensors(self.optimiser, self.names)
-        checkpoint.save(self.run / "checkpoints", tensors, self.progress)
+        checkpoint.save(self.run / "checkpoints", tensors, self.progress, self.settings)
         runs.write_log(self.run, self.progress.history)
         self._saved_at = time.monotonic()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ from aetool import datasets
 from aetool.datasets import Dataset
 from aetool.downloads import Report
 from aetool.errors import BundleError, UsageError
-from aetool.files import read_file, reading, write_file, writing
+from aetool.files import make_folder, write_file, writing
 from aetool.folders import Wishes
 from aetool.names import first_free, safe_name
+from aetool.reading import read_file, reading
 from aetool.training.config import TrainConfig
 
 RUNS = Path("runs")
@@ -21,12 +24,18 @@ RUNS = Path("runs")
 def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
     """Make the first free runs/NAME[-N] with its config.json."""
     with writing(RUNS):
-        RUNS.mkdir(exist_ok=True)
+        make_folder(RUNS)
         run = first_free(RUNS, safe_name(dataset_name))
-        run.mkdir()
+        make_folder(run)
     data = {"config": config.to_dict(), "dataset": dataset_name, "sha256": dataset_sha256}
     write_file(run / "config.json", json.dumps(data, indent=2).encode() + b"\n")
     return run
+
+
+def remove_unbegun(run: Path) -> None:
+    """Remove a run folder that holds nothing to go on from."""
+    if not (run / "checkpoints").exists():
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def find(name: str | None, trained: bool = False) -> Path:
@@ -67,6 +76,21 @@ def read_config(run: Path) -> tuple[TrainConfig, str]:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{run / 'config.json'} is damaged") from error
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """Return what the weights follow from besides the data, as JSON has it: the configuration and who computes."""
+    from importlib.metadata import version
+
+    made: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
+    return made | {"torch": version("torch"), "processor": platform.machine()}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return a sentence for each setting that has changed since a checkpoint was made."""
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    after = "the weights will not be those of an uninterrupted run"
+    return [f"{key} was {before.get(key)} and is now {now.get(key)}: {after}" for key in changed]
 
 
 def write_log(run: Path, history: tuple[dict[str, Any], ...]) -> None:

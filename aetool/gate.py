@@ -1,0 +1,174 @@
+"""What a graph from a stranger may contain: checked before ONNX Runtime sees it.
+
+ONNX is a programming language: graphs can loop for ever, name files, and ask for any amount of memory. A bundle needs
+none of that. So a graph passes only if it is one plain chain of the operators that our exporters emit, with the
+attributes they emit, every constant inside it, and every size, worked out node by node at the largest batch, within
+`MAX_VALUES` and `MAX_PRODUCTS`. The message types and their numbers are those of onnx.proto (ONNX 1.23).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aetool.errors import BundleError, printable
+from aetool.graphrules import RULES, Constant, Refused, Sizes
+from aetool.protobuf import Field, Message, Table, WireError, read_message
+
+OPSET = 20
+IR_VERSIONS = range(8, 14)
+MAX_NODES = 2000
+MAX_VALUES = 1 << 27
+"""Values that all nodes of a graph may put out together at the largest batch: 512 MiB of float32."""
+MAX_PRODUCTS = 1 << 37
+"""Multiplications of one run at the largest batch: half a minute on one slow core."""
+FLOAT, INT64 = 1, 7
+"""Element types of tensors (TensorProto.DataType)."""
+WIDTH = {FLOAT: 4, INT64: 8}
+
+DIMENSION: Table = {1: Field("value", "int"), 2: Field("name", "text")}
+SHAPE: Table = {1: Field("dims", DIMENSION, many=True)}
+TENSOR_TYPE: Table = {1: Field("type", "int"), 2: Field("shape", SHAPE)}
+TYPE: Table = {1: Field("tensor", TENSOR_TYPE)}
+VALUE: Table = {1: Field("name", "text"), 2: Field("type", TYPE), 3: Field("doc", "text")}
+ATTRIBUTE: Table = {
+    1: Field("name", "text"), 2: Field("f", "float"), 3: Field("i", "int"), 4: Field("s", "text"),
+    8: Field("ints", "int", many=True), 13: Field("doc", "text"), 20: Field("type", "int"),
+}  # fmt: skip
+NODE: Table = {
+    1: Field("inputs", "text", many=True), 2: Field("outputs", "text", many=True), 3: Field("name", "text"),
+    4: Field("operator", "text"), 5: Field("attributes", ATTRIBUTE, many=True), 6: Field("doc", "text"),
+    7: Field("domain", "text"),
+}  # fmt: skip
+TENSOR: Table = {
+    1: Field("dims", "int", many=True), 2: Field("type", "int"), 8: Field("name", "text"), 9: Field("data", "data"),
+    12: Field("doc", "text"),
+}  # fmt: skip
+GRAPH: Table = {
+    1: Field("nodes", NODE, many=True), 2: Field("name", "text"), 5: Field("constants", TENSOR, many=True),
+    10: Field("doc", "text"), 11: Field("inputs", VALUE, many=True), 12: Field("outputs", VALUE, many=True),
+    13: Field("values", VALUE, many=True),
+}  # fmt: skip
+OPERATORS: Table = {1: Field("domain", "text"), 2: Field("version", "int")}
+MODEL: Table = {
+    1: Field("ir_version", "int"), 2: Field("producer", "text"), 3: Field("producer_version", "text"),
+    4: Field("domain", "text"), 5: Field("version", "int"), 6: Field("doc", "text"), 7: Field("graph", GRAPH),
+    8: Field("operators", OPERATORS, many=True),
+}  # fmt: skip
+"""What is not in these tables (functions, sub-graphs, sparse, external and text tensors, metadata) is refused."""
+
+KINDS = {"f": 1, "i": 2, "s": 3, "ints": 7}
+"""AttributeProto.AttributeType of the field that holds the value."""
+
+
+def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> None:
+    """Raise `BundleError` unless `data` is a harmless graph from tensor `source` to tensor `target`.
+
+    Both are a name and the sizes of one item; `batch` is the most items that one run takes.
+    """
+    try:
+        model = read_message(data, MODEL)
+        _check_model(model)
+        _check_graph(model.get("graph", {}), source, target, batch)
+    except (WireError, Refused) as error:
+        fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
+        raise BundleError(f"{fault}; get or export the bundle anew") from error
+
+
+def _check_model(model: Message) -> None:
+    operators = model.get("operators", [])
+    if model.get("ir_version") not in IR_VERSIONS or model.get("domain"):
+        raise Refused("it is of another version of ONNX")
+    if len(operators) != 1 or operators[0].get("domain") or operators[0].get("version") != OPSET:
+        raise Refused(f"it uses other operators than those of opset {OPSET}")
+
+
+def _check_graph(graph: Message, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> None:
+    for which, wanted in (("inputs", source), ("outputs", target)):
+        values = graph.get(which, [])
+        if len(values) != 1 or values[0].get("name") != wanted[0] or _declared(values[0]) != (FLOAT, ("n", *wanted[1])):
+            raise Refused(f"its {which} are not the one tensor {wanted[0]} of {' x '.join(map(str, wanted[1]))}")
+    constants = _constants(graph.get("constants", []), source[0])
+    sizes = _sizes(graph.get("nodes", []), source, constants, batch)
+    if sizes.get(target[0]) != target[1]:
+        raise Refused(f"it does not compute the {target[0]} it declares")
+    _check_values(graph.get("values", []), sizes, constants)
+
+
+def _constants(tensors: list[Message], taken: str) -> dict[str, Constant]:
+    found: dict[str, Constant] = {}
+    for tensor in tensors:
+        name, kind, data = tensor.get("name", ""), tensor.get("type"), tensor.get("data", memoryview(b""))
+        dims = tuple(tensor.get("dims", []))
+        if not name or name == taken or name in found:
+            raise Refused("a constant has no name of its own")
+        if kind not in WIDTH or min(dims, default=1) < 1 or math.prod(dims) * WIDTH[kind] != len(data):
+            raise Refused(f"the constant {name[:40]} does not hold the numbers that it declares")
+        found[name] = Constant(dims, kind == FLOAT, data)
+    return found
+
+
+def _sizes(
+    nodes: list[Message], source: tuple[str, Sizes], constants: dict[str, Constant], batch: int
+) -> dict[str, Sizes]:
+    """Return the sizes of one item of every tensor that the nodes put out; raises `Refused`."""
+    if len(nodes) > MAX_NODES:
+        raise Refused(f"it has {len(nodes):,} nodes, over {MAX_NODES:,}")
+    sizes = {source[0]: source[1]}
+    values = products = 0
+    for node in nodes:
+        name, outputs = node.get("operator", ""), node.get("outputs", [])
+        if name not in RULES or node.get("domain"):
+            raise Refused(f"it uses the operator {name[:40] or 'without a name'}, which is none of ours")
+        if len(outputs) != 1 or not outputs[0] or outputs[0] in sizes or outputs[0] in constants:
+            raise Refused(f"a {name} has not one output of its own")
+        allowed, rule = RULES[name]
+        words = node.get("inputs", [])
+        if not all(word in sizes or word in constants for word in words):
+            raise Refused(f"a {name} takes what no node before it puts out")
+        given = [sizes[word] if word in sizes else constants[word] for word in words]
+        out, work = rule(given, _attributes(node, allowed))
+        sizes[outputs[0]] = out
+        values += math.prod(out) * batch
+        products += work * batch
+        if values > MAX_VALUES or products > MAX_PRODUCTS:
+            raise Refused(f"a {name} asks for more memory or time than any model of ours")
+    return sizes
+
+
+def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for attribute in node.get("attributes", []):
+        name = attribute.get("name", "")
+        held = [key for key in KINDS if key in attribute]
+        empty = not held and attribute.get("type") == KINDS["ints"]
+        if name in found or name not in allowed or (not empty and len(held) != 1):
+            raise Refused(f"a {node.get('operator')} has an attribute {name[:40]} that none of ours has")
+        if not empty and attribute.get("type") != KINDS[held[0]]:
+            raise Refused(f"the attribute {name[:40]} says that it is of another type than it is")
+        found[name] = [] if empty else attribute[held[0]]
+    return found
+
+
+def _declared(value: Message) -> tuple[int | None, tuple[int | str, ...]]:
+    """Return element type and dimensions that a value declares; «n» for a first one without a number."""
+    tensor = value.get("type", {}).get("tensor", {})
+    dims = [dim.get("value", "?") for dim in tensor.get("shape", {}).get("dims", [])]
+    if dims and dims[0] == "?":
+        dims[0] = "n"
+    return tensor.get("type"), tuple(dims)
+
+
+def _check_values(values: list[Message], sizes: dict[str, Sizes], constants: dict[str, Constant]) -> None:
+    """Refuse notes on the sizes of tensors that are not true: ONNX Runtime plans its memory by them."""
+    seen = set()
+    for value in values:
+        name = value.get("name", "")
+        constant = constants.get(name)
+        if constant is not None:
+            true: Any = (FLOAT if constant.is_float else INT64, constant.dims)
+        else:
+            true = (FLOAT, ("n", *sizes.get(name, ())))
+        if name in seen or (constant is None and name not in sizes) or _declared(value) != true:
+            raise Refused(f"what it says of the tensor {name[:40]} is not true")
+        seen.add(name)

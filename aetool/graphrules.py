@@ -1,0 +1,186 @@
+"""The operators that a graph may use: with which attributes, and what sizes come out.
+
+Every tensor that is not constant has the items of the batch along its first axis, and every rule keeps it so. A rule
+takes the inputs, each the sizes of one item or a `Constant`, and the attributes, and returns the sizes of one item of
+the output and the multiplications that one item costs. It raises `Refused` for all that our exporters do not write.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Sizes: TypeAlias = tuple[int, ...]
+"""Of one item: (c, h, w) or (k,)."""
+
+MAX_KERNEL = 16
+MAX_STRIDE = 4
+
+
+class Refused(Exception):
+    """The graph holds something that no exporter of ours writes; says what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor of numbers inside the graph: all its dimensions, float32 or int64, little-endian."""
+
+    dims: Sizes
+    is_float: bool
+    data: memoryview
+
+
+Input: TypeAlias = Sizes | Constant
+Attributes: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[Sequence[Input], Attributes], tuple[Sizes, int]]
+
+
+def _item(value: Input) -> Sizes:
+    if isinstance(value, Constant):
+        raise Refused("a node works on constants alone")
+    return value
+
+
+def _weights(inputs: Sequence[Input], at: int, rank: int) -> Sizes:
+    value = inputs[at] if at < len(inputs) else None
+    if not isinstance(value, Constant) or not value.is_float or len(value.dims) != rank:
+        raise Refused("a layer has no constant weights of the right shape")
+    return value.dims
+
+
+def _count(inputs: Sequence[Input], least: int, most: int) -> None:
+    if not least <= len(inputs) <= most:
+        raise Refused(f"a node has {len(inputs)} inputs")
+
+
+def _bias(inputs: Sequence[Input], width: int) -> None:
+    if len(inputs) > 2 and _weights(inputs, 2, 1) != (width,):
+        raise Refused("a bias does not fit its layer")
+
+
+def _expect(attributes: Attributes, usual: Attributes) -> None:
+    """Refuse an attribute that is not what exporters always write."""
+    for name, value in usual.items():
+        if attributes.get(name, value) != value:
+            raise Refused(f"the attribute {name} is {str(attributes[name])[:40]}, not {value}")
+
+
+def _window(attributes: Attributes, kernel: Sizes) -> tuple[list[int], list[int]]:
+    """Return strides and pads (top, left, bottom, right) of a convolution."""
+    usual = {"group": 1, "auto_pad": "NOTSET", "dilations": [1, 1], "kernel_shape": list(kernel)}
+    _expect(attributes, usual | {"output_padding": [0, 0]})
+    strides, pads = attributes.get("strides", [1, 1]), attributes.get("pads", [0, 0, 0, 0])
+    small = isinstance(strides, list) and len(strides) == 2 and all(1 <= step <= MAX_STRIDE for step in strides)
+    if not small or max(kernel) > MAX_KERNEL:
+        raise Refused("a convolution has a stride or kernel larger than any of ours")
+    if not isinstance(pads, list) or len(pads) != 4 or pads[:2] != pads[2:] or not 0 <= min(pads) <= max(pads) < 8:
+        raise Refused("a convolution has padding that none of ours has")
+    return strides, pads
+
+
+def _conv(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 2, 3)
+    item, weights = _item(inputs[0]), _weights(inputs, 1, 4)
+    after, before, *kernel = weights
+    strides, pads = _window(attributes, tuple(kernel))
+    _bias(inputs, after)
+    if len(item) != 3 or item[0] != before:
+        raise Refused("a convolution does not fit its input")
+    sides = [(i + 2 * p - k) // s + 1 for i, k, s, p in zip(item[1:], kernel, strides, pads[:2], strict=True)]
+    if min(i + 2 * p - k for i, k, p in zip(item[1:], kernel, pads[:2], strict=True)) < 0:
+        raise Refused("a convolution has a kernel larger than its input")
+    return (after, *sides), after * before * math.prod(kernel) * math.prod(sides)
+
+
+def _conv_transpose(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 2, 3)
+    item, weights = _item(inputs[0]), _weights(inputs, 1, 4)
+    before, after, *kernel = weights
+    strides, pads = _window(attributes, tuple(kernel))
+    _bias(inputs, after)
+    if len(item) != 3 or item[0] != before:
+        raise Refused("a transposed convolution does not fit its input")
+    sides = [(i - 1) * s + k - 2 * p for i, k, s, p in zip(item[1:], kernel, strides, pads[:2], strict=True)]
+    if min(sides) < 1:
+        raise Refused("a transposed convolution puts out nothing")
+    return (after, *sides), after * math.prod(item) * math.prod(kernel)
+
+
+def _gemm(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 2, 3)
+    _expect(attributes, {"alpha": 1.0, "beta": 1.0, "transA": 0})
+    if attributes.get("transB", 0) not in (0, 1):
+        raise Refused("transB is neither 0 nor 1")
+    weights = _weights(inputs, 1, 2)
+    before, after = weights[::-1] if attributes.get("transB", 0) else weights
+    _bias(inputs, after)
+    if _item(inputs[0]) != (before,):
+        raise Refused("a linear layer does not fit its input")
+    return (after,), before * after
+
+
+def _matmul(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 2, 2)
+    return _gemm(inputs, {})
+
+
+def _alone(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    """Relu, Sigmoid: one input, the same sizes."""
+    _count(inputs, 1, 1)
+    item = _item(inputs[0])
+    return item, math.prod(item)
+
+
+def _clip(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 3, 3)
+    _weights(inputs, 1, 0), _weights(inputs, 2, 0)
+    return _alone(inputs[:1], attributes)
+
+
+def _both(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    """Add, Mul: two tensors of the same sizes, or one and a constant number."""
+    _count(inputs, 2, 2)
+    items = [value for value in inputs if not isinstance(value, Constant)]
+    numbers = [value for value in inputs if isinstance(value, Constant)]
+    if not items or any(item != items[0] for item in items) or any(n.dims or not n.is_float for n in numbers):
+        raise Refused("a sum or product of tensors that differ in size")
+    return items[0], math.prod(items[0])
+
+
+def _reshape(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    """To (-1, …) with as many numbers an item as before, so that items stay items."""
+    _count(inputs, 2, 2)
+    item, shape = _item(inputs[0]), inputs[1]
+    if not isinstance(shape, Constant) or shape.is_float or len(shape.dims) != 1 or not 2 <= shape.dims[0] <= 4:
+        raise Refused("a Reshape has no constant shape")
+    first, *sizes = struct.unpack(f"<{shape.dims[0]}q", shape.data)
+    if first != -1 or min(sizes) < 1 or math.prod(sizes) != math.prod(item):
+        raise Refused("a Reshape mixes the items of a batch")
+    return tuple(sizes), 0
+
+
+def _flatten(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+    _count(inputs, 1, 1)
+    _expect(attributes, {"axis": 1})
+    return (math.prod(_item(inputs[0])),), 0
+
+
+_WINDOW = frozenset({"group", "auto_pad", "dilations", "kernel_shape", "strides", "pads"})
+
+RULES: dict[str, tuple[frozenset[str], Rule]] = {
+    "Conv": (_WINDOW, _conv),
+    "ConvTranspose": (_WINDOW | {"output_padding"}, _conv_transpose),
+    "Gemm": (frozenset({"alpha", "beta", "transA", "transB"}), _gemm),
+    "MatMul": (frozenset(), _matmul),
+    "Relu": (frozenset(), _alone),
+    "Sigmoid": (frozenset(), _alone),
+    "Clip": (frozenset(), _clip),
+    "Add": (frozenset(), _both),
+    "Mul": (frozenset(), _both),
+    "Reshape": (frozenset({"allowzero"}), _reshape),
+    "Flatten": (frozenset({"axis"}), _flatten),
+}
+"""Operators by name: the attributes they may have, and their rule. Exporters write these and no others."""

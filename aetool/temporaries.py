@@ -1,0 +1,92 @@
+"""Temporaries: `.NAME.HEX.aetool-tmp` beside their target, locked while their writer lives, swept when it is dead.
+
+A later start can so remove what a killed process left without touching what a living one is writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":  # there, no advisory locks, so nothing is ever swept
+    import fcntl
+
+SUFFIX = ".aetool-tmp"
+_swept: set[Path] = set()
+
+
+def name_for(target: Path) -> Path:
+    """Return the name of a new temporary beside `target`."""
+    kept = os.fsencode(target.name)[:200]  # names end at 255 bytes
+    return target.with_name(f".{os.fsdecode(kept)}.{secrets.token_hex(4)}{SUFFIX}")
+
+
+def create_file(temporary: Path) -> int:
+    """Create and lock a temporary file; returns it open for writing. Again where a sweep took it before it was ours."""
+    while True:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        if _is_ours(temporary, descriptor):
+            return descriptor
+
+
+def create_folder(temporary: Path) -> int:
+    """Make and lock a temporary folder; returns it open. Again where a sweep took it before it was ours."""
+    while True:
+        temporary.mkdir()
+        try:
+            descriptor = os.open(temporary, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        if _is_ours(temporary, descriptor):
+            return descriptor
+
+
+def _is_ours(temporary: Path, descriptor: int) -> bool:
+    """Lock a new temporary, and look whether it is still there; closes it where it is not."""
+    try:
+        lock(descriptor, wait=True)  # a sweep holds it for as long as it takes to remove it
+        if temporary.exists():
+            return True
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return False
+
+
+def lock(descriptor: int, wait: bool = False) -> bool:
+    """Take the lock of an open file; False, unless it may wait, while another process holds it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporaries that dead processes left in `folder`; looks once a folder and process."""
+    if sys.platform == "win32" or folder in _swept:
+        return
+    _swept.add(folder)
+    for path in folder.glob(f".*{SUFFIX}"):
+        with contextlib.suppress(OSError):
+            _remove_if_dead(path)
+
+
+def _remove_if_dead(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not lock(descriptor):
+            return
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    finally:
+        os.close(descriptor)

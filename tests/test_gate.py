@@ -1,0 +1,364 @@
+"""Graphs from strangers: what our exporters write passes, everything else is refused before ONNX Runtime sees it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from aetool.bundle import FILES, Bundle, write
+from aetool.errors import BundleError
+from aetool.gate import MAX_NODES, check_graph
+from aetool.protobuf import MAX_FIELDS
+from aetool.runtime import Codec
+from tests.conftest import command
+from tests.toy import toy_graphs
+
+SOURCE, TARGET = ("latents", (4,)), ("images", (1, 8, 8))
+FLOAT = TensorProto.FLOAT
+
+
+def check(model: onnx.ModelProto | bytes, batch: int = 256) -> None:
+    check_graph(model if isinstance(model, bytes) else model.SerializeToString(), SOURCE, TARGET, batch)
+
+
+def graph(nodes, constants=None, **more) -> onnx.ModelProto:
+    """Return a model from latents (n, 4) to images (n, 1, 8, 8) with these nodes and constants."""
+    values = [helper.make_tensor_value_info(name, FLOAT, ["n", *sizes]) for name, sizes in (SOURCE, TARGET)]
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in (constants or {}).items()]
+    body = helper.make_graph(nodes, "g", values[:1], values[1:], tensors, **more)
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def ones(*dims) -> np.ndarray:
+    return np.ones(dims, np.float32)
+
+
+def decoder() -> onnx.ModelProto:
+    """Return the toy's decoder, which passes, to be changed."""
+    return onnx.load_from_string(toy_graphs()["decoder.onnx"])
+
+
+def node(operator, inputs, outputs, **attributes):
+    return helper.make_node(operator, inputs, outputs, **attributes)
+
+
+FLAT = node("Reshape", ["flat", "shape"], ["images"])
+SHAPE = np.array([-1, 1, 8, 8])
+
+
+def test_what_we_ship_and_the_toy_pass():
+    for name in ("mnist", "sign_digits"):
+        bundle = Bundle.find(name)
+        images, latents = ("images", bundle.manifest.image.shape), ("latents", (bundle.manifest.latent_size,))
+        check_graph(bundle.files["encoder.onnx"], images, latents, 256)
+        check_graph(bundle.files["decoder.onnx"], latents, images, 256)
+    check(decoder())
+
+
+def test_other_activations_and_hidden_layers_pass():
+    nodes = [
+        node("Gemm", ["latents", "a", "b"], ["x"], transB=1),
+        node("Sigmoid", ["x"], ["s"]),
+        node("Mul", ["x", "s"], ["silu"]),
+        node("Gemm", ["silu", "c"], ["y"], alpha=1.0),
+        node("Add", ["y", "y"], ["flat"]),
+        FLAT,
+    ]
+    model = graph(nodes, {"a": ones(16, 4), "b": ones(16), "c": ones(16, 64), "shape": SHAPE})
+    check(model)
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_sizes_are_those_that_onnx_infers():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        k, s, p, side = rng.integers((1, 1, 0, 1), (6, 5, 4, 12)).tolist()
+        for operator in ("Conv", "ConvTranspose"):
+            nodes = [node(operator, ["x", "w"], ["y"], strides=[s, s], pads=[p] * 4, kernel_shape=[k, k])]
+            values = [helper.make_tensor_value_info("x", FLOAT, ["n", 2, side, side]),
+                      helper.make_tensor_value_info("y", FLOAT, None)]  # fmt: skip
+            weights = numpy_helper.from_array(ones(2, 2, k, k), "w")
+            model = helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:], [weights]),
+                                      opset_imports=[helper.make_opsetid("", 20)], ir_version=10)  # fmt: skip
+            try:
+                inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+                dims = [d.dim_value for d in inferred.graph.output[0].type.tensor_type.shape.dim][1:]
+            except onnx.shape_inference.InferenceError:
+                dims = [0]
+            target = ("y", tuple(dims))
+            del model.graph.output[:]
+            model.graph.output.append(helper.make_tensor_value_info("y", FLOAT, ["n", *dims]))
+            too_small = operator == "Conv" and side + 2 * p < k  # where onnx rounds the wrong way
+            if min(dims) >= 1 and not too_small:
+                check_graph(model.SerializeToString(), ("x", (2, side, side)), target, 1)
+            else:
+                with pytest.raises(BundleError):
+                    check_graph(model.SerializeToString(), ("x", (2, side, side)), target, 1)
+
+
+def loop() -> onnx.ModelProto:
+    body = helper.make_graph(
+        [node("Identity", ["c"], ["d"])],
+        "body",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", 9, [])],
+        [helper.make_tensor_value_info("d", 9, [])],
+    )
+    nodes = [node("Loop", ["", "true"], [], body=body), node("MatMul", ["latents", "fill"], ["flat"]), FLAT]
+    return graph(nodes, {"true": np.array(True), "fill": ones(4, 64), "shape": SHAPE})
+
+
+def doubling_functions() -> onnx.ModelProto:
+    model = decoder()
+    for i in range(25):
+        calls = [node(f"f{i + 1}", ["x"], ["y"]), node(f"f{i + 1}", ["y"], ["z"])]
+        model.functions.append(helper.make_function("mine", f"f{i}", ["x"], ["z"], calls, []))
+    return model
+
+
+def doubling_concats() -> onnx.ModelProto:
+    nodes, last = [], "latents"
+    for i in range(28):
+        nodes.append(node("Concat", [last, last], [f"c{i}"], axis=1))
+        last = f"c{i}"
+    return graph([*nodes, node("MatMul", ["latents", "fill"], ["flat"]), FLAT], {"fill": ones(4, 64), "shape": SHAPE})
+
+
+def wide_stride(stride: int = 40_000) -> onnx.ModelProto:
+    nodes = [
+        node("Reshape", ["latents", "square"], ["x"]),
+        node("ConvTranspose", ["x", "w"], ["y"], strides=[stride, stride]),
+        node("MatMul", ["latents", "fill"], ["flat"]),
+        FLAT,
+    ]
+    return graph(nodes, {"square": np.array([-1, 1, 2, 2]), "w": ones(1, 1, 1, 1), "fill": ones(4, 64), "shape": SHAPE})
+
+
+def many_nodes(count: int = 200_000) -> onnx.ModelProto:
+    model = decoder()
+    model.graph.node.extend([node("Relu", ["flat"], [f"r{i}"]) for i in range(count)])
+    return model
+
+
+def external(location: str) -> onnx.ModelProto:
+    model = decoder()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return model
+
+
+def huge_constant() -> onnx.ModelProto:
+    model = decoder()
+    del model.graph.initializer[0].dims[:]
+    model.graph.initializer[0].dims.extend([1 << 19, 1 << 19])
+    return model
+
+
+def stacked_growth() -> onnx.ModelProto:
+    """Transposed convolutions within every single limit, until all of them together are too large."""
+    nodes, last = [node("Reshape", ["latents", "square"], ["x"])], "x"
+    for i in range(10):
+        nodes.append(node("ConvTranspose", [last, "w"], [f"t{i}"], strides=[4, 4]))
+        last = f"t{i}"
+    nodes += [node("MatMul", ["latents", "fill"], ["flat"]), FLAT]
+    return graph(nodes, {"square": np.array([-1, 1, 2, 2]), "w": ones(1, 1, 4, 4), "fill": ones(4, 64), "shape": SHAPE})
+
+
+def slow_chain() -> onnx.ModelProto:
+    """Little memory, and multiplications for an hour."""
+    nodes, last = [node("MatMul", ["latents", "up"], ["m0"])], "m0"
+    for i in range(1500):
+        nodes.append(node("MatMul", [last, "turn"], [f"m{i + 1}"]))
+        last = f"m{i + 1}"
+    nodes += [node("MatMul", [last, "fill"], ["flat"]), FLAT]
+    return graph(nodes, {"up": ones(4, 1024), "turn": ones(1024, 1024), "fill": ones(1024, 64), "shape": SHAPE})
+
+
+def foreign_domain() -> onnx.ModelProto:
+    model = decoder()
+    model.graph.node[0].domain = "com.microsoft"
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
+def edited(change) -> onnx.ModelProto:
+    model = decoder()
+    change(model)
+    return model
+
+
+def lying_value(model) -> None:
+    model.graph.value_info.append(helper.make_tensor_value_info("flat", FLOAT, ["n", 1 << 40]))
+
+
+def swapped_axis(model) -> None:
+    """A Reshape that mixes the items of a batch, and whose result depends on its size."""
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.array([1, -1, 8, 8]), "shape"))
+
+
+ATTACKS = {
+    "an endless Loop": loop,
+    "doubling functions": doubling_functions,
+    "doubling Concats": doubling_concats,
+    "a stride of 40,000": wide_stride,
+    "200,000 nodes": many_nodes,
+    "external data by ../": lambda: external("../../../etc/passwd"),
+    "external data by an absolute path": lambda: external("/etc/passwd"),
+    "external data by a link": lambda: external("link"),
+    "a constant of 1 TB": huge_constant,
+    "growth in small steps": stacked_growth,
+    "an hour of multiplications": slow_chain,
+    "a foreign domain": foreign_domain,
+    "an If with sub-graphs": lambda: edited(lambda m: m.graph.node.append(
+        node("If", ["zero"], ["i"], then_branch=m.graph, else_branch=m.graph))),
+    "a text constant": lambda: edited(lambda m: m.graph.initializer.append(
+        helper.make_tensor("t", TensorProto.STRING, [1], [b"text"]))),
+    "a sparse constant": lambda: edited(lambda m: m.graph.sparse_initializer.add()),
+    "a tensor attribute": lambda: edited(lambda m: m.graph.node[0].attribute.append(
+        helper.make_attribute("value", numpy_helper.from_array(ones(1))))),
+    "training information": lambda: edited(lambda m: m.training_info.add()),
+    "metadata": lambda: edited(lambda m: m.metadata_props.add(key="a", value="b")),
+    "another opset": lambda: edited(lambda m: m.opset_import[0].__setattr__("version", 12)),
+    "two opsets": lambda: edited(lambda m: m.opset_import.append(helper.make_opsetid("", 13))),
+    "a loop of nodes": lambda: edited(lambda m: m.graph.node[0].input.__setitem__(0, "square")),
+    "a tensor from nowhere": lambda: edited(lambda m: m.graph.node[0].input.__setitem__(0, "nothing")),
+    "one output twice": lambda: edited(lambda m: m.graph.node.append(m.graph.node[0])),
+    "a node without output": lambda: edited(lambda m: m.graph.node.append(node("Relu", ["flat"], []))),
+    "a second input": lambda: edited(lambda m: m.graph.input.append(m.graph.input[0])),
+    "a constant twice": lambda: edited(lambda m: m.graph.initializer.append(m.graph.initializer[0])),
+    "a constant with the name of the input": lambda: edited(lambda m: m.graph.initializer.append(
+        numpy_helper.from_array(ones(1, 4), "latents"))),
+    "a lie on a size": lambda: edited(lying_value),
+    "a Reshape across the batch": lambda: edited(swapped_axis),
+    "an unknown attribute": lambda: edited(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("x", 1))),
+    "no node": lambda: graph([]),
+    "no graph": lambda: onnx.ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", 20)]),
+    "a RandomNormal": lambda: edited(lambda m: m.graph.node.append(node("RandomNormal", [], ["r"], shape=[1 << 20]))),
+    "a ConstantOfShape": lambda: edited(lambda m: m.graph.node.append(node("ConstantOfShape", ["shape"], ["r"]))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_attacks_are_refused_at_once(attack):
+    data = attack().SerializeToString()
+    started = time.process_time()
+    with pytest.raises(BundleError, match=r"^the graph with the images is refused: .*; get or export") as caught:
+        check(data)
+    assert time.process_time() - started < 30
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ["an endless Loop", "doubling functions", "doubling Concats", "a stride of 40,000", "external data by a link"],
+)
+def test_an_attack_in_a_bundle_with_right_sums_ends_with_5(attack, toy, tmp_path):
+    files = {name: (toy / name).read_bytes() for name in FILES}
+    write(tmp_path / "evil", files | {"decoder.onnx": ATTACKS[attack]().SerializeToString()}, "", replace=False)
+    done = subprocess.run(command(["sample", "-m", str(tmp_path / "evil"), "-o", str(tmp_path / "x.png"), "-q"]),
+                          capture_output=True, timeout=30)  # fmt: skip
+    assert done.returncode == 5 and done.stderr.count(b"\n") == 1 and b"refused" in done.stderr
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_limits_are_exact():
+    check(many_nodes(MAX_NODES - 3))
+    with pytest.raises(BundleError, match="nodes"):
+        check(many_nodes(MAX_NODES - 2))
+    check(wide_stride(4))
+    with pytest.raises(BundleError, match="stride"):
+        check(wide_stride(5))
+
+
+def test_size_limits_hold_for_the_largest_batch():
+    model = edited(lambda m: m.graph.node.extend([node("Relu", ["flat"], [f"r{i}"]) for i in range(1000)]))
+    check(model, batch=1000)
+    with pytest.raises(BundleError, match="memory or time"):
+        check(model, batch=10_000)
+
+
+def varint(number: int) -> bytes:
+    out = b""
+    while number >= 0x80:
+        out, number = out + bytes([number & 0x7F | 0x80]), number >> 7
+    return out + bytes([number])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (b"\x08\x0a", "twice"),  # a second ir_version: some parsers take the last
+        (b"\x3a\x00", "twice"),  # a second graph: parsers merge it into the first
+        (b"\x28\x80\x00", "longer than it need be"),
+        (b"\x28" + b"\xff" * 10 + b"\x01", "longer than it need be"),
+        (b"\x28" + b"\xff" * 9 + b"\x7f", "longer than it need be"),
+        (b"\x2b", "another type"),  # the start of a group
+        (b"\x2d\x00\x00\x00\x00", "another type"),
+        (b"\x32\x7f", "cut short"),
+        (b"\x32\x02\xff\xfe", "UTF-8"),
+        (b"\x32" + varint(5000) + b"a" * 5000, "longer than"),
+        (varint(99 << 3), "field 99"),
+        (b"\x00\x00", "field 0"),
+        (b"\x80", "cut short"),
+    ],
+)
+def test_bytes_that_parsers_may_read_differently_are_refused(more, said):
+    with pytest.raises(BundleError, match=said):
+        check(decoder().SerializeToString() + more)
+
+
+def test_reading_ends_after_a_number_of_fields():
+    with pytest.raises(BundleError, match=f"{MAX_FIELDS:,} fields"):
+        check(decoder().SerializeToString() + b"\x42\x00" * (MAX_FIELDS + 1))
+    dims = b"\x0a" + varint(MAX_FIELDS + 1) + b"\x01" * (MAX_FIELDS + 1)
+    packed = b"\x2a" + varint(len(dims)) + dims
+    with pytest.raises(BundleError, match=f"{MAX_FIELDS:,} fields"):
+        check(b"\x3a" + varint(len(packed)) + packed)
+
+
+def test_packed_numbers_are_read_as_others():
+    model = decoder()
+    plain = model.graph.initializer[0].SerializeToString()
+    start = b"".join(b"\x08" + varint(d) for d in model.graph.initializer[0].dims)
+    dims = b"".join(varint(d) for d in model.graph.initializer[0].dims)
+    assert plain.startswith(start)
+    packed = b"\x0a" + varint(len(dims)) + dims + plain[len(start) :]
+    tensor = onnx.TensorProto.FromString(packed)
+    assert list(tensor.dims) == [4, 64]
+    del model.graph.initializer[0]
+    body = model.graph.SerializeToString() + b"\x2a" + varint(len(packed)) + packed
+    model.ClearField("graph")
+    check(model.SerializeToString() + b"\x3a" + varint(len(body)) + body)
+
+
+def test_numbers_of_another_shape_are_refused(toy):
+    codec = Codec(Bundle.read(toy), "cpu")
+
+    class Other:
+        get_inputs = codec._encoder.get_inputs
+
+        def run(self, outputs, feed):
+            return [np.zeros((1, 5), np.float32)]
+
+    with pytest.raises(BundleError, match="another shape"):
+        codec._run(Other(), np.zeros((1, 1, 8, 8), np.float32), (4,))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_never_become_a_picture(toy, tmp_path, bad):
+    model = decoder()
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((4, 64), bad, np.float32), "fill"))
+    bundle = Bundle.read(shutil.copytree(toy, tmp_path / "toy"))
+    broken = Bundle("toy", bundle.manifest, {**bundle.files, "decoder.onnx": model.SerializeToString()}, "")
+    try:
+        images = Codec(broken, "cpu").decode(np.zeros((2, 4), np.float32))
+    except BundleError:
+        return
+    assert images.shape == (2, 1, 8, 8) and np.isfinite(images).all()  # Clip makes one of infinity
