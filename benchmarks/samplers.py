@@ -18,7 +18,7 @@ import documents
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "evaluate-mnist.json"
 METHODS = ["local", "neighbours", "mix", "gmm", "gaussian",
-           "local pure=0", "local pure=0.8", "local count=10", "local count=50", "local keep=0.8",
+           "local bandwidth=0.5", "local bandwidth=1", "local pure=0", "local pure=0.9", "local count=50",
            "neighbours count=10", "mix m=3"]  # fmt: skip
 FIGURES = {"accuracy": ("class accuracy", 4), "worst_class": ("worst class", 3), "frechet": ("Fréchet", 3),
            "ratio": ("ratio", 2), "precision": ("precision", 3), "recall": ("recall", 3), "density": ("density", 2),
