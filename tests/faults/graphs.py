@@ -35,9 +35,10 @@ def _worker(place: Path, seed: int, first: int, last: int, outcome: Outcome) -> 
     with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         os.set_blocking(process.stdout.fileno(), False)
         text, done, last_word = "", first, time.monotonic()
-        while process.poll() is None or text:
+        while True:
+            ended = process.poll() is not None  # asked first, so that nothing is left to read where it has
             new = (process.stdout.read() or b"").decode()
-            if not new and process.poll() is not None:
+            if ended and not new:
                 break
             last_word = time.monotonic() if new else last_word
             *lines, text = (text + new).split("\n")
