@@ -40,16 +40,17 @@ def table(rows: list[dict[str, Any]], figures: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(found: dict[str, Any]) -> None:
-    """Put the tables into the documents."""
+def tables(found: dict[str, Any]) -> tuple[str, str]:
+    """Return the whole table with its head, and the short one."""
     rows, judge = found["rows"], found["judge"]["accuracy"]
     head = f"Model mnist {found['model']['identity']}, judge of {100 * judge:.2f} %, seed {found['seed']}.\n\n"
-    documents.replace(HERE / "README.md", "samplers", head + table(rows, list(FIGURES)))
     short = ["accuracy", "worst_class", "ratio", "recall", "novelty"]
-    documents.replace(HERE.parent / "README.md", "samplers", table(rows[2:8], short))
+    return head + table(rows, list(FIGURES)), table(rows[2:8], short)
 
 
 if __name__ == "__main__":
     result = measured()
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    write(result)
+    whole, brief = tables(result)
+    documents.replace(HERE / "README.md", "samplers", whole)
+    documents.replace(HERE.parent / "README.md", "samplers", brief)
