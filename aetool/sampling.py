@@ -17,6 +17,8 @@ from aetool.types import Bank, Latents
 
 CHECKED = 10
 """Nearest latents of the bank that say whether a new one is of its class."""
+PROBES = 256
+"""Latents whose neighbourhoods say how wide those of a class are."""
 ROUNDS = 20
 """How often a doubtful latent is drawn again at most: where classes lie in one another, none may be beyond doubt."""
 
@@ -91,23 +93,24 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Local:
-    """A random latent a, drawn anew from the normal distribution of its own neighbourhood.
+    """A random latent a of the class with noise as its neighbourhood is spread: a smoothed bootstrap.
 
-    m and C are mean and covariance of the `count` nearest of the class; z = m + keep (a - m) + sqrt(1 - keep^2) s with
-    s normal of covariance C. Mixing latents draws them together; this keeps their spread, as a smoothed bootstrap does
-    (Silverman, «Density estimation», 1986, section 6.4). keep 1 repeats the latent, 0 forgets it. What comes to lie
-    where less than a share `pure` of the nearest in the bank is of the class is drawn again, as nearest-neighbour
-    editing drops it (Wilson, IEEE Transactions on Systems, Man and Cybernetics 2(3), 1972).
+    z = m + (a + bandwidth s - m) / sqrt(1 + bandwidth^2 r), with s normal of the covariance of the `count` nearest to
+    a, m the mean of the class, and r the variance of such neighbourhoods over that of the class. The division keeps the
+    class as wide as it is, where mixing would shrink it and noise widen it (Silverman, «Density estimation», 1986,
+    section 6.4.1). bandwidth 0 repeats the latent; the larger, the newer. What comes to lie where less than a share
+    `pure` of the nearest in the bank is of the class is drawn again, as nearest-neighbour editing drops it (Wilson,
+    IEEE Transactions on Systems, Man and Cybernetics 2(3), 1972).
     """
 
     count: int = 20
-    keep: float = 0.5
-    pure: float = 0.5
+    bandwidth: float = 0.75
+    pure: float = 0.7
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
         """Return n latents (n, k) of the class's own spread; of all, each is of the class of a random latent."""
-        if self.count < 2 or not (0 <= self.keep <= 1 and 0 <= self.pure <= 1):
-            raise UsageError("local needs count >= 2, keep from 0 to 1 and pure from 0 to 1")
+        if self.count < 2 or not (0 <= self.bandwidth <= 100 and 0 <= self.pure <= 1):
+            raise UsageError("local needs count >= 2, a bandwidth from 0 to 100 and pure from 0 to 1")
         rows = bank.rows(label)
         if label is not None or not bank.classes:
             return self._of_class(bank, rows, label, n, rng)
@@ -122,24 +125,35 @@ class Local:
         self, bank: Bank, rows: npt.NDArray[np.intp], label: int | None, n: int, rng: np.random.Generator
     ) -> Latents:
         latents = bank.latents[rows]
+        mean, shrink = latents.mean(0), self._shrink(latents)
         drawn = np.empty((n, latents.shape[1]), np.float32)
         again = np.arange(n)
         for _ in range(ROUNDS):
-            drawn[again] = self._around(latents, rng.integers(len(latents), size=len(again)), rng)
+            chosen = rng.integers(len(latents), size=len(again))
+            noise = self._noise(latents, latents[chosen], rng)
+            drawn[again] = mean + shrink * (latents[chosen] + np.float32(self.bandwidth) * noise - mean)
             if label is None or not len(again):
                 break
             near = nearest_rows(drawn[again], bank.latents, min(CHECKED, len(latents)))
             again = again[(bank.labels[near] == label).mean(1) < self.pure]
         return drawn
 
-    def _around(self, latents: Latents, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Latents:
-        near = nearest_rows(latents[chosen], latents, self.count)
-        means = latents[near].mean(1)
-        around = latents[near] - means[:, None]
-        noise = rng.standard_normal(near.shape, np.float32) / np.float32(np.sqrt(max(1, near.shape[1] - 1)))
-        spread = np.einsum("nm,nmk->nk", noise, around)  # normal with the covariance of the neighbours
-        drawn: Latents = means + self.keep * (latents[chosen] - means) + np.sqrt(1 - self.keep**2) * spread
-        return drawn
+    def _shrink(self, latents: Latents) -> np.float32:
+        """Return 1 / sqrt(1 + bandwidth^2 r), r measured around at most `PROBES` latents, the same at every draw."""
+        probes = latents[np.linspace(0, len(latents) - 1, min(PROBES, len(latents))).astype(np.intp)]
+        variance = latents.var(0).sum()
+        r = self._around(latents, probes).var(1, ddof=1).sum(1).mean() / variance if variance else 0.0
+        return np.float32(1 / np.sqrt(1 + self.bandwidth**2 * r))
+
+    def _noise(self, latents: Latents, centres: Latents, rng: np.random.Generator) -> Latents:
+        """Return noise (n, k), normal with the covariance of the latents around each centre."""
+        around = self._around(latents, centres)
+        weights = rng.standard_normal(around.shape[:2], np.float32) / np.float32(np.sqrt(max(1, around.shape[1] - 1)))
+        noise: Latents = np.einsum("nm,nmk->nk", weights, around - around.mean(1, keepdims=True))
+        return noise
+
+    def _around(self, latents: Latents, centres: Latents) -> npt.NDArray[np.float32]:
+        return latents[nearest_rows(centres, latents, self.count)]
 
 
 @dataclass(frozen=True)

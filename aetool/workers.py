@@ -7,6 +7,7 @@ bounded, so that memory is too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ Work = Callable[[Task], Result]
 
 MOST = 16
 """Workers unless more are asked for: the process that gives out names and writes results feeds no more of them."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AT_HAND = 2
 """Tasks that a worker has."""
 AHEAD = 4
@@ -118,16 +120,16 @@ class _Crew:
                 raise error
             yield worker.numbers.popleft(), result
 
-    def _start(self) -> _Worker:
+    def _start(self) -> None:
         here, there = self.context.Pipe()
         inherited = [worker.line for worker in self.workers] + [here] if sys.platform == "linux" else []
         process = self.context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(self.make, there, inherited), daemon=True
         )
-        process.start()
-        there.close()
-        self.workers.append(_Worker(process, here))
-        return self.workers[-1]
+        with _signals_held():
+            process.start()
+            there.close()
+            self.workers.append(_Worker(process, here))
 
     def dismiss(self) -> None:
         """End all workers, whatever they are doing."""
@@ -136,6 +138,19 @@ class _Crew:
             worker.process.terminate()
         for worker in self.workers:
             worker.process.join()
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait while a worker starts: what Python calls after a fork loses exceptions, and then the worker."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _died(worker: _Worker) -> AetoolError:
@@ -149,6 +164,8 @@ def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list
     """Do tasks until the other end is closed. Interrupts are for the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for other in inherited:  # or this worker would keep lines of dead processes open
         other.close()
     tasks: SimpleQueue[tuple[Any, bool]] = SimpleQueue()

@@ -72,7 +72,7 @@ def bare_encode(model: str, folder: str, size: int, channels: int, batch: int) -
 
 def best_batch(make) -> int:
     """Return the batch with which the bare program is fastest."""
-    return min(BATCHES, key=lambda batch: min(seconds(make(batch)) for _ in range(2)))
+    return min(BATCHES, key=lambda batch: seconds(make(batch)))
 
 
 def encoding(what: str, model: str, folder: str, size: int, channels: int, trials: int, suffixes: list[str]) -> list:

@@ -1,6 +1,6 @@
 """Distortion by latent size: a short training for each k, beside PCA with as many numbers. Needs matplotlib.
 
-python benchmarks/rate_distortion.py --epochs 8 2 4 8 16 32 64
+python benchmarks/rate_distortion.py --epochs 5 2 4 8 16 32 64
 
 Writes results/rate-distortion.json and pictures/rate-distortion.png, and prints the table of README.md.
 """

@@ -18,7 +18,7 @@ import documents
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "evaluate-mnist.json"
 METHODS = ["local", "neighbours", "mix", "gmm", "gaussian",
-           "local pure=0", "local pure=0.8", "local count=10", "local count=50", "local keep=0.8",
+           "local bandwidth=0.5", "local bandwidth=1", "local pure=0", "local pure=0.9", "local count=50",
            "neighbours count=10", "mix m=3"]  # fmt: skip
 FIGURES = {"accuracy": ("class accuracy", 4), "worst_class": ("worst class", 3), "frechet": ("Fréchet", 3),
            "ratio": ("ratio", 2), "precision": ("precision", 3), "recall": ("recall", 3), "density": ("density", 2),
@@ -40,16 +40,17 @@ def table(rows: list[dict[str, Any]], figures: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(found: dict[str, Any]) -> None:
-    """Put the tables into the documents."""
+def tables(found: dict[str, Any]) -> tuple[str, str]:
+    """Return the whole table with its head, and the short one."""
     rows, judge = found["rows"], found["judge"]["accuracy"]
     head = f"Model mnist {found['model']['identity']}, judge of {100 * judge:.2f} %, seed {found['seed']}.\n\n"
-    documents.replace(HERE / "README.md", "samplers", head + table(rows, list(FIGURES)))
     short = ["accuracy", "worst_class", "ratio", "recall", "novelty"]
-    documents.replace(HERE.parent / "README.md", "samplers", table(rows[2:8], short))
+    return head + table(rows, list(FIGURES)), table(rows[2:8], short)
 
 
 if __name__ == "__main__":
     result = measured()
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    write(result)
+    whole, brief = tables(result)
+    documents.replace(HERE / "README.md", "samplers", whole)
+    documents.replace(HERE.parent / "README.md", "samplers", brief)

@@ -124,7 +124,7 @@ def test_a_signal_ends_the_command_and_its_workers(toy, endless, number, code):
     with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
         workers = with_workers(process)
         os.killpg(process.pid, number) if number == signal.SIGINT else os.kill(process.pid, number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == code and err == b""
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert sorted(map(str, Path().iterdir())) == ["names", "one.png"]
@@ -146,7 +146,7 @@ def test_workers_end_with_the_process_that_started_them(toy, endless):
 def test_a_worker_that_dies_ends_the_command_with_a_line(toy, endless):
     with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
         os.kill(with_workers(process)[0], signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert (
         err == b"aetool: a worker process was ended by signal 9 (out of memory?); --threads 1 works without workers\n"

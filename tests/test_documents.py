@@ -158,6 +158,37 @@ def test_tables_made_by_benchmarks_are_those_of_their_results_on_the_shipped_mod
         assert module.sentence(results) in README
 
 
+def test_the_tables_of_samplers_are_those_of_the_evaluation_of_the_shipped_model(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    samplers = importlib.import_module("samplers")
+    found = json.loads((REPOSITORY / "benchmarks/results/evaluate-mnist.json").read_text())
+    identity = Bundle.read(shipped_path("mnist")).identity
+    assert found["model"]["identity"] == identity, "run: python benchmarks/samplers.py"
+    whole, short = samplers.tables(found)
+    assert whole in (REPOSITORY / "benchmarks/README.md").read_text() and short in README
+
+
+def test_the_default_sampler_holds_what_is_asked_of_it():
+    found = json.loads((REPOSITORY / "benchmarks/results/evaluate-mnist.json").read_text())
+    (local,) = [row for row in found["rows"] if row["name"] == "local"]
+    assert found["judge"]["accuracy"] >= 0.994
+    assert local["accuracy"] >= 0.995 and local["worst_class"] >= 0.99
+    assert local["ratio"] <= 1.3 and local["recall"] >= 0.75 and local["novelty"] >= 0.5
+
+
+def test_the_tables_of_the_shipped_training_and_of_variants_are_those_of_their_logs():
+    text = (REPOSITORY / "benchmarks/README.md").read_text()
+    log = (REPOSITORY / "benchmarks/results/train-mnist-residual.jsonl").read_text().splitlines()
+    for entry in (json.loads(log[i]) for i in (9, 49, 103, 104, 109, 129)):
+        figures = f"{entry['train_mse']:.5f} | {entry['test_mse']:.5f} | {entry['seconds']:.0f}"
+        assert f"| {entry['epoch']} | {figures} |" in text
+    for line in (REPOSITORY / "benchmarks/results/variants.jsonl").read_text().splitlines():
+        variant = json.loads(line)
+        if variant["epoch"] == variant["epochs"]:
+            mse = variant["ema_mse"] or variant["test_mse"]
+            assert f"| {variant['weights']:,} | {mse:.5f} | {int(variant['seconds'])} |" in text
+
+
 def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
 

@@ -213,17 +213,25 @@ def test_local_keeps_the_spread_of_the_class_where_mixing_shrinks_it():
     assert (np.diag(drawn["mix"]) < 0.7 * np.diag(own)).all()
 
 
-def test_local_that_keeps_all_repeats_and_one_that_keeps_nothing_has_the_moments_of_the_neighbours():
+def test_local_without_bandwidth_repeats_and_a_wide_one_has_the_moments_of_the_neighbours():
     latents = np.float32([[0, 0], [1, 0], [0, 2], [100, 100], [101, 100], [100, 102]])
     bank = bank_of(latents, [0] * 6)
-    same = Local(count=3, keep=1).draw(bank, 0, 50, rng_for(0))
-    assert {tuple(row) for row in same.tolist()} == {tuple(row) for row in latents.tolist()}
-    drawn = Local(count=3, keep=0).draw(bank, 0, 40_000, rng_for(0))
+    same = Local(count=3, bandwidth=0).draw(bank, 0, 50, rng_for(0))
+    assert {tuple(row) for row in same.round(3).tolist()} == {tuple(row) for row in latents.tolist()}
+    drawn = Local(count=3, bandwidth=1).draw(bank, 0, 40_000, rng_for(0))  # neighbourhoods are narrow: r is near 0
     for group in (latents[:3], latents[3:]):
         near = drawn[np.linalg.norm(drawn - group.mean(0), axis=1) < 50]
         assert len(near) == pytest.approx(20_000, rel=0.03)
-        assert near.mean(0) == pytest.approx(group.mean(0), abs=0.03)
-        assert np.cov(near.T) == pytest.approx(np.cov(group.T), abs=0.05)
+        assert near.mean(0) == pytest.approx(group.mean(0), abs=0.05)
+        once = np.cov(group.T)  # of the noise; the latents themselves add theirs
+        assert np.cov(near.T) == pytest.approx(once * (1 + 2 / 3), abs=0.06)
+
+
+def test_how_local_shrinks_hangs_on_the_class_alone(bank):
+    latents = bank.latents[bank.rows(0)]
+    assert 0.5 < Local()._shrink(latents) < 1 == Local(bandwidth=0)._shrink(latents)
+    assert Local()._shrink(latents) == pytest.approx(Local()._shrink(latents * 1000 + 5), rel=1e-4)  # it has no unit
+    assert Local()._shrink(latents[:1]) == 1  # one latent has no spread to keep
 
 
 def test_local_draws_again_what_lies_among_another_class():
@@ -244,9 +252,11 @@ def test_local_of_all_is_local_of_each_class_by_their_counts():
     assert (abs(drawn.mean(1) - 25) > 15).all()  # nothing between the classes
 
 
-@pytest.mark.parametrize("setting", ["count=1", "keep=-0.1", "keep=1.1", "keep=nan", "pure=-1", "pure=2", "pure=nan"])
+@pytest.mark.parametrize(
+    "setting", ["count=1", "bandwidth=-0.1", "bandwidth=101", "bandwidth=nan", "pure=-1", "pure=2", "pure=nan"]
+)
 def test_options_of_local_out_of_bounds_are_refused(bank, setting):
-    with pytest.raises(UsageError, match="local needs count >= 2, keep from 0 to 1"):
+    with pytest.raises(UsageError, match="local needs count >= 2, a bandwidth"):
         configure(Local(), [setting]).draw(bank, 0, 1, rng_for(0))
 
 

@@ -64,7 +64,7 @@ def sample(
 ) -> None:
     """Make new images of a class, or without one of everything the model knows.
 
-    Options of the methods, for --set: local: count=20 keep=0.5 pure=0.5; neighbours: count=50 low=0.3 high=0.7;
+    Options of the methods, for --set: local: count=20 bandwidth=0.75 pure=0.7; neighbours: count=50 low=0.3 high=0.7;
     mix: m=2 concentration=1; gmm and gaussian: none.
     """
     from aetool.runtime import Codec

@@ -129,7 +129,7 @@ class TrainConfig:
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",
-            "channels": "channels", "background": "background", "seed": "seed", "threads": "threads",
+            "channels": "channels", "background": "background", "seed": "seed",
         }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():
@@ -137,6 +137,7 @@ class TrainConfig:
                 words.append(f"--{flag} {getattr(self, name)}")
         if self.size is not None:
             words.append(f"--size {self.size[0]}x{self.size[1]}")
+        words.append(f"--threads {self.threads}")  # always: the command line's default is one a core
         for key, value in asdict(self.options).items():
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
