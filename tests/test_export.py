@@ -33,7 +33,7 @@ def test_the_manifest_says_what_was_measured(digits):
         manifest.distortion["quantiles"]
     )
     assert manifest.dataset == {"name": "digits", "sha256": data.sha256, "train": 1618, "test": 179}
-    assert manifest.training["command"] == "aetool train digits --epochs 12"
+    assert manifest.training["command"] == "aetool train digits --epochs 12 --threads 1"
     assert manifest.parity["found"].keys() == parity.BOUNDS.keys()
     assert check_golden(codec)["found"] == {"latents": 0.0, "images": 0.0}
 
