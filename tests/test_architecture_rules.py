@@ -19,7 +19,7 @@ LAYERS = [
     ["types"],
     ["options", "devices", "timing"],
     ["temporaries", "reading", "limits"],
-    ["files", "names", "walking", "workers"],
+    ["files", "names", "listing", "workers"],
     ["metrics", "fidelity"],
     ["modes"],
     ["images", "png"],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import images, limits, walking
+from aetool import images, limits, listing
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, find_images, open_image, prepare, read_batches
 
@@ -228,7 +228,7 @@ def test_a_folder_is_walked_in_sorted_order_and_sub_folders_are_classes(tmp_path
 
 
 def test_a_folder_gives_files_by_suffix_in_any_case_and_no_dot_files(tmp_path):
-    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(walking.SUFFIXES))]
+    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(listing.SUFFIXES))]
     tree(tmp_path, *kept, "x.PnG", ".hidden.png", ".dot/a.png", "notes.txt", "noext", "png", "a.png.bak", "a.npz")
     assert [file.relative for file in find_images([str(tmp_path)])] == [*kept, "x.PnG"]
     assert len(kept) == 10
