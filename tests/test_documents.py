@@ -189,6 +189,14 @@ def test_the_tables_of_the_shipped_training_and_of_variants_are_those_of_their_l
             assert f"| {variant['weights']:,} | {mse:.5f} | {int(variant['seconds'])} |" in text
 
 
+def test_the_table_of_rate_and_distortion_is_that_of_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    module = importlib.import_module("rate_distortion")
+    found = json.loads((REPOSITORY / "benchmarks/results/rate-distortion.json").read_text())
+    assert [row["k"] for row in found["rows"]] == [2, 4, 8, 16, 32, 64]
+    assert module.table(found["rows"]) in (REPOSITORY / "benchmarks/README.md").read_text()
+
+
 def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
 
