@@ -159,7 +159,7 @@ def _text(found: dict[str, Any]) -> str:
     if "rows" not in found:
         return lines[0] + "the data have no classes: no judge can be trained, and samplers are not measured\n"
     lines.append(f"a judge of {100 * found['judge']['accuracy']:.2f} % on the test images; seed {found['seed']}\n\n")
-    digits = {"frechet": 2, "ratio": 2, "novelty": 2}
+    digits = {"ratio": 2, "novelty": 2}
     table = [["", *COLUMNS.values()]]
     table += [[row["name"], *(f"{row[key]:.{digits.get(key, 3)}f}" for key in COLUMNS)] for row in found["rows"]]
     return "".join(lines) + as_table(table, right=tuple(range(1, len(table[0]))))
