@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ DATA = os.environ.get("AETOOL_DATA")
 @pytest.fixture(scope="session", autouse=True)
 def hermetic(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the caller's models, caches and colours out of the tests."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # tests started in the background: their children would too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("AETOOL_MODEL", "AETOOL_DEBUG", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR"):
         os.environ.pop(name, None)
     os.environ["HOME"] = os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("home"))
