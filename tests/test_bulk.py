@@ -158,7 +158,8 @@ def test_a_worker_that_dies_ends_the_command_with_a_line(toy, endless):
 def test_a_reader_that_goes_away_ends_the_workers(toy, endless):
     with started(*WORDS, str(toy)) as process:
         assert json.loads(process.stdout.readline())["source"] == "one.png"
-        workers = with_workers(process)
+        while len(workers := children(process.pid)) < 2:  # a full pipe would keep them from being started
+            assert process.stdout.readline()
         process.stdout.close()
         assert process.wait(60) == 141
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
