@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import documents
+
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- made by tables.py: begin -->\n", "<!-- end -->\n"
 TITLES = {
     "start": "From the key press to the end of the command",
     "folders": "Folders",
@@ -113,14 +114,8 @@ def plot(found: dict[str, Any]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def document(results: Path) -> str:
-    """Return README.md with the tables of today."""
-    before, rest = (HERE / "README.md").read_text().split(BEGIN)
-    return before + BEGIN + "\n" + speed(results) + "\n" + END + rest.split(END, 1)[1]
-
-
 def write(results: Path) -> None:
-    (HERE / "README.md").write_text(document(results))
+    documents.replace(HERE / "README.md", "tables", speed(results))
     if (results / "cost.json").exists():
         (HERE / "pictures/cost.svg").write_text(plot(json.loads((results / "cost.json").read_text())))
 
