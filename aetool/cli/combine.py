@@ -15,9 +15,6 @@ from aetool.cli.sinks import target_of
 from aetool.errors import UsageError
 from aetool.limits import LIMITS
 
-Keys = Annotated[
-    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
-]
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -27,7 +24,7 @@ Weights = Annotated[
 
 
 def combine(
-    keys: Keys,
+    keys: params.Keys,
     weights: Weights = None,
     output: params.Output = None,
     as_latents: params.AsLatents = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,10 @@ from aetool.cli.sinks import target_of, write_stdout
 from aetool.errors import UsageError, lookup
 from aetool.limits import LIMITS
 
-Keys = Annotated[
-    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
-]
+if TYPE_CHECKING:
+    from aetool.runtime import Codec
+    from aetool.types import Bank, Latents
+
 Steps = Annotated[
     int,
     typer.Option("--steps", metavar="N", min=2, max=100_000, help="Pictures from each key to the next, both counted."),
@@ -36,7 +37,7 @@ Report = Annotated[bool, typer.Option("--json", help="Print figures of the path;
 
 
 def interpolate(
-    keys: Keys,
+    keys: params.Keys,
     output: params.Output = None,
     steps: Steps = 10,
     method: Method = "lerp",
@@ -60,7 +61,7 @@ def interpolate(
     The first and last pictures are the reconstructions of A and B. class:8 stands for the mean latent of class 8.
     """
     from aetool.interpolation import METHODS, count
-    from aetool.walks import EVEN, measure, spacing, walk
+    from aetool.walks import walk
 
     talk = Talk(quiet)
     chosen = lookup(METHODS, method, "method")
@@ -74,20 +75,25 @@ def interpolate(
     refuse_too_large(n, codec.spec.shape, target, look)
     bank = codec.bundle.bank()
     walked, uneven = walk(found.latents, bank, chosen, steps, codec.decode if even else None, loop)
+    _warn_of(uneven, talk)
+    if report:
+        asked = {"method": method, "even": even, "loop": loop, "keys": len(found.latents), "steps": steps}
+        write_stdout(to_json(asked | {"pictures": n} | _figures(walked, codec, bank)))
+    if not report or output:
+        names = tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1))
+        write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk)
+
+
+def _warn_of(uneven: float, talk: Talk) -> None:
+    from aetool.walks import EVEN
+
     if uneven > EVEN:
         talk.warn(
             f"no steps were found that change the picture evenly; they differ from their mean by up to {uneven:.0%}"
         )
-    if report:
-        asked = {
-            "method": method,
-            "even": even,
-            "loop": loop,
-            "keys": len(found.latents),
-            "steps": steps,
-            "pictures": n,
-        }
-        write_stdout(to_json(asked | asdict(measure(walked, codec.decode, bank, spacing(bank)))))
-    if not report or output:
-        names = tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1))
-        write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk)
+
+
+def _figures(walked: Latents, codec: Codec, bank: Bank) -> dict[str, float]:
+    from aetool.walks import measure, spacing
+
+    return asdict(measure(walked, codec.decode, bank, spacing(bank)))

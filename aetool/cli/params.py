@@ -47,6 +47,9 @@ MaxBytes = Annotated[
         help="Refuse .npz and .npy files that unpack to more.",
     ),
 ]
+Keys = Annotated[
+    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
+]
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
 ]

@@ -74,9 +74,7 @@ def sample(
     name = _class_name(digit, class_name, each, bool(folder or files_from))
     target = target_of(output, as_latents)
     codec = Codec(choose_bundle(model, talk), device, threads or 1)
-    classes = codec.bundle.manifest.classes if each else (name,)
-    if not classes:
-        raise UsageError("this model knows no classes; leave --each out")
+    classes = _classes(codec, name, each)
     look = Look(columns=count if each else None, scale=scale, fps=fps, metadata=not no_metadata)
     refuse_too_large(count * len(classes), codec.spec.shape, target, look)
     failures = Failures(talk, errors)
@@ -106,6 +104,14 @@ def _class_name(digit: int | None, name: str | None, each: bool, own: bool) -> s
     if each and (digit is not None or name is not None or own):
         raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
     return str(digit) if digit is not None else name
+
+
+def _classes(codec: Codec, name: str | None, each: bool) -> tuple[str | None, ...]:
+    """Return the classes to draw from; None stands for all that there is."""
+    classes: tuple[str | None, ...] = codec.bundle.manifest.classes if each else (name,)
+    if not classes:
+        raise UsageError("this model knows no classes; leave --each out")
+    return classes
 
 
 BLOCK = 10_000
