@@ -20,7 +20,7 @@ from aetool.picturefolder import PictureWriter
 from aetool.reading import read_file
 from aetool.runtime import Codec
 from aetool.types import Latents, Pixels, to_images, to_pixels
-from aetool.workers import all_cores, ordered
+from aetool.workers import MOST, all_cores, ordered
 
 PATIENCE = 0.05
 """Seconds that one process works alone before it calls for workers, which take about as long to start."""
@@ -42,7 +42,7 @@ def encode_files(files: Iterable[ImageFile], codec: Codec, cores: int | None = N
     for batch in read_batches(rest, codec.spec, codec.batch):
         yield Encoded(codec.encode(batch.images), batch.files, batch.failures)
         if cores != 1 and time.monotonic() - begun > PATIENCE:
-            yield from _by_workers(rest, codec, cores or all_cores())
+            yield from _by_workers(rest, codec, cores or min(MOST, all_cores()))
             return
 
 
@@ -74,7 +74,7 @@ def decode_to(
         count += len(paths)
         if cores != 1 and time.monotonic() - begun > PATIENCE:
             break
-    return count + sum(_written_by_workers(write, rest, codec, cores or all_cores()))
+    return count + sum(_written_by_workers(write, rest, codec, cores or min(MOST, all_cores())))
 
 
 def _written_by_workers(

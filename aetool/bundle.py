@@ -125,7 +125,7 @@ def find_path(name: str) -> Path:
             return path
     if name in SHIPPED:
         return shipped_path(name)
-    known = [path.name for path in candidates()]
+    known = list(dict.fromkeys(path.name for path in candidates()))  # one of ours may lie in ./models too
     there = f"there is {', '.join(known)}" if known else "make one with: aetool train && aetool export"
     raise BundleError(f"no model «{printable(name)}»{did_you_mean(name, known)}; {there}")
 

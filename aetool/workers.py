@@ -38,9 +38,8 @@ AHEAD = 4
 
 
 def all_cores() -> int:
-    """Return how many cores this process may use, at most `MOST`."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST, allowed)
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(eq=False)

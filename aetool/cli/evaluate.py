@@ -56,14 +56,14 @@ def evaluate(
     from aetool.cli.loading import show_loading
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
-    from aetool.cli.train import cores
     from aetool.runtime import Codec
+    from aetool.workers import all_cores
 
     talk = Talk(quiet)
     samplers = _samplers(methods or [])
     bundle = choose_bundle(name, talk)
     samplers = _that_can_draw(samplers, bundle, named=bool(methods), talk=talk)
-    count = threads or cores()
+    count = threads or all_cores()
     codec = Codec(bundle, device, count)
     with show_loading(talk) as report:
         dataset = _dataset(bundle, data, data_dir, count, talk, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,6 +153,7 @@ def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> 
     from aetool.errors import lookup
     from aetool.options import configure
     from aetool.training.config import ARCHITECTURES, TrainConfig
+    from aetool.workers import all_cores
 
     default = TrainConfig()
     options = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
@@ -162,9 +162,4 @@ def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> 
         name = str(Path(name).resolve())
     if "data_dir" in given:
         given["data_dir"] = str(Path(given["data_dir"]).resolve())
-    return TrainConfig(**{"threads": cores(), **given, "dataset": name, "options": configure(options, settings)})
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return TrainConfig(**{"threads": all_cores(), **given, "dataset": name, "options": configure(options, settings)})
