@@ -370,3 +370,11 @@ def test_the_shipped_models_are_looked_for_in_the_package_and_beside_it():
     package = Path(bundle.__file__).parent
     installed, checkout = package / "models" / "mnist", package.parent / "models" / "mnist"
     assert bundle.shipped_path("mnist") == (installed if installed.is_dir() else checkout)
+
+
+def test_a_model_that_also_lies_in_models_is_named_once(toy, workplace):
+    (workplace / "models").mkdir()
+    shutil.copytree(toy, workplace / "models" / "mnist")
+    with pytest.raises(BundleError) as caught:
+        Bundle.find("nosuch")
+    assert str(caught.value).count("mnist") == 1
