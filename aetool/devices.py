@@ -13,7 +13,8 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the wheels send telemetry otherwise
 
@@ -24,12 +25,19 @@ from aetool.errors import BundleError, DeviceUnavailable, lookup
 
 @dataclass(frozen=True)
 class Device:
-    """An execution provider, what to type where it is missing, its options by threads, and its plug-in if it is one."""
+    """An execution provider, what installs it, its options by threads, and its plug-in if it is one."""
 
     provider: str
     mend: str = ""
     options: Callable[[int], dict[str, str]] = field(default=lambda threads: {})
     plugin: str | None = None
+
+
+class Trouble(NamedTuple):
+    """Why a device cannot be used here, and what mends that."""
+
+    reason: str
+    mend: str
 
 
 def _openvino_options(threads: int) -> dict[str, str]:
@@ -78,7 +86,7 @@ def choose_device(name: str) -> str:
         lookup(known_devices(), name, "device")
     trouble = why_not(name)
     if trouble:
-        raise DeviceUnavailable(f"no {name} here: {trouble}; see: aetool devices")
+        raise DeviceUnavailable(f"no {name} here: {trouble.reason}; mend: {trouble.mend}")
     return name
 
 
@@ -135,42 +143,51 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def why_not(name: str) -> str:
-    """Return why a device cannot be used on this machine, or nothing where it can."""
+def why_not(name: str) -> Trouble | None:
+    """Return what keeps a device from being used on this machine, None where nothing does."""
     device = known_devices()[name]
     if device.plugin:
         return _plugin_trouble(device)
     if device.provider not in ort.get_available_providers():
-        if {"onnxruntime", "onnxruntime-gpu"} <= runtime_wheels().keys():
-            return "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"
-        return "this build of ONNX Runtime is without it"
-    return _cuda_trouble() if name == "cuda" else ""
+        both = {"onnxruntime", "onnxruntime-gpu"} <= runtime_wheels().keys()
+        reason = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"
+        return Trouble(reason if both else "this build of ONNX Runtime is without it", device.mend)
+    return _cuda_trouble() if name == "cuda" else None
 
 
-def _plugin_trouble(device: Device) -> str:
-    """Register the plug-in of a device; return what keeps it from working."""
+def _plugin_trouble(device: Device) -> Trouble | None:
+    """Return what keeps the plug-in of a device from working; it is there afterwards where nothing does."""
+    try:
+        _register(str(device.plugin), device.provider)
+    except ModuleNotFoundError:
+        return Trouble(f"the package {str(device.plugin).replace('_', '-')} is not installed", device.mend)
+    except Exception as error:  # a missing library, another version of ONNX Runtime
+        return Trouble(f"its library could not be loaded: {first_line(error)}", f"{device.mend} --upgrade")
+    if _plugged(device):
+        return None
+    makers = ", ".join(sorted({unit.device.vendor for unit in ort.get_ep_devices()}))
+    return Trouble(f"its plug-in takes no processor of this machine ({makers})", "--device cpu computes the same")
+
+
+@cache
+def _register(plugin: str, provider: str) -> None:
+    """Give the library of a plug-in to ONNX Runtime, which takes it once."""
     from importlib import import_module
 
-    if _plugged(device):
-        return ""
-    try:
-        ort.register_execution_provider_library(device.provider, import_module(str(device.plugin)).get_library_path())
-    except ModuleNotFoundError:
-        return f"the package {str(device.plugin).replace('_', '-')} is not installed"
-    except Exception as error:  # a missing library, another version of ONNX Runtime
-        return f"its library could not be loaded: {first_line(error)}"
-    return "" if _plugged(device) else "it finds no processor of its kind"
+    ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
 
 
-def _cuda_trouble() -> str:
+def _cuda_trouble() -> Trouble | None:
     """Return what keeps an installed CUDA build from working: the driver, a missing GPU, or its libraries."""
     try:
         driver = ctypes.CDLL("libcuda.so.1" if os.name != "nt" else "nvcuda.dll")
     except OSError:
-        return "the NVIDIA driver is not installed (libcuda.so.1)"
+        return Trouble(
+            "the NVIDIA driver is not installed (libcuda.so.1)", "install it, until nvidia-smi lists the GPU"
+        )
     count = ctypes.c_int(0)
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
-        return "the driver finds no GPU"
+        return Trouble("the driver finds no GPU", "nvidia-smi must list one; containers need --gpus all")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
         ort.preload_dlls()
     major = str(ort.cuda_version).partition(".")[0]
@@ -178,8 +195,8 @@ def _cuda_trouble() -> str:
         try:
             ctypes.CDLL(library)
         except OSError:
-            return f"{library} was not found"
-    return ""
+            return Trouble(f"{library} was not found", "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+    return None
 
 
 def runtime_wheels() -> dict[str, str]:
@@ -200,6 +217,6 @@ def devices() -> list[dict[str, Any]]:
     rows = []
     for name, device in known_devices().items():
         trouble = why_not(name)
-        row = {"device": name, "provider": device.provider, "available": not trouble}
-        rows.append(row | ({"reason": trouble, "mend": device.mend} if trouble else {}))
+        row = {"device": name, "provider": device.provider, "available": trouble is None}
+        rows.append(row | (trouble._asdict() if trouble else {}))
     return rows

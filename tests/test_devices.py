@@ -17,7 +17,8 @@ from aetool.runtime import _padded
 from aetool.types import to_pixels
 from tests.toy import toy_graphs, toy_latents, toy_pixels
 
-openvino = pytest.mark.skipif(not find_spec("onnxruntime_ep_openvino"), reason="the plug-in is not installed")
+openvino = pytest.mark.skipif(why_not("openvino") is not None, reason=f"no openvino here: {why_not('openvino')}")
+plugin = pytest.mark.skipif(not find_spec("onnxruntime_ep_openvino"), reason="OpenVINO's plug-in is not installed")
 FAR = 1e-5
 """How far float32 on OpenVINO may be from the CPU: images in [0, 1], latents in units of their spread."""
 
@@ -35,7 +36,7 @@ def test_a_name_is_a_promise():
         choose_device("tpu")
     for name in known_devices():
         if why_not(name):
-            with pytest.raises(DeviceUnavailable, match=name):
+            with pytest.raises(DeviceUnavailable, match=f"no {name} here: .*; mend: .+"):
                 choose_device(name)
 
 
@@ -47,9 +48,9 @@ def test_auto_is_the_cpu_where_there_is_no_gpu():
 def test_wheels_that_overwrite_each_other_are_told(monkeypatch):
     monkeypatch.setattr(devices.ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr(devices, "runtime_wheels", lambda: {"onnxruntime": "1", "onnxruntime-gpu": "1"})
-    assert "overwrite each other" in why_not("cuda")
+    assert "overwrite each other" in why_not("cuda").reason
     monkeypatch.setattr(devices, "runtime_wheels", lambda: {"onnxruntime": "1"})
-    assert why_not("cuda") == "this build of ONNX Runtime is without it"
+    assert why_not("cuda").reason == "this build of ONNX Runtime is without it"
 
 
 def test_a_missing_driver_is_told(monkeypatch):
@@ -58,7 +59,8 @@ def test_a_missing_driver_is_told(monkeypatch):
 
     monkeypatch.setattr(devices.ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(devices.ctypes, "CDLL", missing)
-    assert "driver" in why_not("cuda") and choose_device("auto") == "cpu"
+    assert "driver" in why_not("cuda").reason and "nvidia-smi" in why_not("cuda").mend
+    assert choose_device("auto") == "cpu"
 
 
 def test_other_providers_are_devices_by_their_own_names(monkeypatch):
@@ -71,7 +73,30 @@ def test_other_providers_are_devices_by_their_own_names(monkeypatch):
 
 def test_a_missing_plugin_is_told(monkeypatch):
     monkeypatch.setitem(DEVICES, "other", devices.Device("NoneSuch", "pip install it", plugin="none_such_plugin"))
-    assert why_not("other") == "the package none-such-plugin is not installed"
+    assert why_not("other") == ("the package none-such-plugin is not installed", "pip install it")
+
+
+@plugin
+def test_a_plugin_that_takes_no_processor_is_told(monkeypatch):
+    """As OpenVINO's, which takes none but Intel's."""
+    every = devices.ort.get_ep_devices
+    monkeypatch.setattr(
+        devices.ort, "get_ep_devices", lambda: [one for one in every() if one.ep_name == DEVICES["cpu"].provider]
+    )
+    for _ in "again":
+        assert "takes no processor of this machine" in why_not("openvino").reason
+        assert why_not("openvino").mend == "--device cpu computes the same"
+
+
+@plugin
+def test_a_plugin_that_cannot_be_loaded_is_told(monkeypatch, tmp_path):
+    import onnxruntime_ep_openvino
+
+    monkeypatch.setitem(
+        DEVICES, "openvino", devices.Device("Broken", "pip install it", plugin="onnxruntime_ep_openvino")
+    )
+    monkeypatch.setattr(onnxruntime_ep_openvino, "get_library_path", lambda: str(tmp_path / "none.so"))
+    assert "could not be loaded" in why_not("openvino").reason and "--upgrade" in why_not("openvino").mend
 
 
 def test_the_cpu_runs_every_node():
