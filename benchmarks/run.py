@@ -1,6 +1,6 @@
 """All that this machine can measure, from a normal install in a virtual environment of its own; then the tables.
 
-python benchmarks/run.py                      everything; about 15 minutes on two idle cores
+python benchmarks/run.py                      everything; about an hour on two idle cores
 python benchmarks/run.py --quick start cost   some of it, with few trials and small folders
 python benchmarks/run.py --venv PLACE         keeps the environment there, and uses it again (aetool is installed anew)
 """
@@ -24,6 +24,7 @@ SCRIPTS: dict[str, list[str]] = {
     "folders": ["3", "3000", "400"],
     "cost": ["1000", "5000"],
     "inference": ["3"],
+    "training": ["1", "20"],
 }
 """Each is the script of that name and prints its result; with the words after it where it is to be quick."""
 
@@ -35,7 +36,7 @@ def install(place: Path) -> Path:
         venv.create(place, with_pip=True)
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     extras = f"{HERE.parent}[train,openvino]"
-    subprocess.run([*pip, extras], check=True)
+    subprocess.run([*pip, extras, "-r", str(HERE / "peers/requirements.txt")], check=True)
     subprocess.run([*pip, "--force-reinstall", "--no-deps", str(HERE.parent)], check=True)
     return python
 

@@ -37,13 +37,13 @@ def seconds(words: list[str]) -> float:
     return time.perf_counter() - begun
 
 
-def in_turns(functions: dict[str, Callable[[], float]], trials: int) -> dict[str, list[float]]:
-    """Return the seconds of each, called in turns; a first turn warms up and does not count."""
+def in_turns(functions: dict[str, Callable[[], float]], trials: int, warm: bool = True) -> dict[str, list[float]]:
+    """Return the seconds of each, called in turns; with `warm` a first turn warms up and does not count."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
-    for trial in range(trials + 1):
+    for trial in range(-warm, trials):
         for name, function in functions.items():
             found = function()
-            if trial:
+            if trial >= 0:
                 taken[name].append(found)
     return taken
 
@@ -75,7 +75,19 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     cores = len(os.sched_getaffinity(0))
-    return {"system": f"{platform.system()} {platform.machine()}", "cores": cores, "versions": versions}
+    return {"system": f"{platform.system()} {platform.machine()}", "cpu": cpu(), "cores": cores, "versions": versions}
+
+
+def cpu() -> str:
+    """Return who made the processor, and what it has for matrices, where Linux says so."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {key.strip(): value.split() for key, value in found.items()}
+    units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in named.get("flags", [])]
+    return " ".join([*named.get("model name", []), *units])
 
 
 def report(claim: str, rows: list[dict[str, Any]], **more: Any) -> None:

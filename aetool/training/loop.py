@@ -140,7 +140,7 @@ class Trainer:
         self.network.train()
         for i in range(first, self.per_epoch):
             batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
-            loss = float(self._step(self._augmented(batch)))
+            loss = float(self.step(batch))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}; try a lower --lr")
             now = time.monotonic()
@@ -172,7 +172,9 @@ class Trainer:
             images = augment.elastic(images, config.elastic, generator)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _step(self, images: Tensor) -> Tensor:
+    def step(self, pixels: Tensor) -> Tensor:
+        """Train on one batch, uint8 (n, c, h, w); returns its mean squared error."""
+        images = self._augmented(pixels)
         for group in self.optimiser.param_groups:
             group["lr"] = one_cycle(self.progress.step, self.steps, self.config.lr)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):

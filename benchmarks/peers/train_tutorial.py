@@ -1,6 +1,6 @@
 """The loop of the tutorials with the network of aetool: a transform for each image in a Dataset, DataLoader, batch 128.
 
-python train_tutorial.py MNIST_FOLDER [TARGET [THREADS [SECONDS]]]
+python train_tutorial.py MNIST.npz [TARGET [THREADS [SECONDS]]]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from train_loop import mnist, train
 from aetool.architectures import build
 from aetool.training.config import ARCHITECTURES
 
-folder, target, threads, limit = [*sys.argv[1:], *["0.0093", "2", "1200"][len(sys.argv) - 2 :]]
+file, target, threads, limit = [*sys.argv[1:], *["0.0093", "2", "1200"][len(sys.argv) - 2 :]]
 torch.set_num_threads(int(threads))
 torch.manual_seed(0)
 network = build("conv", ARCHITECTURES["conv"], (1, 28, 28), 16)
@@ -26,13 +26,13 @@ class Digits(Dataset):
     """As torchvision's MNIST with ToTensor: each image through Pillow to a tensor in [0, 1]."""
 
     def __init__(self) -> None:
-        self.images = mnist(folder, "train")
+        self.images = mnist(file, "train")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, i: int) -> torch.Tensor:
-        image = Image.fromarray(self.images[i].numpy())
+        image = Image.fromarray(self.images[i, 0].numpy())
         return torch.from_numpy(np.array(image, np.uint8)[None]).to(torch.float32).div(255)
 
 
@@ -42,7 +42,7 @@ train(
     lambda batch: torch.nn.functional.mse_loss(network(batch), batch),
     network,
     lambda: loader,
-    mnist(folder, "t10k")[:, None] / 255.0,
+    mnist(file, "test") / 255.0,
     float(target),
     float(limit),
 )

@@ -1,0 +1,107 @@
+"""Training on MNIST to a test mse, beside pythae's own autoencoder and beside the loop of the tutorials.
+
+python training.py [TRIALS [LIMIT]] > results/training.json
+
+What counts is the seconds of the steps; the clock stands still for looks at the test images. LIMIT is for the others,
+in seconds. MNIST is found where `aetool train mnist` finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row
+
+from aetool import datasets
+from aetool.training.config import PRECISIONS, TrainConfig
+from aetool.training.loop import Trainer
+
+THREADS = len(os.sched_getaffinity(0))
+PLACES = {name: os.environ[name] for name in ("AETOOL_DATA",) if name in os.environ}
+SOME = 100
+"""Steps in a turn of eager against compiled."""
+
+
+def ours(precision: str, target: float) -> float:
+    """Return the seconds of the steps of the shortest training, one epoch; it must reach the target."""
+    with tempfile.TemporaryDirectory() as place:
+        words = aetool("train", "mnist", "--epochs", 1, "--precision", precision, "--threads", THREADS, "-q")
+        subprocess.run(words, check=True, env=ENVIRONMENT | PLACES, cwd=place, stdout=subprocess.DEVNULL)
+        (log,) = Path(place).glob("runs/*/log.jsonl")
+        entry = json.loads(log.read_text().splitlines()[-1])
+    assert entry["test_mse"] <= target, entry
+    return entry["seconds"]
+
+
+def theirs(script: str, target: float, limit: float) -> float:
+    """Return the seconds of the steps of a peer until it reached the target."""
+    words = python(PEERS / script, "mnist.npz", target, THREADS, limit)
+    done = subprocess.run(words, check=True, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    entry = json.loads(done.stdout.splitlines()[-1])
+    assert entry["test_mse"] <= target or limit < 60, entry  # a short limit is for trying the script
+    return entry["seconds"]
+
+
+def to_target(script: str, name: str, target: float, bar: float, trials: int, limit: float) -> list[dict]:
+    turns: dict[str, Callable[[], float]] = {p: lambda p=p: ours(p, target) for p in PRECISIONS}
+    taken = in_turns(turns | {"theirs": lambda: theirs(script, target, limit)}, trials, warm=False)
+    what = f"conv to a test mse of {target:.4f}, {{}}"
+    return [
+        row(what.format(p), name, taken[p], taken["theirs"], f"at least {bar:g}" if p == PRECISIONS[-1] else "")
+        for p in PRECISIONS
+    ]
+
+
+def steps_of(precision: str, dataset: datasets.Dataset, compiled: bool) -> tuple[Callable[[], float], float]:
+    """Return what takes some steps and returns the seconds, and how long the first step took."""
+    config = TrainConfig(dataset="mnist", epochs=1, precision=precision, threads=THREADS, device="cpu")
+    trainer = Trainer(config, dataset, Path("unused"))
+    if compiled:
+        trainer.network = torch.compile(trainer.network)
+    pixels = torch.from_numpy(dataset.train.pixels)
+
+    def steps(first: int, count: int) -> float:
+        begun = time.perf_counter()
+        for part in pixels.split(config.batch_size)[first : first + count]:
+            trainer.step(part)
+        return time.perf_counter() - begun
+
+    first = steps(0, 1)
+    return lambda: steps(1, SOME), first
+
+
+def compiling(dataset: datasets.Dataset, trials: int) -> tuple[list[dict], dict[str, float]]:
+    """Return the steps of torch.compile beside eager ones, and the seconds that compiling takes."""
+    rows, first = [], {}
+    for precision in PRECISIONS:
+        eager, _ = steps_of(precision, dataset, compiled=False)
+        fast, first[precision] = steps_of(precision, dataset, compiled=True)
+        taken = in_turns({"compiled": fast, "eager": eager}, trials)
+        rows.append(row(f"steps with torch.compile, {precision}", "eager", taken["compiled"], taken["eager"], ""))
+    return rows, {name: round(value, 1) for name, value in first.items()}
+
+
+def main(trials: int, limit: float) -> None:
+    dataset = datasets.load("mnist", 0)
+    np.savez("mnist.npz", train=dataset.train.pixels, test=dataset.test.pixels)
+    rows = to_target("train_pythae.py", "pythae 0.1.2, its MNIST network", 0.0170, 15, trials, limit)
+    rows += to_target("train_tutorial.py", "a tutorial's loop, the same network", 0.0093, 3, trials, limit)
+    more, first = compiling(dataset, max(3, trials))
+    report("training", rows + more, compile_s=first)
+
+
+if __name__ == "__main__":
+    given = [float(word) for word in sys.argv[1:]]
+    trials, limit = given + [3, 1200][len(given) :]
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        main(int(trials), limit)
