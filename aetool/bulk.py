@@ -1,4 +1,4 @@
-"""Many images through a codec, in order: in this process while they are few, by workers on all cores when they go on.
+"""Many images through a codec, in order: in this process while they are few, else by workers on all cores.
 
 What comes out does not depend on where it was computed, nor on how many at a time.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,27 +60,30 @@ def _by_workers(files: Iterator[ImageFile], codec: Codec, cores: int) -> Iterato
 def decode_to(
     write: PictureWriter,
     latents: Iterable[tuple[Latents, Sequence[str]]],
+    place: Callable[[str], str],
     codec: Codec,
     cores: int | None = None,
 ) -> int:
-    """Decode latents (n, k) and write their pictures to n paths, all different; returns how many.
+    """Decode latents (n, k) with the names of their pictures, and write each to where `place` says; returns how many.
 
-    `cores` is how many it may take, None for all.
+    `place` is called in order, shortly before a picture is written. `cores` is how many it may take, None for all.
     """
-    rest = pieces(latents, codec.batch)
-    begun, count = time.monotonic(), 0
-    for part, paths in rest:
+    placed = ((z, [place(name) for name in names]) for z, names in pieces(latents, codec.batch))
+    first = list(itertools.islice(placed, 2))
+    parts = itertools.chain(first, placed)
+    if len(first) > 1 and cores != 1:
+        return sum(_written_by_workers(write, parts, codec, cores or min(MOST, all_cores())))
+    count = 0
+    for part, paths in parts:
         write(to_pixels(codec.decode(part)), paths)
         count += len(paths)
-        if cores != 1 and time.monotonic() - begun > PATIENCE:
-            break
-    return count + sum(_written_by_workers(write, rest, codec, cores or min(MOST, all_cores())))
+    return count
 
 
 def _written_by_workers(
     write: PictureWriter, latents: Iterator[tuple[Latents, Sequence[str]]], codec: Codec, cores: int
 ) -> Iterator[int]:
-    """Write what is left: decoded in the workers on the CPU, else here; yield how many at a time."""
+    """Write pictures: decoded in the workers on the CPU, else here; yield how many at a time."""
     if codec.device == "cpu":
         for count, _ in ordered(partial(_Decoder, codec.bundle, write), ((len(z), (z, p)) for z, p in latents), cores):
             yield count

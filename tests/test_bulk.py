@@ -75,8 +75,8 @@ def test_decoding_writes_every_picture(codec, tmp_path, impatient, device, cores
     latents = np.random.default_rng(0).uniform(0, 1, (700, 4)).astype(np.float32)
     expected = to_pixels(codec.decode(latents))
     with picture_folder(tmp_path / "out", b"") as (place, write):
-        parts = ((latents[i : i + 100], [place(f"{j:03}") for j in range(i, i + 100)]) for i in range(0, 700, 100))
-        assert decode_to(write, parts, codec, cores) == 700
+        parts = ((latents[i : i + 100], [f"{j:03}" for j in range(i, i + 100)]) for i in range(0, 700, 100))
+        assert decode_to(write, parts, place, codec, cores) == 700
     assert len(list((tmp_path / "out").iterdir())) == 700
     for i in (0, 1, 99, 100, 500, 699):
         assert np.array_equal(decode_image((tmp_path / f"out/{i:03}.png").read_bytes(), codec.spec), expected[i])

@@ -42,8 +42,7 @@ def decode_to_folder(
     from aetool.bulk import decode_to
 
     with _open_folder(target, made) as (place, write):
-        placed = ((part, [place(name) for name in names]) for part, names in latents)
-        return decode_to(write, placed, codec, cores)
+        return decode_to(write, latents, place, codec, cores)
 
 
 @contextlib.contextmanager
