@@ -13,10 +13,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 from folders import fill_small
 from turns import ENVIRONMENT, aetool, report
 
-TRIALS = {1000: 9, 3000: 7, 10_000: 5, 30_000: 3, 100_000: 3}
+TRIALS = {1000: 15, 3000: 15, 10_000: 9, 30_000: 5, 100_000: 5}
 
 
 def link(folder: Path, count: int) -> Path:
@@ -84,11 +85,11 @@ def main(counts: list[int]) -> None:
                 "peak_mib": round(max(peak for _, peak in found), 1),
             }
         )
-    (few, taken), (many, longest) = ((row["files"], min(row["seconds"])) for row in (rows[0], rows[-1]))
-    each = (longest - taken) / (many - few)
-    for row in rows:
-        row["us_after_the_start"] = round((min(row["seconds"]) - (taken - each * few)) / row["files"] * 1e6, 2)
-    report("cost", rows, start_s=round(taken - each * few, 4))
+    files, best = np.array([(row["files"], min(row["seconds"])) for row in rows]).T
+    start = np.polyfit(files, best, 1, w=1 / best)[1]  # of a line whose relative errors are least
+    for row, seconds in zip(rows, best - start, strict=True):
+        row["us_after_the_start"] = round(seconds / row["files"] * 1e6, 2)
+    report("cost", rows, start_s=round(start, 4))
 
 
 if __name__ == "__main__":

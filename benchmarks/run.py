@@ -24,6 +24,7 @@ SCRIPTS: dict[str, list[str]] = {
     "folders": ["3", "3000", "400"],
     "cost": ["1000", "5000"],
     "inference": ["3"],
+    "graphs": ["3"],
     "training": ["1", "20"],
 }
 """Each is the script of that name and prints its result; with the words after it where it is to be quick."""

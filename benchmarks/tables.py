@@ -16,6 +16,7 @@ TITLES = {
     "start": "From the key press to the end of the command",
     "folders": "Folders",
     "inference": "One run of a graph, one thread, times as fast as the other",
+    "graphs": "ConvTranspose beside what computes the same, one thread, times as fast as the other",
     "training": "Training on MNIST, k = 16, seconds of steps",
 }
 
@@ -56,6 +57,8 @@ def notes(found: dict[str, Any]) -> str:
     if "compile_s" in found:
         took = " and ".join(f"{seconds} s ({precision})" for precision, seconds in found["compile_s"].items())
         return f"\nThe first step with torch.compile takes {took}.\n"
+    if "profiles" in found:
+        return "\nWhere the time of a run goes, batch 64:\n\n" + "".join(map(profile, found["profiles"]))
     if "first_record" not in found:
         return ""
     first = sorted(found["first_record"]["seconds"])
@@ -64,6 +67,11 @@ def notes(found: dict[str, Any]) -> str:
         f"\nFirst record of the small folder: after {first[len(first) // 2]:.2f} s in the median, {first[-1]:.2f} s at "
         f"most. Latents {same} those of the pictures one by one, to the bit, in the order of the names.\n"
     )
+
+
+def profile(found: dict[str, Any]) -> str:
+    parts = ", ".join(f"{name} {share:.0%}" for name, share in found["shares"].items() if share >= 0.01)
+    return f"- {found['graph']}: {parts}\n"
 
 
 def costs(found: dict[str, Any]) -> str:

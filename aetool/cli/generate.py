@@ -42,9 +42,12 @@ def write_made(
     look: Look,
     talk: Talk,
     seed: int | None = None,
-    cores: int | None = None,
+    cores: int | None = 1,
 ) -> None:
-    """Write what is made as latents, or decode it and write pictures, as `target` says; `seed` is what it hangs on."""
+    """Write what is made as latents, or decode it and write pictures, as `target` says.
+
+    `seed` is what it hangs on; `cores` how many decoding into a folder may take, None for all.
+    """
     if target.kind == "latents":
         write_records(_records(parts, codec), target, codec.bundle.manifest.latent_size)
         return

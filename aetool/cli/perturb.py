@@ -46,7 +46,7 @@ def perturb(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_frames: params.MaxFrames = LIMITS["frames"],
     max_bytes: params.MaxBytes = LIMITS["bytes"],
@@ -65,11 +65,11 @@ def perturb(
     target = target_of(output, as_latents)
     keep_keys(target, files)
     failures = Failures(talk)
-    codec, keys = stream_keys(files, model, device, threads, talk, failures)
+    codec, keys = stream_keys(files, model, device, threads or 1, talk, failures)
     seed = fresh_seed(seed, talk)
     made = _perturbed(keys, codec.bundle.bank(), sigma, count, rng_for(seed), failures)
     look = Look(columns=count, scale=scale, fps=fps, metadata=not no_metadata)
-    write_made(made, codec, target, look, talk, seed)
+    write_made(made, codec, target, look, talk, seed, threads)
     failures.verdict()
 
 

@@ -52,11 +52,10 @@ def score(
     inputs = input_files(files, files_from, null, target_of(None))
     codec = Codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk, errors)
-    over = 0
-    if not as_json:
-        write_stdout("percentile  mse       source\n")
+    over, head = 0, "" if as_json else "percentile  mse       source\n"
     for source, mse, percentile in _scored(inputs, codec, failures):
-        write_stdout(_json_line(source, mse, percentile) if as_json else _text_line(source, mse, percentile))
+        write_stdout(head + (_json_line(source, mse, percentile) if as_json else _text_line(source, mse, percentile)))
+        head = ""
         over += fail_over is not None and percentile > fail_over
     if over:
         raise ThresholdPassed(f"{over} of {failures.done} images above the percentile {fail_over:g}")

@@ -97,6 +97,18 @@ def test_perturb_without_noise_gives_reconstructions(cli, toy, pictures):
     assert np.array_equal(np.asarray(picture("out/1-2.png")), np.asarray(toy_image(*LEVELS[1])))
 
 
+def test_perturb_keeps_to_the_cores_it_may_use(cli, toy, pictures, monkeypatch):
+    def none(*arguments):
+        raise AssertionError("workers were called")
+
+    monkeypatch.setattr("aetool.bulk.ordered", none)
+    code, _, err = cli("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1, "--threads", 1)
+    assert code == 0, err
+    assert len(list(Path("out").iterdir())) == 600
+    with pytest.raises(AssertionError, match="workers were called"):
+        cli("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1)
+
+
 def test_perturb_makes_n_variations_of_each_with_the_classes_of_the_inputs(cli, toy, workplace):
     for name in ("in/a/x.png", "in/b/y.png"):
         Path(name).parent.mkdir(parents=True)
@@ -230,7 +242,7 @@ def test_a_threshold_that_was_passed_is_told_before_inputs_that_failed(cli, grad
     assert code == 9 and len(out.splitlines()) == 1 and "text.png" in err
     assert cli("score", "ok.png", "text.png", "--fail-over", 99, "-m", graded)[0] == 3
     assert cli("score", "odd.png", "text.png", "-m", graded)[0] == 3
-    assert cli("score", "text.png", "--fail-over", 99, "-m", graded)[0] == 4
+    assert cli("score", "text.png", "--fail-over", 99, "-m", graded)[:2] == (4, b"")
 
 
 def test_score_of_a_perfect_model_flags_what_is_not_perfect(cli, toy, workplace):
