@@ -14,6 +14,7 @@ from PIL import Image
 from aetool.bank import make_bank, write_bank
 from aetool.bundle import write
 from aetool.card import card
+from aetool.workers import ordered
 from tests.toy import CLASSES, picture, toy_graphs, toy_image, toy_latents, toy_manifest
 
 LEVELS = [(0, 51, 102, 255), (255, 204, 153, 0), (10, 20, 30, 40)]
@@ -98,15 +99,19 @@ def test_perturb_without_noise_gives_reconstructions(cli, toy, pictures):
 
 
 def test_perturb_keeps_to_the_cores_it_may_use(cli, toy, pictures, monkeypatch):
-    def none(*arguments):
-        raise AssertionError("workers were called")
+    crews = []
 
-    monkeypatch.setattr("aetool.bulk.ordered", none)
-    code, _, err = cli("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1, "--threads", 1)
-    assert code == 0, err
-    assert len(list(Path("out").iterdir())) == 600
-    with pytest.raises(AssertionError, match="workers were called"):
-        cli("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1)
+    def counted(make, tasks, count):
+        crews.append(count)
+        return ordered(make, tasks, count)
+
+    monkeypatch.setattr("aetool.bulk.ordered", counted)
+    line = ("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1, "--threads")
+    for cores in (1, 2):
+        code, _, err = cli(*line, cores)
+        assert code == 0, err
+        assert len(list(Path("out").iterdir())) == 600
+    assert crews == [2]
 
 
 def test_perturb_makes_n_variations_of_each_with_the_classes_of_the_inputs(cli, toy, workplace):
