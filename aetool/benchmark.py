@@ -6,6 +6,7 @@ how many times as fast something is: more is better.
 
 from __future__ import annotations
 
+import itertools
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from aetool.devices import devices, runtime_wheels
 from aetool.errors import DeviceUnavailable
 from aetool.images import open_image, prepare
 from aetool.latents import LatentBatch, to_jsonl
+from aetool.picturefolder import picture_folder
 from aetool.png import png_files
 from aetool.reading import read_file
 from aetool.runtime import Codec
@@ -71,11 +73,12 @@ class Bench:
         pixels = to_pixels(self.images)
         n = len(pixels)
         batch = LatentBatch(self.latents, tuple(f"{i}.png" for i in range(n)), (None,) * n, self.bundle.identity)
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as place, picture_folder(Path(place, "out"), b"") as (named, write):
             paths = [Path(place, f"{i}.png") for i in range(n)]
             for path, data in zip(paths, png_files(pixels), strict=True):
                 path.write_bytes(data)
             files = [path.read_bytes() for path in paths]
+            numbers = itertools.count()
             stages: dict[str, Callable[[], object]] = {
                 "read a file": lambda: [read_file(path) for path in paths],
                 "decode": lambda: [open_image(data).load() for data in files],
@@ -83,7 +86,10 @@ class Bench:
                 "run the encoder": lambda: self.codec.encode(self.images),
                 "write a record": lambda: to_jsonl(batch),
                 "run the decoder": lambda: self.codec.decode(self.latents),
-                "write a PNG": lambda: png_files(pixels),
+                "make a PNG": lambda: png_files(pixels),
+                "make a PNG and write it to a folder": lambda: write(
+                    pixels, [named(str(next(numbers))) for _ in range(n)]
+                ),
             }
             for name, taken in zip(stages, in_turns(list(stages.values()), 1, self.trials), strict=True):
                 yield {"what": name, "us_an_image": _us(Timing.of(taken), n)}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -19,42 +20,48 @@ from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batc
 from aetool.picturefolder import PictureWriter
 from aetool.reading import read_file
 from aetool.runtime import Codec
-from aetool.types import Latents, Pixels, to_images, to_pixels
+from aetool.types import Images, Latents, Pixels, to_images, to_pixels
 from aetool.workers import MOST, all_cores, ordered
 
 PATIENCE = 0.05
 """Seconds that one process works alone before it calls for workers, which take about as long to start."""
 
+Value = TypeVar("Value")
+Step = Callable[[Codec, Images], Value]
+"""What is made of images (n, c, h, w), as `Codec.encode`: a function of a module, since workers get it by its name."""
+
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """Latents (n, k) with their n files, and what failed since the batch before."""
+class Part(Generic[Value]):
+    """What a step made of the pictures of n files, and what failed since the batch before."""
 
-    latents: Latents
+    value: Value
     files: tuple[ImageFile, ...]
     failures: tuple[Failure, ...] = ()
 
 
-def encode_files(files: Iterable[ImageFile], codec: Codec, cores: int | None = None) -> Iterator[Encoded]:
-    """Yield the latents of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
+def over_files(
+    files: Iterable[ImageFile], codec: Codec, step: Step[Value], cores: int | None = None
+) -> Iterator[Part[Value]]:
+    """Yield what `step` makes of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
     rest = iter(files)
     begun = time.monotonic()
     for batch in read_batches(rest, codec.spec, codec.batch):
-        yield Encoded(codec.encode(batch.images), batch.files, batch.failures)
+        yield Part(step(codec, batch.images), batch.files, batch.failures)
         if cores != 1 and time.monotonic() - begun > PATIENCE:
-            yield from _by_workers(rest, codec, cores or min(MOST, all_cores()))
+            yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()))
             return
 
 
-def _by_workers(files: Iterator[ImageFile], codec: Codec, cores: int) -> Iterator[Encoded]:
-    """Encode what is left: on the CPU in the workers, else here what they have read."""
+def _by_workers(files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int) -> Iterator[Part[Value]]:
+    """Go through what is left: on the CPU in the workers, else here with what they have read."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (latents, errors) in ordered(partial(_Encoder, codec.bundle), tasks, cores):
-            yield Encoded(latents, *_sorted(chunk, errors))
+        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step), tasks, cores):
+            yield Part(value, *_sorted(chunk, errors))
     else:
         for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec), tasks, cores):
-            yield Encoded(codec.encode(to_images(pixels)), *_sorted(chunk, errors))
+            yield Part(step(codec, to_images(pixels)), *_sorted(chunk, errors))
 
 
 def decode_to(
@@ -139,17 +146,17 @@ class _Reader:
         return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
 
 
-class _Encoder:
-    """A worker that reads pictures and encodes them."""
+class _Worker(Generic[Value]):
+    """A worker that reads pictures and takes a step with them."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.codec = Codec(bundle, "cpu")
+    def __init__(self, bundle: Bundle, step: Step[Value]) -> None:
+        self.codec, self.step = Codec(bundle, "cpu"), step
         self.read = _Reader(self.codec.spec)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Latents, Errors]:
-        """Return latents (n, k) of those pictures that can be used, and what is wrong with the others."""
+    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
+        """Return what the step makes of those pictures that can be used, and what is wrong with the others."""
         pixels, errors = self.read(chunk)
-        return self.codec.encode(to_images(pixels)), errors
+        return self.step(self.codec, to_images(pixels)), errors
 
 
 class _Decoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,11 +69,7 @@ def _smooth(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return images
 
 
-def distortions(sources: Sequence[str], x: Images, x_hat: Images) -> str:
-    """Return a JSON line an image: {"source", "mse", "psnr", "ssim"}, psnr null where nothing differs."""
-    rows = zip(sources, mse(x, x_hat), psnr(x, x_hat), ssim(x, x_hat), strict=True)
-    lines = (
-        {"source": source, "mse": float(a), "psnr": float(b) if np.isfinite(b) else None, "ssim": float(c)}
-        for source, a, b, c in rows
-    )
-    return "".join(json.dumps(line) + "\n" for line in lines)
+def distortions(x: Images, x_hat: Images) -> list[dict[str, float | None]]:
+    """Return mse, psnr and ssim of each image by their names; psnr is None where nothing differs."""
+    rows = zip(mse(x, x_hat), psnr(x, x_hat), ssim(x, x_hat), strict=True)
+    return [{"mse": float(a), "psnr": float(b) if np.isfinite(b) else None, "ssim": float(c)} for a, b, c in rows]

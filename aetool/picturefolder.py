@@ -59,15 +59,19 @@ class Places:
 
 @dataclass(frozen=True)
 class PictureWriter:
-    """Writes pictures, each saying `text` of its making; what is not yet whole lies in the folder `place`."""
+    """Writes pictures, each saying `text` of its making; what is not yet whole lies in the folder `place`.
+
+    `alone` says that the folder was empty, so that nothing can be replaced, and no file need be looked for.
+    """
 
     place: Path
     text: bytes
+    alone: bool
 
     def __call__(self, pixels: Pixels, paths: Iterable[str]) -> None:
         """Write uint8 (n, c, h, w) to n paths; raises `ReadWriteError`."""
         for data, path in zip(png_files(pixels, self.text), paths, strict=True):
-            if os.path.lexists(path):
+            if not self.alone and os.path.lexists(path):
                 write_file(Path(path), data, sync=False)
             else:
                 with writing(Path(path)):
@@ -88,8 +92,11 @@ def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureW
     """Make `folder`; give what names and writes pictures there."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        with os.scandir(folder) as entries:
+            alone = next(entries, None) is None
     with _workshop(folder) as place:
-        yield Places(str(folder)), PictureWriter(place, text)
+        yield Places(str(folder)), PictureWriter(place, text, alone)
 
 
 @contextlib.contextmanager
@@ -98,7 +105,6 @@ def _workshop(folder: Path) -> Iterator[Path]:
     temporary = name_for(folder / "unfinished")
     try:
         with writing(folder):
-            sweep(folder)
             descriptor = create_folder(temporary)
         try:
             yield temporary

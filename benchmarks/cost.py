@@ -6,6 +6,7 @@ python cost.py [COUNT…] > results/cost.json
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,8 @@ import numpy as np
 from folders import fill_small
 from turns import ENVIRONMENT, aetool, report
 
-TRIALS = {1000: 15, 3000: 15, 10_000: 9, 30_000: 5, 100_000: 5}
+TRIALS = 9
+COUNTS = (1000, 3000, 10_000, 30_000, 100_000)
 
 
 def link(folder: Path, count: int) -> Path:
@@ -73,21 +75,24 @@ def encode(folder: Path) -> tuple[float, float]:
 def main(counts: list[int]) -> None:
     fill_small(Path("originals"), 1000)
     folders = {count: link(Path(f"in{count}"), count) for count in counts}
-    encode(folders[counts[0]])
-    rows = []
-    for count, folder in folders.items():
-        found = [encode(folder) for _ in range(TRIALS.get(count, 3))]
-        rows.append(
-            {
-                "files": count,
-                "seconds": [round(taken, 4) for taken, _ in found],
-                "us_an_image": round(sorted(taken for taken, _ in found)[len(found) // 2] / count * 1e6, 2),
-                "peak_mib": round(max(peak for _, peak in found), 1),
-            }
-        )
-    files, best = np.array([(row["files"], min(row["seconds"])) for row in rows]).T
-    start = np.polyfit(files, best, 1, w=1 / best)[1]  # of a line whose relative errors are least
-    for row, seconds in zip(rows, best - start, strict=True):
+    found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
+    for trial in range(TRIALS + 1):
+        for count, folder in folders.items():  # in turns, since the machine is faster at times
+            measured = encode(folder)
+            if trial:
+                found[count].append(measured)
+    rows = [
+        {
+            "files": count,
+            "seconds": [round(taken, 4) for taken, _ in pairs],
+            "us_an_image": round(statistics.median(taken for taken, _ in pairs) / count * 1e6, 2),
+            "peak_mib": round(max(peak for _, peak in pairs), 1),
+        }
+        for count, pairs in found.items()
+    ]
+    files, middle = np.array([(row["files"], statistics.median(row["seconds"])) for row in rows]).T
+    start = np.polyfit(files, middle, 1, w=1 / middle)[1]  # of a line whose relative errors are least
+    for row, seconds in zip(rows, middle - start, strict=True):
         row["us_after_the_start"] = round(seconds / row["files"] * 1e6, 2)
     report("cost", rows, start_s=round(start, 4))
 
@@ -95,4 +100,4 @@ def main(counts: list[int]) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        main([int(word) for word in sys.argv[1:]] or list(TRIALS))
+        main([int(word) for word in sys.argv[1:]] or list(COUNTS))

@@ -25,6 +25,7 @@ SCRIPTS: dict[str, list[str]] = {
     "cost": ["1000", "5000"],
     "inference": ["3"],
     "graphs": ["3"],
+    "stages": ["3"],
     "training": ["1", "20"],
 }
 """Each is the script of that name and prints its result; with the words after it where it is to be quick."""

@@ -19,6 +19,11 @@ TITLES = {
     "graphs": "ConvTranspose beside what computes the same, one thread, times as fast as the other",
     "training": "Training on MNIST, k = 16, seconds of steps",
 }
+NOT_RUN = {
+    "inference": "a graph on CUDA, with I/O binding, and the batch from which it pays",
+    "training": "seconds to a test mse of 0.0065 on CUDA",
+}
+"""Of the tables, for want of a GPU."""
 
 
 def speed(results: Path) -> str:
@@ -27,7 +32,12 @@ def speed(results: Path) -> str:
     for name, title in TITLES.items():
         if (results / f"{name}.json").exists():
             found = json.loads((results / f"{name}.json").read_text())
-            parts.append(f"### {title}\n\n{machine(found)}\n\n{comparisons(found['rows'])}{notes(found)}")
+            missing = f"| {NOT_RUN[name]} | not run: no GPU | | | | | |\n" if name in NOT_RUN else ""
+            parts.append(f"### {title}\n\n{machine(found)}\n\n{comparisons(found['rows'])}{missing}{notes(found)}")
+    if (results / "stages.json").exists():
+        found = json.loads((results / "stages.json").read_text())
+        title = "Where the time of an image goes, one process"
+        parts.append(f"### {title}\n\n{machine(found)}\n\n{stages(found['rows'])}")
     if (results / "cost.json").exists():
         found = json.loads((results / "cost.json").read_text())
         parts.append(f"### Cost per image and peak memory\n\n{machine(found)}\n\n{costs(found)}")
@@ -72,6 +82,11 @@ def notes(found: dict[str, Any]) -> str:
 def profile(found: dict[str, Any]) -> str:
     parts = ", ".join(f"{name} {share:.0%}" for name, share in found["shares"].items() if share >= 0.01)
     return f"- {found['graph']}: {parts}\n"
+
+
+def stages(rows: list[dict[str, Any]]) -> str:
+    lines = ["| stage | µs an image |", "|---|---|"]
+    return "\n".join(lines + [f"| {row['what']} | {row['us_an_image']:.1f} |" for row in rows]) + "\n"
 
 
 def costs(found: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row
+from turns import ENVIRONMENT, PEERS, in_turns, python, report, row
 
 from aetool import datasets
 from aetool.training.config import PRECISIONS, TrainConfig
@@ -31,29 +31,21 @@ SOME = 100
 """Steps in a turn of eager against compiled."""
 
 
-def ours(precision: str, target: float) -> float:
-    """Return the seconds of the steps of the shortest training, one epoch; it must reach the target."""
-    with tempfile.TemporaryDirectory() as place:
-        words = aetool("train", "mnist", "--epochs", 1, "--precision", precision, "--threads", THREADS, "-q")
-        subprocess.run(words, check=True, env=ENVIRONMENT | PLACES, cwd=place, stdout=subprocess.DEVNULL)
-        (log,) = Path(place).glob("runs/*/log.jsonl")
-        entry = json.loads(log.read_text().splitlines()[-1])
-    assert entry["test_mse"] <= target, entry
-    return entry["seconds"]
-
-
-def theirs(script: str, target: float, limit: float) -> float:
-    """Return the seconds of the steps of a peer until it reached the target."""
-    words = python(PEERS / script, "mnist.npz", target, THREADS, limit)
-    done = subprocess.run(words, check=True, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+def seconds_to(target: float, words: list[object], limit: float) -> float:
+    """Return the seconds of the steps that a program took until its test mse was at most `target`."""
+    done = subprocess.run(python(*words), check=True, env=ENVIRONMENT | PLACES, stdout=subprocess.PIPE, text=True)
     entry = json.loads(done.stdout.splitlines()[-1])
     assert entry["test_mse"] <= target or limit < 60, entry  # a short limit is for trying the script
     return entry["seconds"]
 
 
 def to_target(script: str, name: str, target: float, bar: float, trials: int, limit: float) -> list[dict]:
-    turns: dict[str, Callable[[], float]] = {p: lambda p=p: ours(p, target) for p in PRECISIONS}
-    taken = in_turns(turns | {"theirs": lambda: theirs(script, target, limit)}, trials, warm=False)
+    def ours(precision: str) -> Callable[[], float]:
+        return lambda: seconds_to(target, [PEERS / "train_aetool.py", target, THREADS, limit, precision], limit)
+
+    turns = {precision: ours(precision) for precision in PRECISIONS}
+    turns["theirs"] = lambda: seconds_to(target, [PEERS / script, "mnist.npz", target, THREADS, limit], limit)
+    taken = in_turns(turns, trials, warm=False)
     what = f"conv to a test mse of {target:.4f}, {{}}"
     return [
         row(what.format(p), name, taken[p], taken["theirs"], f"at least {bar:g}" if p == PRECISIONS[-1] else "")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec, bulk
-from aetool.bulk import decode_to, encode_files
+from aetool.bulk import decode_to, over_files
 from aetool.errors import ReadWriteError
 from aetool.images import ImageFile, decode_image, find_images
 from aetool.picturefolder import picture_folder
@@ -51,7 +51,7 @@ def folder(tmp_path):
 def test_workers_give_what_one_process_gives(codec, folder, impatient, device, monkeypatch):
     files = [*find_images([str(folder)]), ImageFile("gone.png", "gone.png"), ImageFile("-", "stdin", data=b"none")]
     monkeypatch.setattr(codec, "device", device)
-    alone, together = list(encode_files(files, codec, 1)), list(encode_files(files, codec, 2))
+    alone, together = (list(over_files(files, codec, Codec.encode, cores)) for cores in (1, 2))
     for found in (alone, together):
         assert len(found[0].files) == 1
         assert len([file for part in found for file in part.files]) == 630
@@ -59,13 +59,30 @@ def test_workers_give_what_one_process_gives(codec, folder, impatient, device, m
         assert isinstance([f.error for part in found for f in part.failures][-2], ReadWriteError)
     assert [str(f) for p in alone for f in p.failures] == [str(f) for p in together for f in p.failures]
     assert [f for part in alone for f in part.files] == [f for part in together for f in part.files]
-    bits = [np.concatenate([part.latents for part in found]).tobytes() for found in (alone, together)]
+    bits = [np.concatenate([part.value for part in found]).tobytes() for found in (alone, together)]
     one_by_one = [
         codec.encode(to_images(decode_image(Path(file.path).read_bytes(), codec.spec)[None]))
         for part in alone
         for file in part.files
     ]
     assert bits[0] == bits[1] == np.concatenate(one_by_one).tobytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "in", "--json"),
+        ("reconstruct", "in", "--json"),
+        ("sample", "--from", "in", "--seed", 1, "--latents"),
+        ("perturb", "in", "--seed", 1, "--latents", "-n", 2),
+    ],
+)
+def test_commands_give_the_same_bytes_on_any_number_of_cores(words, cli, toy, folder, impatient, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    alone, together = (cli(*words, "-m", toy, "--threads", cores) for cores in (1, 2))
+    assert alone == together
+    code, out, err = alone
+    assert code == 3 and out and "70 failed" in err
 
 
 @pytest.mark.parametrize("device", ["cpu", "elsewhere"])

@@ -45,14 +45,15 @@ def encode(
 def _encoded(
     inputs: Iterable[ImageFile], codec: Codec, failures: Failures, threads: int | None
 ) -> Iterator[LatentBatch]:
-    from aetool.bulk import encode_files
+    from aetool.bulk import over_files
     from aetool.latents import LatentBatch
+    from aetool.runtime import Codec
 
-    for batch in encode_files(inputs, codec, threads):
+    for batch in over_files(inputs, codec, Codec.encode, threads):
         failures.add(batch.failures)
         if batch.files:
             sources = tuple(file.path for file in batch.files)
             classes = tuple(file.label for file in batch.files)
-            yield LatentBatch(batch.latents, sources, classes, codec.bundle.identity)
+            yield LatentBatch(batch.value, sources, classes, codec.bundle.identity)
             failures.done += len(batch.files)
     failures.refuse_nothing()

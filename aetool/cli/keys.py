@@ -64,14 +64,14 @@ def stream_keys(
     names: list[str],
     model: str | None,
     device: str,
-    threads: int,
+    threads: int | None,
     talk: Talk,
     failures: Failures | None,
     named: str | None = None,
 ) -> tuple[Codec, Iterator[Keys]]:
     """Return the codec to work with, and what the keys stand for as it is read; images that cannot be go to `failures`.
 
-    Latent files are read first, since they may say which model is meant.
+    Latent files are read first, since they may say which model is meant. `threads` None is all cores, where it pays.
     """
     from aetool.latents import LatentBatch
     from aetool.runtime import Codec
@@ -79,10 +79,10 @@ def stream_keys(
     keys: list[Key] = [key for name in names for key in _read(name)]
     batches = [key for key in keys if isinstance(key, LatentBatch)]
     identity = next((batch.model for batch in batches), named)
-    codec = Codec(choose_bundle(model, talk, identity), device, threads)
+    codec = Codec(choose_bundle(model, talk, identity), device, threads or 1)
     for _ in matching(batches, codec.bundle, talk):
         pass
-    return codec, _all(keys, codec, failures)
+    return codec, _all(keys, codec, failures, threads)
 
 
 def _read(name: str) -> list[Key]:
@@ -99,7 +99,7 @@ def _read(name: str) -> list[Key]:
     return list(image_files([name]))
 
 
-def _all(keys: list[Key], codec: Codec, failures: Failures | None) -> Iterator[Keys]:
+def _all(keys: list[Key], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
     """Yield the keys in order, neighbouring images encoded together."""
     from aetool.images import ImageFile
     from aetool.latents import LatentBatch
@@ -110,7 +110,7 @@ def _all(keys: list[Key], codec: Codec, failures: Failures | None) -> Iterator[K
         elif isinstance(key, str):
             yield from (_class_mean(key, codec) for _ in group)
         else:
-            yield from _encoded((file for file in group if isinstance(file, ImageFile)), codec, failures)
+            yield from _encoded((file for file in group if isinstance(file, ImageFile)), codec, failures, cores)
 
 
 def _class_mean(key: str, codec: Codec) -> Keys:
@@ -121,17 +121,18 @@ def _class_mean(key: str, codec: Codec) -> Keys:
     return Keys(bank.mean(label)[None], (key,), (key,), (name,))
 
 
-def _encoded(files: Iterable[ImageFile], codec: Codec, failures: Failures | None) -> Iterator[Keys]:
-    from aetool.images import read_batches
+def _encoded(files: Iterable[ImageFile], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
+    from aetool.bulk import over_files
+    from aetool.runtime import Codec
 
-    for batch in read_batches(files, codec.spec, codec.batch):
+    for batch in over_files(files, codec, Codec.encode, cores):
         if failures is None:
             _raise_first(batch.failures)
         else:
             failures.add(batch.failures)
         if batch.files:
             columns = zip(*((file.path, file.relative, file.label) for file in batch.files), strict=True)
-            yield Keys(codec.encode(batch.images), *columns)
+            yield Keys(batch.value, *columns)
 
 
 def _raise_first(failed: Iterable[Failure]) -> None:

@@ -65,7 +65,7 @@ def perturb(
     target = target_of(output, as_latents)
     keep_keys(target, files)
     failures = Failures(talk)
-    codec, keys = stream_keys(files, model, device, threads or 1, talk, failures)
+    codec, keys = stream_keys(files, model, device, threads, talk, failures)
     seed = fresh_seed(seed, talk)
     made = _perturbed(keys, codec.bundle.bank(), sigma, count, rng_for(seed), failures)
     look = Look(columns=count, scale=scale, fps=fps, metadata=not no_metadata)

@@ -56,7 +56,8 @@ def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Plac
 
         def place(name: str) -> str:
             path = places(name)
-            target.inputs.refuse(path, one_of_many=True)
+            if not write.alone:
+                target.inputs.refuse(path, one_of_many=True)
             return path
 
         yield place, write

@@ -19,6 +19,7 @@ from aetool.limits import LIMITS
 if TYPE_CHECKING:
     from aetool.images import ImageFile
     from aetool.runtime import Codec
+    from aetool.types import Images, Pixels
 
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")
@@ -39,7 +40,7 @@ def reconstruct(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_frames: params.MaxFrames = LIMITS["frames"],
     quiet: params.Quiet = False,
@@ -57,8 +58,8 @@ def reconstruct(
     failures = Failures(talk, errors)
     if skip_existing:
         inputs = only_missing(inputs, target, failures)
-    codec = Codec(choose_bundle(model, talk), device, threads)
-    tiles = _reconstructed(inputs, codec, failures, as_json)
+    codec = Codec(choose_bundle(model, talk), device)
+    tiles = _reconstructed(inputs, codec, failures, as_json, threads)
     if as_json and output is None:
         for _ in tiles:  # the report is the data; pictures need -o
             pass
@@ -68,17 +69,36 @@ def reconstruct(
     failures.verdict()
 
 
-def _reconstructed(inputs: Iterable[ImageFile], codec: Codec, failures: Failures, as_json: bool) -> Iterator[Tiles]:
-    from aetool.images import read_batches
+def _reconstructed(
+    inputs: Iterable[ImageFile], codec: Codec, failures: Failures, as_json: bool, cores: int | None
+) -> Iterator[Tiles]:
+    import json
+
+    from aetool.bulk import over_files
+
+    for batch in over_files(inputs, codec, _measured if as_json else _again, cores):
+        failures.add(batch.failures)
+        if batch.files:
+            pixels, figures = batch.value
+            if as_json:
+                named = zip(batch.files, figures, strict=True)
+                write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
+            yield Tiles(pixels, tuple(file.relative for file in batch.files))
+            failures.done += len(batch.files)
+    failures.refuse_nothing()
+
+
+def _again(codec: Codec, images: Images) -> tuple[Pixels, list[dict[str, float | None]]]:
+    """Return the reconstructions of images."""
+    from aetool.types import to_pixels
+
+    return to_pixels(codec.reconstruct(images)), []
+
+
+def _measured(codec: Codec, images: Images) -> tuple[Pixels, list[dict[str, float | None]]]:
+    """Return the reconstructions of images, and their distortions."""
     from aetool.metrics import distortions
     from aetool.types import to_pixels
 
-    for batch in read_batches(inputs, codec.spec, codec.batch):
-        failures.add(batch.failures)
-        if batch.files:
-            again = codec.reconstruct(batch.images)
-            if as_json:
-                write_stdout(distortions([file.path for file in batch.files], batch.images, again))
-            yield Tiles(to_pixels(again), tuple(file.relative for file in batch.files))
-            failures.done += len(batch.files)
-    failures.refuse_nothing()
+    again = codec.reconstruct(images)
+    return to_pixels(again), distortions(images, again)

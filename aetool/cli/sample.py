@@ -81,7 +81,7 @@ def sample(
     labels: Mapping[str | None, int | None] = {name: None}
     if folder or files_from:
         pictures = input_files([folder] if folder else [], files_from, null, target)
-        bank = own_bank(codec, list(pictures), name, failures)
+        bank = own_bank(codec, list(pictures), name, failures, threads)
     else:
         bank = codec.bundle.bank()
         labels = {one: bank.class_index(one) for one in classes}  # an unknown class is said before a seed is
@@ -137,21 +137,22 @@ def _names(name: str | None, count: int) -> Iterator[tuple[str, ...]]:
         yield tuple(f"{name or 'new'}-{i:0{width}}" for i in range(start, min(start + BLOCK, count + 1)))
 
 
-def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: Failures) -> Bank:
+def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: Failures, cores: int | None) -> Bank:
     """Return a bank of these files, or of those in sub-folders `name`: a class of the user's own."""
     import numpy as np
 
     from aetool.bank import make_bank
-    from aetool.images import read_batches
+    from aetool.bulk import over_files
+    from aetool.runtime import Codec
 
     chosen = [file for file in files if name is None or file.label == name]
     if name is not None and not chosen:
         there = ", ".join(sorted({file.label for file in files if file.label})) or "none"
         raise UsageError(f"no images in a sub-folder «{name}» of the folder; sub-folders: {there}")
     latents, sources = [], []
-    for batch in read_batches(chosen, codec.spec, codec.batch):
+    for batch in over_files(chosen, codec, Codec.encode, cores):
         failures.add(batch.failures)
-        latents.append(codec.encode(batch.images))
+        latents.append(batch.value)
         sources += [file.path for file in batch.files]
     failures.done = len(sources)
     if len(sources) == 1:

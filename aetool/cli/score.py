@@ -17,7 +17,9 @@ from aetool.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
+    from aetool.metrics import Figures
     from aetool.runtime import Codec
+    from aetool.types import Images
 
 Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
 FailOver = Annotated[
@@ -35,7 +37,7 @@ def score(
     null: params.Null = False,
     errors: params.Errors = None,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     quiet: params.Quiet = False,
 ) -> None:
@@ -50,10 +52,10 @@ def score(
         raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")
     talk = Talk(quiet)
     inputs = input_files(files, files_from, null, target_of(None))
-    codec = Codec(choose_bundle(model, talk), device, threads)
+    codec = Codec(choose_bundle(model, talk), device)
     failures = Failures(talk, errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"
-    for source, mse, percentile in _scored(inputs, codec, failures):
+    for source, mse, percentile in _scored(inputs, codec, failures, threads):
         write_stdout(head + (_json_line(source, mse, percentile) if as_json else _text_line(source, mse, percentile)))
         head = ""
         over += fail_over is not None and percentile > fail_over
@@ -62,18 +64,27 @@ def score(
     failures.verdict()
 
 
-def _scored(inputs: Iterable[ImageFile], codec: Codec, failures: Failures) -> Iterator[tuple[str, float, float]]:
+def _scored(
+    inputs: Iterable[ImageFile], codec: Codec, failures: Failures, cores: int | None
+) -> Iterator[tuple[str, float, float]]:
     """Yield source, mse and percentile of each image."""
-    from aetool.images import read_batches
-    from aetool.metrics import mse, percentiles
+    from aetool.bulk import over_files
+    from aetool.metrics import percentiles
 
     quantiles = codec.bundle.manifest.distortion["quantiles"]
-    for batch in read_batches(inputs, codec.spec, codec.batch):
+    for batch in over_files(inputs, codec, _mse, cores):
         failures.add(batch.failures)
-        found = mse(batch.images, codec.reconstruct(batch.images))
+        found = batch.value
         failures.done += len(found)
         sources = [file.path for file in batch.files]
         yield from zip(sources, found.tolist(), percentiles(found, quantiles).tolist(), strict=True)
+
+
+def _mse(codec: Codec, images: Images) -> Figures:
+    """Return the mse of each image's reconstruction."""
+    from aetool.metrics import mse
+
+    return mse(images, codec.reconstruct(images))
 
 
 def _json_line(source: str, mse: float, percentile: float) -> str:

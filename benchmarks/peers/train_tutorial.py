@@ -1,22 +1,23 @@
 """The loop of the tutorials with the network of aetool: a transform for each image in a Dataset, DataLoader, batch 128.
 
-python train_tutorial.py MNIST.npz [TARGET [THREADS [SECONDS]]]
+python train_tutorial.py MNIST.npz TARGET THREADS SECONDS
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
-from train_loop import mnist, train
+from train_loop import adam, mnist, test_mse, until
 
 from aetool.architectures import build
 from aetool.training.config import ARCHITECTURES
 
-file, target, threads, limit = [*sys.argv[1:], *["0.0093", "2", "1200"][len(sys.argv) - 2 :]]
+file, target, threads, limit = sys.argv[1:]
 torch.set_num_threads(int(threads))
 torch.manual_seed(0)
 network = build("conv", ARCHITECTURES["conv"], (1, 28, 28), 16)
@@ -36,13 +37,14 @@ class Digits(Dataset):
         return torch.from_numpy(np.array(image, np.uint8)[None]).to(torch.float32).div(255)
 
 
-loader = DataLoader(Digits(), batch_size=128, shuffle=True)
-train(
-    network,
-    lambda batch: torch.nn.functional.mse_loss(network(batch), batch),
-    network,
-    lambda: loader,
-    mnist(file, "test") / 255.0,
+test = mnist(file, "test") / 255.0
+until(
+    adam(
+        network,
+        lambda batch: torch.nn.functional.mse_loss(network(batch), batch),
+        itertools.repeat(DataLoader(Digits(), batch_size=128, shuffle=True)),
+    ),
+    lambda: test_mse(network, network, test),
     float(target),
     float(limit),
 )
