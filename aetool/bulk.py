@@ -17,6 +17,7 @@ import numpy as np
 from aetool.bundle import Bundle
 from aetool.errors import AetoolError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batches, read_image
+from aetool.limits import limit, set_limit
 from aetool.picturefolder import PictureWriter
 from aetool.reading import read_file
 from aetool.runtime import Codec
@@ -24,7 +25,10 @@ from aetool.types import Images, Latents, Pixels, to_images, to_pixels
 from aetool.workers import MOST, all_cores, ordered
 
 PATIENCE = 0.05
-"""Seconds that one process works alone before it calls for workers, which take about as long to start."""
+"""Seconds of work that one process does alone before it calls for workers, which take about as long to start.
+
+Waiting for names does not count, so that a slow list of them is answered as it comes.
+"""
 
 Value = TypeVar("Value")
 Step = Callable[[Codec, Images], Value]
@@ -45,10 +49,11 @@ def over_files(
 ) -> Iterator[Part[Value]]:
     """Yield what `step` makes of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
     rest = iter(files)
-    begun = time.monotonic()
+    begun = 0.0
     for batch in read_batches(rest, codec.spec, codec.batch):
         yield Part(step(codec, batch.images), batch.files, batch.failures)
-        if cores != 1 and time.monotonic() - begun > PATIENCE:
+        begun = begun or time.process_time()  # after the first, which opens sessions
+        if cores != 1 and time.process_time() - begun > PATIENCE:
             yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()))
             return
 
@@ -57,10 +62,10 @@ def _by_workers(files: Iterator[ImageFile], codec: Codec, step: Step[Value], cor
     """Go through what is left: on the CPU in the workers, else here with what they have read."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step), tasks, cores):
+        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step, limit("pixels")), tasks, cores):
             yield Part(value, *_sorted(chunk, errors))
     else:
-        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec), tasks, cores):
+        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limit("pixels")), tasks, cores):
             yield Part(step(codec, to_images(pixels)), *_sorted(chunk, errors))
 
 
@@ -101,10 +106,10 @@ def _written_by_workers(
 
 
 def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
-    """Yield latents with their names, at most `size` at a time."""
-    for part, names in latents:
-        for start in range(0, len(part), size):
-            yield part[start : start + size], names[start : start + size]
+    """Yield latents with their names, `size` at a time, the last ones fewer."""
+    rows = (row for part, names in latents for row in zip(part, names, strict=True))
+    while chunk := list(itertools.islice(rows, size)):
+        yield np.stack([latent for latent, _ in chunk]), [name for _, name in chunk]
 
 
 def _chunks(files: Iterator[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
@@ -128,10 +133,11 @@ def _light(file: ImageFile) -> ImageFile | str:
 
 
 class _Reader:
-    """A worker that reads pictures."""
+    """A worker that reads pictures of at most so many pixels, as the process that it works for."""
 
-    def __init__(self, spec: ImageSpec) -> None:
+    def __init__(self, spec: ImageSpec, pixels: int) -> None:
         self.spec = spec
+        set_limit("pixels", pixels)
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
         """Return pixels (n, c, h, w) of those pictures that can be used, and what is wrong with the others."""
@@ -149,9 +155,9 @@ class _Reader:
 class _Worker(Generic[Value]):
     """A worker that reads pictures and takes a step with them."""
 
-    def __init__(self, bundle: Bundle, step: Step[Value]) -> None:
+    def __init__(self, bundle: Bundle, step: Step[Value], pixels: int) -> None:
         self.codec, self.step = Codec(bundle, "cpu"), step
-        self.read = _Reader(self.codec.spec)
+        self.read = _Reader(self.codec.spec, pixels)
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
         """Return what the step makes of those pictures that can be used, and what is wrong with the others."""

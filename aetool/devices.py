@@ -157,12 +157,15 @@ def why_not(name: str) -> Trouble | None:
 
 def _plugin_trouble(device: Device) -> Trouble | None:
     """Return what keeps the plug-in of a device from working; it is there afterwards where nothing does."""
+    package = str(device.plugin).replace("_", "-")
     try:
-        _register(str(device.plugin), device.provider)
+        if not _plugged(device):
+            _register(str(device.plugin), device.provider)
     except ModuleNotFoundError:
-        return Trouble(f"the package {str(device.plugin).replace('_', '-')} is not installed", device.mend)
+        return Trouble(f"the package {package} is not installed", device.mend)
     except Exception as error:  # a missing library, another version of ONNX Runtime
-        return Trouble(f"its library could not be loaded: {first_line(error)}", f"{device.mend} --upgrade")
+        mend = f"pip install --upgrade onnxruntime {package}"
+        return Trouble(f"its library could not be loaded: {first_line(error)}", mend)
     if _plugged(device):
         return None
     makers = ", ".join(sorted({unit.device.vendor for unit in ort.get_ep_devices()}))

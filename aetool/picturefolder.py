@@ -61,7 +61,7 @@ class Places:
 class PictureWriter:
     """Writes pictures, each saying `text` of its making; what is not yet whole lies in the folder `place`.
 
-    `alone` says that the folder was empty, so that nothing can be replaced, and no file need be looked for.
+    `alone` says that the folder was empty at the start, so that no file need be looked for.
     """
 
     place: Path
@@ -84,7 +84,7 @@ class PictureWriter:
             written = stream.write(data)
         if written != len(data):
             raise OSError(28, "No space left on device")
-        os.rename(temporary, path)  # noqa: PTH104
+        os.replace(temporary, path)  # noqa: PTH105
 
 
 @contextlib.contextmanager

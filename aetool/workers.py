@@ -64,6 +64,9 @@ def ordered(
     done: dict[int, Result] = {}
     try:
         while kept or not ended:
+            while due in done:  # before more tasks are waited for
+                yield kept.pop(due), done.pop(due)
+                due += 1
             while not ended and crew.has_room() and crew.given < due + AHEAD * count:
                 entry = next(numbered, None)
                 if entry is None:
@@ -71,9 +74,6 @@ def ordered(
                 else:
                     number, (kept[number], task) = entry
                     crew.give(number, task)
-            while due in done:
-                yield kept.pop(due), done.pop(due)
-                due += 1
             if len(done) < len(kept):
                 done.update(crew.collect())
     finally:
@@ -121,7 +121,8 @@ class _Crew:
 
     def _start(self) -> None:
         here, there = self.context.Pipe()
-        inherited = [worker.line for worker in self.workers] + [here] if sys.platform == "linux" else []
+        forked = self.context.get_start_method() == "fork"
+        inherited = [worker.line for worker in self.workers] + [here] if forked else []
         process = self.context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(self.make, there, inherited), daemon=True
         )

@@ -1,7 +1,7 @@
 """All that this machine can measure, from a normal install in a virtual environment of its own; then the tables.
 
 python benchmarks/run.py                      everything; about an hour on two idle cores
-python benchmarks/run.py --quick start cost   some of it, with few trials and small folders
+python benchmarks/run.py --quick start cost   some of it, with few trials or small folders
 python benchmarks/run.py --venv PLACE         keeps the environment there, and uses it again (aetool is installed anew)
 """
 

@@ -5,18 +5,13 @@ python stages.py [TRIALS] > results/stages.json
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 
-from turns import ENVIRONMENT, aetool, report
+from turns import report
 
-
-def main(trials: str) -> None:
-    words = aetool("bench", "mnist", "--json", "-q", "--trials", trials)
-    done = subprocess.run(words, stdout=subprocess.PIPE, check=True, env=ENVIRONMENT)
-    report("stages", json.loads(done.stdout)["sections"]["stages"])
-
+from aetool.benchmark import Bench
+from aetool.bundle import shipped_path
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "9")
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    report("stages", list(Bench(shipped_path("mnist"), "cpu", 1, trials).stages()))

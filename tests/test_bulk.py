@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import Bundle, Codec, bulk
+from aetool import Bundle, Codec, bulk, workers
 from aetool.bulk import decode_to, over_files
-from aetool.errors import ReadWriteError
+from aetool.errors import LimitExceeded, ReadWriteError
 from aetool.images import ImageFile, decode_image, find_images
+from aetool.limits import limit, set_limit
 from aetool.picturefolder import picture_folder
 from aetool.types import to_images, to_pixels
+from aetool.workers import ordered
 from tests.conftest import command
 from tests.toy import toy_image
 
@@ -33,6 +36,19 @@ def codec(toy):
 def impatient(monkeypatch):
     """Workers from the second picture on."""
     monkeypatch.setattr(bulk, "PATIENCE", -1.0)
+
+
+@pytest.fixture
+def crews(monkeypatch):
+    """How many workers each crew that was called for has."""
+    found = []
+
+    def counted(make, tasks, count):
+        found.append(count)
+        return ordered(make, tasks, count)
+
+    monkeypatch.setattr(bulk, "ordered", counted)
+    return found
 
 
 @pytest.fixture
@@ -71,29 +87,64 @@ def test_workers_give_what_one_process_gives(codec, folder, impatient, device, m
 @pytest.mark.parametrize(
     "words",
     [
+        ("encode", "in"),
         ("score", "in", "--json"),
         ("reconstruct", "in", "--json"),
+        ("reconstruct", "in", "-o", "out/"),
         ("sample", "--from", "in", "--seed", 1, "--latents"),
         ("perturb", "in", "--seed", 1, "--latents", "-n", 2),
+        ("perturb", "in", "--seed", 1, "-o", "out/", "-n", 2),
     ],
 )
-def test_commands_give_the_same_bytes_on_any_number_of_cores(words, cli, toy, folder, impatient, monkeypatch):
+def test_commands_give_the_same_bytes_on_any_number_of_cores(words, cli, toy, folder, impatient, crews, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    alone, together = (cli(*words, "-m", toy, "--threads", cores) for cores in (1, 2))
-    assert alone == together
-    code, out, err = alone
-    assert code == 3 and out and "70 failed" in err
+    found = []
+    for cores in (1, 3):
+        code, out, err = cli(*words, "-m", toy, "--threads", cores)
+        assert code == 3 and "70 failed" in err
+        files = {path: path.read_bytes() for path in sorted(Path("out").rglob("*.png"))}
+        assert out or len(files) in (630, 1260)
+        found.append((out, err, files))
+    assert found[0] == found[1]
+    assert crews == [3]  # and not one for encoding and one for decoding
+
+
+def test_few_pictures_are_made_in_one_process(cli, toy, folder, crews, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert cli("perturb", "in/a/000.png", "in/a/002.png", "-n", 20, "-m", toy, "-o", "out/", "--seed", 1)[0] == 0
+    assert cli("sample", "--each", "-n", 2, "-m", toy, "-o", "new/", "--seed", 1)[0] == 0
+    assert cli("score", "in/a/000.png", "in/a/002.png", "-m", toy)[0] == 0
+    assert crews == []
+
+
+def test_workers_that_are_not_forked_know_what_they_need(codec, folder, impatient, monkeypatch):
+    """As outside Linux: the step, the bundle and the limits reach them."""
+    files = list(find_images([str(folder)]))[:20]
+    expected = [part.value for part in over_files(files, codec, Codec.encode, 1)]
+    monkeypatch.setattr(workers, "get_context", lambda method: multiprocessing.get_context("spawn"))
+    found = [part.value for part in over_files(files, codec, Codec.encode, 2)]
+    assert np.concatenate(found).tobytes() == np.concatenate(expected).tobytes()
+    before = limit("pixels")
+    toy_image(1, 2, 3, 4).resize((40, 40)).save(folder / "large.png")
+    try:
+        set_limit("pixels", 100)
+        files.append(ImageFile(str(folder / "large.png"), "large.png"))
+        (failure,) = (failure for part in over_files(files, codec, Codec.encode, 2) for failure in part.failures)
+    finally:
+        set_limit("pixels", before)
+    assert isinstance(failure.error, LimitExceeded)
 
 
 @pytest.mark.parametrize("device", ["cpu", "elsewhere"])
 @pytest.mark.parametrize("cores", [1, 2])
-def test_decoding_writes_every_picture(codec, tmp_path, impatient, device, cores, monkeypatch):
+def test_decoding_writes_every_picture(codec, tmp_path, crews, device, cores, monkeypatch):
     monkeypatch.setattr(codec, "device", device)
     latents = np.random.default_rng(0).uniform(0, 1, (700, 4)).astype(np.float32)
     expected = to_pixels(codec.decode(latents))
     with picture_folder(tmp_path / "out", b"") as (place, write):
         parts = ((latents[i : i + 100], [f"{j:03}" for j in range(i, i + 100)]) for i in range(0, 700, 100))
         assert decode_to(write, parts, place, codec, cores) == 700
+    assert crews == ([] if cores == 1 else [cores])
     assert len(list((tmp_path / "out").iterdir())) == 700
     for i in (0, 1, 99, 100, 500, 699):
         assert np.array_equal(decode_image((tmp_path / f"out/{i:03}.png").read_bytes(), codec.spec), expected[i])

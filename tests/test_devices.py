@@ -83,7 +83,7 @@ def test_a_plugin_that_takes_no_processor_is_told(monkeypatch):
     monkeypatch.setattr(
         devices.ort, "get_ep_devices", lambda: [one for one in every() if one.ep_name == DEVICES["cpu"].provider]
     )
-    for _ in "again":
+    for _ in range(2):
         assert "takes no processor of this machine" in why_not("openvino").reason
         assert why_not("openvino").mend == "--device cpu computes the same"
 
@@ -96,7 +96,7 @@ def test_a_plugin_that_cannot_be_loaded_is_told(monkeypatch, tmp_path):
         DEVICES, "openvino", devices.Device("Broken", "pip install it", plugin="onnxruntime_ep_openvino")
     )
     monkeypatch.setattr(onnxruntime_ep_openvino, "get_library_path", lambda: str(tmp_path / "none.so"))
-    assert "could not be loaded" in why_not("openvino").reason and "--upgrade" in why_not("openvino").mend
+    assert "could not be loaded" in why_not("openvino").reason and "onnxruntime-ep-openvino" in why_not("openvino").mend
 
 
 def test_the_cpu_runs_every_node():
@@ -166,4 +166,4 @@ def test_the_table_says_what_to_type(aetool):
     done = aetool("devices")
     assert re.search(rb"^cpu +yes$", done.stdout, re.M)
     if why_not("cuda"):
-        assert b"pip uninstall -y onnxruntime" in done.stdout
+        assert "; ".join(why_not("cuda")).encode() in done.stdout

@@ -13,6 +13,7 @@ from aetool.errors import InvalidInput
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
     from aetool.latents import LatentBatch
+    from aetool.runtime import Codec
 
 
 def choose_bundle(name: str | None, talk: Talk, named_by_latents: str | None = None) -> Bundle:
@@ -31,6 +32,13 @@ def choose_bundle(name: str | None, talk: Talk, named_by_latents: str | None = N
         path, why = bundle.default_path()
     talk.note(f"model {path.name}, {why}; -m chooses another")
     return bundle.Bundle.read(path)
+
+
+def open_codec(bundle: Bundle, device: str, cores: int | None) -> Codec:
+    """Return the codec for work on `cores` (None: all): by processes of one thread on the CPU, by threads elsewhere."""
+    from aetool.runtime import Codec
+
+    return Codec(bundle, device, 1 if device in ("auto", "cpu") else cores or 1)
 
 
 def first_model(batches: Iterable[LatentBatch]) -> tuple[str | None, Iterator[LatentBatch]]:

@@ -33,7 +33,7 @@ def combine(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_frames: params.MaxFrames = LIMITS["frames"],
     max_bytes: params.MaxBytes = LIMITS["bytes"],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aetool.cli import params
-from aetool.cli.choice import choose_bundle, first_model, matching
+from aetool.cli.choice import choose_bundle, first_model, matching, open_codec
 from aetool.cli.display import Look, provenance, write_decoded
 from aetool.cli.report import Talk
 from aetool.cli.sinks import keep_inputs, target_of
@@ -34,7 +34,6 @@ def decode(
 ) -> None:
     """Turn latents into pictures."""
     from aetool.latents import read_latents
-    from aetool.runtime import Codec
 
     talk = Talk(quiet)
     target = target_of(output)
@@ -45,7 +44,7 @@ def decode(
     keep_inputs(target, [] if latents == "-" else [latents])
     with open_input(latents) as stream:
         identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))
-        codec = Codec(choose_bundle(model, talk, identity), device)
+        codec = open_codec(choose_bundle(model, talk, identity), device, threads)
         parts = ((batch.latents, batch.sources) for batch in matching(batches, codec.bundle, talk))
         look = Look(scale=scale, fps=fps, metadata=not no_metadata)
         if not write_decoded(parts, codec, target, look, provenance(codec.bundle, None), talk, threads):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from aetool.cli import params
-from aetool.cli.choice import choose_bundle
+from aetool.cli.choice import choose_bundle, open_codec
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.cli.sources import Failures, input_files
@@ -31,12 +31,10 @@ def encode(
     quiet: params.Quiet = False,
 ) -> None:
     """Turn images into latents, one record a line."""
-    from aetool.runtime import Codec
-
     talk = Talk(quiet)
     target = target_of(output, latents=True)
     inputs = input_files(files, files_from, null, target)
-    codec = Codec(choose_bundle(model, talk), device)
+    codec = open_codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk, errors)
     write_records(_encoded(inputs, codec, failures, threads), target, codec.bundle.manifest.latent_size)
     failures.verdict()

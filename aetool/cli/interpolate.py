@@ -50,7 +50,7 @@ def interpolate(
     fps: params.Fps = 10,
     no_metadata: params.NoMetadata = False,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_frames: params.MaxFrames = LIMITS["frames"],
     max_bytes: params.MaxBytes = LIMITS["bytes"],
@@ -81,7 +81,7 @@ def interpolate(
         write_stdout(to_json(asked | {"pictures": n} | _figures(walked, codec, bank)))
     if not report or output:
         names = tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1))
-        write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk)
+        write_made([Made(walked[:n], names, (None,) * n)], codec, target, look, talk, cores=threads)
 
 
 def _warn_of(uneven: float, talk: Talk) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from aetool.cli.choice import choose_bundle, matching
+from aetool.cli.choice import choose_bundle, matching, open_codec
 from aetool.cli.report import Talk
 from aetool.cli.sinks import LATENT_SUFFIXES, Target, keep_inputs
 from aetool.cli.sources import Failures, holds_latents, image_files, open_input, stdin
@@ -44,7 +44,7 @@ def keep_keys(target: Target, names: Iterable[str]) -> None:
 
 
 def read_keys(
-    names: list[str], model: str | None, device: str, threads: int, talk: Talk, named: str | None = None
+    names: list[str], model: str | None, device: str, cores: int | None, talk: Talk, named: str | None = None
 ) -> tuple[Codec, Keys]:
     """Return the codec to work with, and all that the keys stand for; an error in one of them ends the command.
 
@@ -52,7 +52,7 @@ def read_keys(
     """
     import numpy as np
 
-    codec, parts = stream_keys(names, model, device, threads, talk, None, named)
+    codec, parts = stream_keys(names, model, device, cores, talk, None, named)
     keys = list(parts)
     if not keys:
         raise InvalidInput("no keys came; expected images, latents, or class:NAME")
@@ -64,25 +64,26 @@ def stream_keys(
     names: list[str],
     model: str | None,
     device: str,
-    threads: int | None,
+    cores: int | None,
     talk: Talk,
     failures: Failures | None,
     named: str | None = None,
+    alone: bool = False,
 ) -> tuple[Codec, Iterator[Keys]]:
     """Return the codec to work with, and what the keys stand for as it is read; images that cannot be go to `failures`.
 
-    Latent files are read first, since they may say which model is meant. `threads` None is all cores, where it pays.
+    Latent files are read first, since they may say which model is meant. `alone` encodes images in this process, for
+    commands that decode on `cores` meanwhile.
     """
     from aetool.latents import LatentBatch
-    from aetool.runtime import Codec
 
     keys: list[Key] = [key for name in names for key in _read(name)]
     batches = [key for key in keys if isinstance(key, LatentBatch)]
     identity = next((batch.model for batch in batches), named)
-    codec = Codec(choose_bundle(model, talk, identity), device, threads or 1)
+    codec = open_codec(choose_bundle(model, talk, identity), device, cores)
     for _ in matching(batches, codec.bundle, talk):
         pass
-    return codec, _all(keys, codec, failures, threads)
+    return codec, _all(keys, codec, failures, 1 if alone else cores)
 
 
 def _read(name: str) -> list[Key]:

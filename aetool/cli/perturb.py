@@ -65,7 +65,8 @@ def perturb(
     target = target_of(output, as_latents)
     keep_keys(target, files)
     failures = Failures(talk)
-    codec, keys = stream_keys(files, model, device, threads, talk, failures)
+    alone = target.kind == "folder"  # the cores are for decoding
+    codec, keys = stream_keys(files, model, device, threads, talk, failures, alone=alone)
     seed = fresh_seed(seed, talk)
     made = _perturbed(keys, codec.bundle.bank(), sigma, count, rng_for(seed), failures)
     look = Look(columns=count, scale=scale, fps=fps, metadata=not no_metadata)

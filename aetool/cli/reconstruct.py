@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from aetool.cli import params
-from aetool.cli.choice import choose_bundle
+from aetool.cli.choice import choose_bundle, open_codec
 from aetool.cli.display import Look, Tiles, provenance, write_pictures
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from aetool.images import ImageFile
     from aetool.runtime import Codec
     from aetool.types import Images, Pixels
+
+    Again: TypeAlias = tuple[Pixels, list[dict[str, float | None]]]
+    """Reconstructions as pixels, and their distortions where these are asked for."""
 
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")
@@ -46,8 +49,6 @@ def reconstruct(
     quiet: params.Quiet = False,
 ) -> None:
     """Encode images and decode them again."""
-    from aetool.runtime import Codec
-
     talk = Talk(quiet)
     target = target_of(output)
     if target.kind == "latents":
@@ -58,7 +59,7 @@ def reconstruct(
     failures = Failures(talk, errors)
     if skip_existing:
         inputs = only_missing(inputs, target, failures)
-    codec = Codec(choose_bundle(model, talk), device)
+    codec = open_codec(choose_bundle(model, talk), device, threads)
     tiles = _reconstructed(inputs, codec, failures, as_json, threads)
     if as_json and output is None:
         for _ in tiles:  # the report is the data; pictures need -o
@@ -88,14 +89,14 @@ def _reconstructed(
     failures.refuse_nothing()
 
 
-def _again(codec: Codec, images: Images) -> tuple[Pixels, list[dict[str, float | None]]]:
+def _again(codec: Codec, images: Images) -> Again:
     """Return the reconstructions of images."""
     from aetool.types import to_pixels
 
     return to_pixels(codec.reconstruct(images)), []
 
 
-def _measured(codec: Codec, images: Images) -> tuple[Pixels, list[dict[str, float | None]]]:
+def _measured(codec: Codec, images: Images) -> Again:
     """Return the reconstructions of images, and their distortions."""
     from aetool.metrics import distortions
     from aetool.types import to_pixels

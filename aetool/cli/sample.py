@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aetool.cli import params
-from aetool.cli.choice import choose_bundle
+from aetool.cli.choice import choose_bundle, open_codec
 from aetool.cli.display import Look, refuse_too_large
 from aetool.cli.generate import Made, fresh_seed, write_made
 from aetool.cli.report import Talk
@@ -67,13 +67,11 @@ def sample(
     Options of the methods, for --set: local: count=20 bandwidth=0.75 pure=0.7; neighbours: count=50 low=0.3 high=0.7;
     mix: m=2 concentration=1; gmm and gaussian: none.
     """
-    from aetool.runtime import Codec
-
     talk = Talk(quiet)
     sampler = _sampler(method, settings or [])
     name = _class_name(digit, class_name, each, bool(folder or files_from))
     target = target_of(output, as_latents)
-    codec = Codec(choose_bundle(model, talk), device, threads or 1)
+    codec = open_codec(choose_bundle(model, talk), device, threads)
     classes = _classes(codec, name, each)
     look = Look(columns=count if each else None, scale=scale, fps=fps, metadata=not no_metadata)
     refuse_too_large(count * len(classes), codec.spec.shape, target, look)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aetool.cli import params
-from aetool.cli.choice import choose_bundle
+from aetool.cli.choice import choose_bundle, open_codec
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.cli.sources import Failures, input_files
@@ -46,13 +46,11 @@ def score(
     The percentile is the share of held-out images that are reconstructed better: any for an image of their kind, near
     100 for one of another kind, and 100 for one that is reconstructed worse than all of them.
     """
-    from aetool.runtime import Codec
-
     if fail_over is not None and not 0 <= fail_over < 100:
         raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")
     talk = Talk(quiet)
     inputs = input_files(files, files_from, null, target_of(None))
-    codec = Codec(choose_bundle(model, talk), device)
+    codec = open_codec(choose_bundle(model, talk), device, threads)
     failures = Failures(talk, errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"
     for source, mse, percentile in _scored(inputs, codec, failures, threads):

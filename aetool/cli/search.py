@@ -44,7 +44,7 @@ def search(
     as_json: Report = False,
     model: params.Model = None,
     device: params.Device = "auto",
-    threads: params.Threads = 1,
+    threads: params.Cores = None,
     max_pixels: params.MaxPixels = LIMITS["pixels"],
     max_bytes: params.MaxBytes = LIMITS["bytes"],
     quiet: params.Quiet = False,
