@@ -9,7 +9,8 @@ import signal
 import sys
 import warnings
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -124,9 +125,26 @@ _signals: list[int] = []
 """Which signals have come."""
 
 
-def _interrupt(number: int, frame: Any) -> NoReturn:
+SOON = 0.02
+"""Seconds until a signal that came during an import is looked at again."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End the command; not within an import, since extension modules lose exceptions there."""
     _signals.append(number)
+    if hasattr(signal, "setitimer") and _importing(frame):
+        signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+        return
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _silence_libraries() -> None:

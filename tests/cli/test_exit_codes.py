@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,34 @@ def test_signals_end_a_command_with_their_code_and_leave_no_temporaries(toy, her
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, b"")
     assert all(path.name.startswith("new-") for path in Path("many").iterdir())
+
+
+CARELESS = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.{})
+    for _ in range(1000):
+        pass
+except BaseException:  # as the start of extension modules does
+    pass
+"""
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SIGINT", KeyboardInterrupt), ("SIGTERM", app.Terminated)])
+def test_a_signal_during_an_import_is_not_lost(here, monkeypatch, name, kind):
+    Path(f"careless_{name}.py").write_text(CARELESS.format(name))
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.setattr(app, "_signals", [])
+    number = signal.Signals[name]
+    before = {one: signal.signal(one, app._interrupt) for one in (number, signal.SIGALRM)}
+    try:
+        with pytest.raises(kind):
+            import_module(f"careless_{name}")
+            time.sleep(5)
+        assert app._signals[0] == number
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def test_every_error_has_a_code_of_its_own():
