@@ -126,22 +126,23 @@ _signals: list[int] = []
 
 
 SOON = 0.02
-"""Seconds until a signal that came during an import is looked at again."""
+"""Seconds until a signal that came where exceptions are lost is looked at again."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the command; not within an import, since extension modules lose exceptions there."""
+    """End the command, though not where exceptions are lost: extension modules that start, and what follows a fork."""
     _signals.append(number)
-    if hasattr(signal, "setitimer") and _importing(frame):
+    if hasattr(signal, "setitimer") and _losing(frame):
         signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
         signal.setitimer(signal.ITIMER_REAL, SOON)
         return
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
-def _importing(frame: FrameType | None) -> bool:
+def _losing(frame: FrameType | None) -> bool:
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        name = frame.f_code.co_filename
+        if name.startswith("<frozen importlib") or name.endswith("popen_fork.py"):
             return True
         frame = frame.f_back
     return False
