@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from aetool.arrays import Images, Latents, to_pixels
 from aetool.bundle import Bundle
 from aetool.coldstart import first_bytes, peak_memory
 from aetool.devices import devices, runtime_wheels
 from aetool.errors import DeviceUnavailable
 from aetool.images import open_image, prepare
-from aetool.latents import LatentBatch, to_jsonl
+from aetool.latents.files import LatentBatch, to_jsonl
 from aetool.picturefolder import picture_folder
 from aetool.png import png_files
-from aetool.reading import read_file
 from aetool.runtime import Codec
+from aetool.system.processes import all_cores
+from aetool.system.reading import read_file
 from aetool.timing import Timing, in_turns, ratio
-from aetool.types import Images, Latents, to_pixels
-from aetool.workers import all_cores
 
 BATCHES = (1, 8, 64, 256)
 Report = dict[str, Any]

@@ -14,15 +14,15 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from aetool.arrays import Images, Latents, Pixels, to_images, to_pixels
 from aetool.bundle import Bundle
 from aetool.errors import AetoolError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, read_batches, read_image
-from aetool.limits import limit, set_limit
 from aetool.picturefolder import PictureWriter
-from aetool.reading import read_file
 from aetool.runtime import Codec
-from aetool.types import Images, Latents, Pixels, to_images, to_pixels
-from aetool.workers import MOST, all_cores, ordered
+from aetool.system.limits import limit, set_limit
+from aetool.system.processes import MOST, all_cores, ordered
+from aetool.system.reading import read_file
 
 PATIENCE = 0.05
 """Seconds of work that one process does alone before it calls for workers, which take about as long to start.

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aetool.bank import read_bank
 from aetool.errors import BundleError, LimitExceeded, UsageError, did_you_mean, printable, reason
-from aetool.files import write_folder
+from aetool.latents.bank import Bank, read_bank
 from aetool.manifest import Manifest
-from aetool.reading import read_own
-from aetool.types import Bank
+from aetool.system.atomic import write_folder
+from aetool.system.reading import read_own
 
 FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
 SUMS = "SHA256SUMS"

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import Failure
-from aetool.limits import ALWAYS, MAX_RATIO, is_bomb, limit
-from aetool.reading import read_file
-from aetool.types import Labels, Pixels
+from aetool.system.limits import ALWAYS, MAX_RATIO, is_bomb, limit
+from aetool.system.reading import read_file
 
 TIMES = 8
 """How many times larger than a file of latents one of images may be."""

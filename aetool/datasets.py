@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Labels, Pixels
 from aetool.datafiles import Labelled, parse_idx, read_idx_pair, read_npz
-from aetool.downloads import Pinned, Report, cache_folder, fetch, unpack
 from aetool.errors import InvalidInput, ReadWriteError, UsageError, did_you_mean
 from aetool.folders import Wishes
 from aetool.imagecache import read_folder
 from aetool.images import Failure, ImageSpec
-from aetool.types import Labels, Pixels
+from aetool.system.downloads import Pinned, fetch, unpack
+from aetool.system.paths import cache_folder
+from aetool.system.progress import Report
 
 SIDES = range(8, 129)
 """Heights and widths that can be trained on."""

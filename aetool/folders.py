@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from aetool.arrays import Pixels
 from aetool.datafiles import Labelled
-from aetool.downloads import Report
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images import Failure, ImageFile, ImageSpec, Kind, decode_image, kind_of, read_image
-from aetool.types import Pixels
+from aetool.system.progress import Report
 
 LARGEST = 128
 """The largest side that is kept when all images have the same size."""

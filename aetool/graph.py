@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Latents
 from aetool.errors import UsageError
-from aetool.neighbours import Rows, nearest, others_nearest
-from aetool.types import Bank, Latents
+from aetool.latents.bank import Bank
+from aetool.latents.neighbours import Rows, nearest, others_nearest
 
 LINKS = 10
 """Rows that a latent from outside the bank is joined with: its nearest."""

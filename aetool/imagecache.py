@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from aetool.datafiles import Labelled
-from aetool.downloads import Report, cache_folder
 from aetool.errors import AetoolError, InvalidInput
-from aetool.files import replacing, write_file
 from aetool.folders import Wishes, decode_folder
 from aetool.images import Failure, ImageFile, find_images
+from aetool.system.atomic import replacing, write_file
+from aetool.system.paths import cache_folder
+from aetool.system.progress import Report
 
 KEPT = 8
 """Folders that are kept; the one that was read longest ago goes first."""

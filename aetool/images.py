@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from aetool.arrays import Images, Pixels, to_images
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
-from aetool.limits import limit
 from aetool.listing import walk
 from aetool.modes import eight_bits, flatten, scale_transparency
-from aetool.reading import read_file
-from aetool.types import Images, Pixels, to_images
+from aetool.system.limits import limit
+from aetool.system.reading import read_file
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""

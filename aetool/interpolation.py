@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Latents
 from aetool.errors import UsageError
 from aetool.graph import neighbour_graph, shortest_path
-from aetool.types import Bank, Latents
+from aetool.latents.bank import Bank
 
 Wide = npt.NDArray[np.float64]
 """Latents while they are computed with: float64 (…, k)."""

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Images, Latents, check_images, check_latents
 from aetool.errors import BundleError, printable
 from aetool.images import ImageSpec
-from aetool.types import Images, Latents, check_images, check_latents
 
 FORMAT = "aetool bundle"
 VERSION = 1

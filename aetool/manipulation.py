@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Latents, check_latents
 from aetool.errors import UsageError
-from aetool.types import Latents, check_latents
 
 MAX_SIGMA = 1000.0
 

@@ -1,14 +1,15 @@
-"""Distortion of a reconstruction x_hat against its image x, per image, in pixel values of [0, 1]."""
+"""Distortion of reconstructions, and distances between sets of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from aetool.types import Images
+from aetool.arrays import Images
 
 Figures = npt.NDArray[np.float64]
 """One figure per image: float64 (n,)."""
@@ -73,3 +74,86 @@ def distortions(x: Images, x_hat: Images) -> list[dict[str, float | None]]:
     """Return mse, psnr and ssim of each image by their names; psnr is None where nothing differs."""
     rows = zip(mse(x, x_hat), psnr(x, x_hat), ssim(x, x_hat), strict=True)
     return [{"mse": float(a), "psnr": float(b) if np.isfinite(b) else None, "ssim": float(c)} for a, b, c in rows]
+
+
+Features = npt.NDArray[np.float32]
+"""One row of features an image: float32 (n, d)."""
+
+BLOCK = 1 << 24
+"""Distances held at a time."""
+
+
+def frechet(real: Features, made: Features) -> float:
+    """Return the Fréchet distance between the normal distributions with the moments of the two sets.
+
+    ||m1 - m2||^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)): Dowson and Landau, 1982; as a measure of generated images Heusel and
+    others, «GANs trained by a two time-scale update rule», NeurIPS 2017. The trace of the root is the sum of the roots
+    of the eigenvalues of C1^(1/2) C2 C1^(1/2), which is symmetric.
+    """
+    mean_a, mean_b = real.mean(0, dtype=np.float64), made.mean(0, dtype=np.float64)
+    a, b = _covariance(real), _covariance(made)
+    values, vectors = np.linalg.eigh(a)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ b @ root).clip(0)).sum()
+    return float(np.square(mean_a - mean_b).sum() + np.trace(a) + np.trace(b) - 2 * cross)
+
+
+def _covariance(features: Features) -> npt.NDArray[np.float64]:
+    d = features.shape[1]
+    if len(features) < 2:
+        return np.zeros((d, d))
+    return np.cov(features, rowvar=False, dtype=np.float64).reshape(d, d)
+
+
+@dataclass(frozen=True)
+class Support:
+    """Where the made images lie against the real ones, each set thought of as balls around its members.
+
+    precision   share of the made in a ball of the real; recall the reverse: Kynkäänniemi and others, «Improved
+                precision and recall metric for assessing generative models», NeurIPS 2019
+    density     balls of the real that each of the made lies in, over k; above 1 where they crowd
+    coverage    share of the balls of the real with one of the made in it: both Naeem and others, «Reliable fidelity and
+                diversity metrics for generative models», ICML 2020
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def support(real: Features, made: Features, k: int = 5) -> Support:
+    """Return the four figures; a ball reaches to the k-th nearest other of its own set (k at most its size - 1)."""
+    radii_real, radii_made = radii(real, k), radii(made, k)
+    in_real = np.zeros(len(made), np.int64)
+    covered = np.zeros(len(real), np.bool_)
+    recalled = np.zeros(len(real), np.bool_)
+    for rows, squared in _squared_distances(real, made):
+        inside = squared <= radii_real[rows, None]
+        in_real += inside.sum(0)
+        covered[rows] = inside.any(1)
+        recalled[rows] = (squared <= radii_made).any(1)
+    density = in_real.mean() / min(k, len(real) - 1)
+    return Support(float((in_real > 0).mean()), float(recalled.mean()), float(density), float(covered.mean()))
+
+
+def radii(features: Features, k: int) -> npt.NDArray[np.float32]:
+    """Return the squared distance (n,) of each row to its k-th nearest other."""
+    found = np.empty(len(features), np.float32)
+    for rows, squared in _squared_distances(features, features):
+        at = min(k, len(features) - 1)
+        found[rows] = np.partition(squared, at, axis=1)[:, at]  # the nearest of all is the row itself
+    return found
+
+
+def _squared_distances(a: Features, b: Features) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+    """Yield rows of `a` and their squared distances (rows, m) to all of `b`, in blocks."""
+    centre = b.mean(0, dtype=np.float64).astype(np.float32)  # or float32 loses the differences far from the origin
+    centred = b - centre
+    norms = np.square(centred).sum(1)
+    step = max(1, BLOCK // max(1, len(b)))
+    for start in range(0, len(a), step):
+        rows = slice(start, start + step)
+        block = a[rows] - centre
+        squared = np.square(block).sum(1)[:, None] + norms - 2 * (block @ centred.T)
+        yield rows, np.maximum(squared, 0, out=squared)

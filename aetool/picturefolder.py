@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aetool.files import write_file, writing
-from aetool.names import safe_name
+from aetool.arrays import Pixels
 from aetool.png import png_files
-from aetool.temporaries import create_folder, name_for, sweep
-from aetool.types import Pixels
+from aetool.system.atomic import write_file, writing
+from aetool.system.paths import safe_name
+from aetool.system.temporaries import create_folder, name_for, sweep
 
 
 @dataclass(eq=False)

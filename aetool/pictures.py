@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from PIL import GifImagePlugin, Image, PngImagePlugin
 
+from aetool.arrays import Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import DECODE_ERRORS, open_image
-from aetool.limits import limit
 from aetool.png import text_chunks
-from aetool.types import Pixels
+from aetool.system.limits import limit
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 SMALL = 64

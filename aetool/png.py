@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from aetool.types import Pixels
+from aetool.arrays import Pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPE = {1: 0, 3: 2}

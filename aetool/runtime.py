@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Images, Latents, check_images, check_latents
 from aetool.bundle import Bundle
 from aetool.devices import choose_device, first_line, open_session, placement
 from aetool.errors import BundleError, DeviceUnavailable
 from aetool.gate import check_graph
-from aetool.types import Images, Latents, check_images, check_latents
 
 if TYPE_CHECKING:
     import onnxruntime as ort

@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Latents
 from aetool.errors import UsageError
-from aetool.neighbours import nearest_rows, others_nearest
-from aetool.types import Bank, Latents
+from aetool.latents.bank import Bank
+from aetool.latents.neighbours import nearest_rows, others_nearest
 
 CHECKED = 10
 """Nearest latents of the bank that say whether a new one is of its class."""

@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from aetool.arrays import Images, Latents
 from aetool.interpolation import Curve, Method, Times, count, path
+from aetool.latents.bank import Bank
+from aetool.latents.neighbours import nearest, others_nearest
 from aetool.metrics import Figures, mse
-from aetool.neighbours import nearest, others_nearest
-from aetool.types import Bank, Images, Latents
 
 Decode: TypeAlias = Callable[[Latents], Images]
 """Latents (n, k) -> images (n, c, h, w)."""

@@ -21,8 +21,8 @@ from PIL import Image
 from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row, seconds
 
 from aetool import Bundle, Codec
+from aetool.arrays import to_pixels
 from aetool.bundle import shipped_path
-from aetool.types import to_pixels
 
 BATCHES = (16, 64, 256)
 MEMORY = Path("/dev/shm")

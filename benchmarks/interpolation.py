@@ -14,9 +14,9 @@ import documents
 import numpy as np
 
 from aetool import Bundle, Codec
+from aetool.arrays import to_images
 from aetool.datasets import load
 from aetool.interpolation import METHODS, path
-from aetool.types import to_images
 from aetool.walks import even, measure, spacing
 
 HERE = Path(__file__).parent

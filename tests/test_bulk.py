@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import Bundle, Codec, bulk, workers
+from aetool import Bundle, Codec, bulk
+from aetool.arrays import to_images, to_pixels
 from aetool.bulk import decode_to, over_files
 from aetool.errors import LimitExceeded, ReadWriteError
 from aetool.images import ImageFile, decode_image, find_images
-from aetool.limits import limit, set_limit
 from aetool.picturefolder import picture_folder
-from aetool.types import to_images, to_pixels
-from aetool.workers import ordered
+from aetool.system import processes
+from aetool.system.limits import limit, set_limit
+from aetool.system.processes import ordered
 from tests.conftest import command
 from tests.toy import toy_image
 
@@ -121,7 +122,7 @@ def test_workers_that_are_not_forked_know_what_they_need(codec, folder, impatien
     """As outside Linux: the step, the bundle and the limits reach them."""
     files = list(find_images([str(folder)]))[:20]
     expected = [part.value for part in over_files(files, codec, Codec.encode, 1)]
-    monkeypatch.setattr(workers, "get_context", lambda method: multiprocessing.get_context("spawn"))
+    monkeypatch.setattr(processes, "get_context", lambda method: multiprocessing.get_context("spawn"))
     found = [part.value for part in over_files(files, codec, Codec.encode, 2)]
     assert np.concatenate(found).tobytes() == np.concatenate(expected).tobytes()
     before = limit("pixels")

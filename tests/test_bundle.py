@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from aetool import bundle
-from aetool.bank import write_bank
 from aetool.bundle import (
     CARD,
     FILES,
@@ -30,6 +29,7 @@ from aetool.bundle import (
     write,
 )
 from aetool.errors import BundleError, ReadWriteError, UsageError
+from aetool.latents.bank import write_bank
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_latents, toy_manifest
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import datafiles, limits
+from aetool import datafiles
 from aetool.datafiles import TIMES, parse_idx, read_idx_pair, read_npz
 from aetool.errors import InvalidInput, LimitExceeded, ReadWriteError
+from aetool.system import limits
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
 COLOUR = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), np.uint8)

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import datasets, downloads
+from aetool import datasets
 from aetool.datasets import cache_folder, load
 from aetool.errors import InvalidInput, ReadWriteError, UsageError
+from aetool.system import downloads
+from aetool.system.downloads import Pinned
 from tests.test_datafiles import idx
 
 
@@ -223,7 +225,7 @@ def small_set(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
     pins = []
     for name, array in zip(names, arrays, strict=True):
         data = idx(array)
-        pins.append(downloads.Pinned(name, len(data), hashlib.sha256(data).hexdigest()))
+        pins.append(Pinned(name, len(data), hashlib.sha256(data).hexdigest()))
         (folder / f"{name}.gz").write_bytes(gzip.compress(data))
     monkeypatch.setitem(datasets.DATASETS, "small", datasets._idx_set("small", (), ("only",), pins))
     return names[0]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec, devices, runtime
+from aetool.arrays import to_pixels
 from aetool.bundle import shipped_path
 from aetool.devices import DEVICES, choose_device, known_devices, open_session, placement, why_not
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
 from aetool.runtime import _padded
-from aetool.types import to_pixels
 from tests.toy import toy_graphs, toy_latents, toy_pixels
 
 openvino = pytest.mark.skipif(why_not("openvino") is not None, reason=f"no openvino here: {why_not('openvino')}")

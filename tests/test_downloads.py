@@ -14,9 +14,9 @@ import urllib.request
 import numpy as np
 import pytest
 
-from aetool import downloads
-from aetool.downloads import CHUNK, Pinned, _OnlyHttps, fetch, open_url, unpack
 from aetool.errors import InvalidInput, ReadWriteError
+from aetool.system import downloads
+from aetool.system.downloads import CHUNK, TIMEOUT, Pinned, _copy, _OnlyHttps, fetch, open_url, unpack
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 3 * CHUNK, np.uint8).tobytes()
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -324,7 +324,7 @@ def test_a_redirect_to_https_is_followed():
 def test_a_range_is_asked_for_only_to_go_on(monkeypatch, start, wanted):
     class Opener:
         def open(self, request, timeout):
-            assert timeout == downloads.TIMEOUT
+            assert timeout == TIMEOUT
             return request
 
     monkeypatch.setattr(urllib.request, "build_opener", lambda handler: Opener() if handler is _OnlyHttps else None)
@@ -342,5 +342,5 @@ def test_a_mirror_that_trickles_is_given_up(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(downloads.time, "monotonic", lambda: now[0])
     with pytest.raises(urllib.error.URLError, match="too slow"):
-        for _ in downloads._copy(Trickle(), io.BytesIO(), 0, 10**9):
-            assert now[0] < 2 * downloads.TIMEOUT
+        for _ in _copy(Trickle(), io.BytesIO(), 0, 10**9):
+            assert now[0] < 2 * TIMEOUT

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec, datasets, metrics
+from aetool.arrays import to_images
 from aetool.bundle import SHIPPED, shipped_path
 from aetool.golden import check_golden
 from aetool.training import parity
-from aetool.types import to_images
 
 
 @pytest.fixture

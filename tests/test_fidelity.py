@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetool import fidelity
-from aetool.fidelity import Support, frechet, radii, support
+from aetool import metrics
+from aetool.metrics import Support, frechet, radii, support
 
 
 def drawn(n, d, seed=0, scale=1.0, shift=0.0):
@@ -72,7 +72,7 @@ def test_one_repeated_image_is_precise_and_recalls_nothing():
 def test_blocks_do_not_change_the_figures(monkeypatch):
     a, b = drawn(200, 7), drawn(150, 7, 1, shift=0.5)
     whole = support(a, b)
-    monkeypatch.setattr(fidelity, "BLOCK", 150 * 3)
+    monkeypatch.setattr(metrics, "BLOCK", 150 * 3)
     assert support(a, b) == whole
 
 

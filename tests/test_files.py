@@ -11,19 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from aetool import files, temporaries
 from aetool.errors import ReadWriteError, RunInUse
-from aetool.files import (
-    flushing,
-    replacing,
-    run_lock,
-    write_file,
-    write_folder,
-    writing,
-)
-from aetool.names import first_free, safe_name
-from aetool.reading import read_file, reading
-from aetool.temporaries import sweep
+from aetool.system import atomic, temporaries
+from aetool.system.atomic import flushing, replacing, run_lock, write_file, write_folder, writing
+from aetool.system.paths import first_free, safe_name
+from aetool.system.reading import read_file, reading
+from aetool.system.temporaries import sweep
 
 HOLD = """
 import fcntl, os, sys
@@ -31,9 +24,9 @@ fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
-SWEEP = "import sys; from pathlib import Path; from aetool.temporaries import sweep; sweep(Path(sys.argv[1]))"
+SWEEP = "import sys; from pathlib import Path; from aetool.system.temporaries import sweep; sweep(Path(sys.argv[1]))"
 RUN = """
-import sys; from pathlib import Path; from aetool.files import run_lock
+import sys; from pathlib import Path; from aetool.system.atomic import run_lock
 with run_lock(Path(sys.argv[1])): pass
 """
 
@@ -106,7 +99,7 @@ def test_an_exception_leaves_the_old_file_or_none_and_no_temporary(tmp_path, err
 def test_a_full_disk_leaves_the_old_file_and_is_told(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr(files.os, "fsync", full_disk)
+    monkeypatch.setattr(atomic.os, "fsync", full_disk)
     with pytest.raises(ReadWriteError, match=r"could not write .*a\.png: No space left on device"):
         write_file(path, b"new")
     assert path.read_bytes() == b"old"
@@ -120,7 +113,7 @@ def test_the_file_is_flushed_before_it_takes_its_place_and_the_folder_after(tmp_
         is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
         seen.append(("folder" if is_folder else "file", path.exists()))
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(atomic.os, "fsync", fsync)
     write_file(path, b"new")
     assert seen == [("file", False), ("folder", True)]
     seen.clear()
@@ -133,7 +126,7 @@ def test_many_files_are_flushed_once_and_a_disk_that_fails_then_is_told(tmp_path
     with flushing(tmp_path / "a" / "b"):
         write_file(tmp_path / "a" / "b" / "x", b"new", sync=False)
     assert (tmp_path / "a" / "b" / "x").read_bytes() == b"new"
-    monkeypatch.setattr(files, "_sync_file_system", full_disk)
+    monkeypatch.setattr(atomic, "_sync_file_system", full_disk)
     with pytest.raises(ReadWriteError, match="No space left"), flushing(tmp_path):
         pass
     with pytest.raises(KeyError), flushing(tmp_path):  # not flushed, and so not complained of
@@ -386,7 +379,7 @@ def test_a_folder_that_fails_leaves_what_was_there_and_nothing_else(tmp_path, ex
 
 
 def test_a_full_disk_leaves_no_half_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(files.os, "fsync", full_disk)
+    monkeypatch.setattr(atomic.os, "fsync", full_disk)
     with pytest.raises(ReadWriteError, match="No space left on device"):
         write_folder(tmp_path / "toy", CONTENT)
     assert names(tmp_path) == []
@@ -445,7 +438,7 @@ def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
 # Several at once
 
 MANY = """
-import sys; from pathlib import Path; from aetool import temporaries; from aetool.files import write_file, write_folder
+import sys; from pathlib import Path; from aetool.system import temporaries; from aetool.system.atomic import write_file, write_folder
 place, own = Path(sys.argv[1]), sys.argv[2]
 for i in range(150):
     temporaries._swept.clear()

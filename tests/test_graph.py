@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from aetool import graph as module
-from aetool.bank import make_bank
 from aetool.graph import LINKS, MOST, NeighbourGraph, neighbour_graph, shortest_path
-from aetool.types import Bank
+from aetool.latents.bank import Bank, make_bank
 
 
 def drawn(n: int, k: int = 4, seed: int = 0) -> np.ndarray:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import images, limits, listing
+from aetool import images, listing
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images import Failure, ImageFile, ImageSpec, decode_image, find_images, open_image, prepare, read_batches
+from aetool.system import limits
 
 GREY = ImageSpec(1, 2, 2)
 COLOUR = ImageSpec(3, 2, 2)

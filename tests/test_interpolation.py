@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetool.bank import make_bank
 from aetool.errors import UsageError
 from aetool.interpolation import METHODS, count, lerp, slerp
-from aetool.types import Bank
+from aetool.latents.bank import Bank, make_bank
 from aetool.walks import walk
 
 

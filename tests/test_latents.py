@@ -11,10 +11,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from aetool import latents, limits
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded
-from aetool.latentarrays import Spool
-from aetool.latents import BATCH, LatentBatch, read_latents, to_jsonl
+from aetool.latents import files
+from aetool.latents.files import BATCH, LatentBatch, Spool, read_latents, to_jsonl
+from aetool.system import limits
 
 FLOAT32 = np.finfo(np.float32)
 EXTREME = [
@@ -236,7 +236,7 @@ def test_latents_of_several_models_are_refused(other):
 
 
 def test_a_line_that_is_too_long_is_refused_and_not_held_in_memory(monkeypatch):
-    monkeypatch.setattr(latents, "MAX_LINE", 1000)
+    monkeypatch.setattr(files, "MAX_LINE", 1000)
     asked = []
 
     class Stream(io.BytesIO):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetool import neighbours
-from aetool.neighbours import class_neighbours, nearest, others_nearest
+from aetool.latents import neighbours
+from aetool.latents.neighbours import class_neighbours, nearest, others_nearest
 
 
 def drawn(n: int, k: int, seed: int = 0, offset: float = 0) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from aetool import Bundle, Codec, datasets
-from aetool.downloads import cache_folder
 from aetool.errors import InvalidInput
 from aetool.sampling import SAMPLERS, Neighbours
+from aetool.system.paths import cache_folder
 from aetool.training import judge, quality
 
 

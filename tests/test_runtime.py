@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec
+from aetool.arrays import to_images, to_pixels
 from aetool.errors import BundleError, InvalidInput
-from aetool.types import to_images, to_pixels
 from tests.toy import toy_latents, toy_pixels
 
 

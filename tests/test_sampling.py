@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aetool.bank import make_bank
 from aetool.errors import UsageError
+from aetool.latents.bank import make_bank
 from aetool.options import configure
 from aetool.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
 from aetool.training.mixtures import fit_mixtures

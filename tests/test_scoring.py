@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from aetool import Bundle, Codec
+from aetool.arrays import to_images
 from aetool.images import find_images, read_batches
 from aetool.metrics import mse, percentiles
-from aetool.types import to_images
 
 
 def test_percentiles_are_exact_at_the_quantiles_and_linear_between_them():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetool import search as module
-from aetool.bank import make_bank
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
-from aetool.latents import LatentBatch
-from aetool.search import METRICS, bank_batches, search
+from aetool.latents import search as module
+from aetool.latents.bank import make_bank
+from aetool.latents.files import LatentBatch
+from aetool.latents.search import METRICS, bank_batches, search
 from tests.toy import CLASSES, toy_bank, toy_latents
 
 

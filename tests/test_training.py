@@ -17,7 +17,7 @@ import torch
 
 from aetool import datasets
 from aetool.errors import BundleError, UsageError
-from aetool.files import run_lock
+from aetool.system.atomic import run_lock
 from aetool.training import augment, checkpoint, evaluate, loop, runs
 from aetool.training.config import ConvConfig, TrainConfig
 from tests.conftest import command

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aetool.bank import make_bank
+from aetool.arrays import check_images, check_latents, to_images, to_pixels
 from aetool.errors import InvalidInput, UsageError
-from aetool.types import check_images, check_latents, to_images, to_pixels
+from aetool.latents.bank import make_bank
 from tests.toy import CLASSES, toy_bank, toy_latents
 
 SHAPE = (1, 2, 3)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from aetool import walks
-from aetool.bank import make_bank
 from aetool.interpolation import METHODS, lerp
-from aetool.types import Bank
+from aetool.latents.bank import Bank, make_bank
 from aetool.walks import EVEN, changes, even, measure, spacing, unevenness, walk
 
 

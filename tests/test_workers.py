@@ -11,7 +11,7 @@ from multiprocessing import active_children
 import pytest
 
 from aetool.errors import AetoolError, InvalidInput
-from aetool.workers import AHEAD, ordered
+from aetool.system.processes import AHEAD, ordered
 
 
 class Doubler:

@@ -14,12 +14,12 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from aetool.bank import make_bank, write_bank
+from aetool.arrays import Latents, Pixels
 from aetool.bundle import write
 from aetool.card import card
 from aetool.images import ImageSpec
+from aetool.latents.bank import Bank, Mixtures, make_bank, write_bank
 from aetool.manifest import Golden, Manifest
-from aetool.types import Bank, Latents, Mixtures, Pixels
 
 SPEC = ImageSpec(1, 8, 8)
 CLASSES = ("dark", "light")

@@ -88,7 +88,7 @@ def _baseline(name: str) -> dict[str, float]:
     """Return the ratios of an older report; raises `InvalidInput`, `ReadWriteError`."""
     import json
 
-    from aetool.reading import read_file
+    from aetool.system.reading import read_file
 
     try:
         report = json.loads(read_file(name))

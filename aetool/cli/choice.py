@@ -12,7 +12,7 @@ from aetool.errors import InvalidInput
 
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
 
 

@@ -13,7 +13,7 @@ from aetool.cli.keys import keep_keys, read_keys
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.errors import UsageError
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 Weights = Annotated[
     str | None,

@@ -14,7 +14,7 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import keep_inputs, target_of
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")]
 
@@ -33,7 +33,7 @@ def decode(
     quiet: params.Quiet = False,
 ) -> None:
     """Turn latents into pictures."""
-    from aetool.latents import read_latents
+    from aetool.latents.files import read_latents
 
     talk = Talk(quiet)
     target = target_of(output)

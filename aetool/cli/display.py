@@ -19,10 +19,10 @@ from aetool.cli.sinks import Target, write_stdout
 from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
+    from aetool.arrays import Latents, Pixels
     from aetool.bundle import Bundle
     from aetool.pictures import Provenance
     from aetool.runtime import Codec
-    from aetool.types import Latents, Pixels
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def write_decoded(
     cores: int | None,
 ) -> int:
     """Decode latents with the names of their pictures, and write these as `write_pictures` does; returns how many."""
+    from aetool.arrays import to_pixels
     from aetool.bulk import pieces
-    from aetool.types import to_pixels
 
     if target.kind == "folder":
         return decode_to_folder(latents, codec, target, made if look.metadata else None, cores)
@@ -159,7 +159,7 @@ def _encode(pixels: Pixels, target: Target, look: Look, made: Provenance | None)
 
 
 def _write(target: Target, data: bytes) -> None:
-    from aetool.files import write_file
+    from aetool.system.atomic import write_file
 
     if target.path is None:
         write_stdout(data)

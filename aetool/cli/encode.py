@@ -10,11 +10,11 @@ from aetool.cli.choice import choose_bundle, open_codec
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.cli.sources import Failures, input_files
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
 
 
@@ -44,7 +44,7 @@ def _encoded(
     inputs: Iterable[ImageFile], codec: Codec, failures: Failures, threads: int | None
 ) -> Iterator[LatentBatch]:
     from aetool.bulk import over_files
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
 
     for batch in over_files(inputs, codec, Codec.encode, threads):

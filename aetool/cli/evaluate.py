@@ -12,9 +12,9 @@ from aetool.cli.report import Talk
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
     from aetool.datasets import Dataset
-    from aetool.downloads import Report
     from aetool.runtime import Codec
     from aetool.sampling import Sampler
+    from aetool.system.progress import Report
 
 Data = Annotated[
     str | None,
@@ -57,7 +57,7 @@ def evaluate(
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
     from aetool.runtime import Codec
-    from aetool.workers import all_cores
+    from aetool.system.processes import all_cores
 
     talk = Talk(quiet)
     samplers = _samplers(methods or [])

@@ -28,7 +28,7 @@ def explain(
     from aetool.errors import AetoolError
     from aetool.images import Failure
     from aetool.pictures import read_provenance
-    from aetool.reading import read_file
+    from aetool.system.reading import read_file
 
     failures = Failures(Talk(quiet))
     for name in pictures:

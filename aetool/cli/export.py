@@ -34,7 +34,7 @@ def export(
     from aetool.cli.loading import show_loading
     from aetool.cli.report import Talk
     from aetool.cli.sinks import write_stdout
-    from aetool.names import first_free, safe_name
+    from aetool.system.paths import first_free, safe_name
     from aetool.training import runs
     from aetool.training.export import export as make
 

@@ -11,9 +11,9 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import Target, write_records
 
 if TYPE_CHECKING:
-    from aetool.latents import LatentBatch
+    from aetool.arrays import Latents
+    from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
-    from aetool.types import Latents
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def write_made(
 
 
 def _records(parts: Iterable[Made], codec: Codec) -> Iterator[LatentBatch]:
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
 
     for made in parts:
         yield LatentBatch(made.latents, made.names, made.classes, codec.bundle.identity)

@@ -15,11 +15,12 @@ from aetool.cli.report import Talk
 from aetool.cli.report import as_json as to_json
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.errors import UsageError, lookup
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
+    from aetool.arrays import Latents
+    from aetool.latents.bank import Bank
     from aetool.runtime import Codec
-    from aetool.types import Bank, Latents
 
 Steps = Annotated[
     int,

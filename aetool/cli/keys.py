@@ -15,10 +15,10 @@ from aetool.cli.sources import Failures, holds_latents, image_files, open_input,
 from aetool.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
+    from aetool.arrays import Latents
     from aetool.images import Failure, ImageFile
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
-    from aetool.types import Latents
 
     Key: TypeAlias = str | ImageFile | LatentBatch
 
@@ -75,7 +75,7 @@ def stream_keys(
     Latent files are read first, since they may say which model is meant. `alone` encodes images in this process, for
     commands that decode on `cores` meanwhile.
     """
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
 
     keys: list[Key] = [key for name in names for key in _read(name)]
     batches = [key for key in keys if isinstance(key, LatentBatch)]
@@ -88,7 +88,7 @@ def stream_keys(
 
 def _read(name: str) -> list[Key]:
     """Return what one name stands for, read as far as it can be without a model."""
-    from aetool.latents import read_latents
+    from aetool.latents.files import read_latents
 
     if name.startswith(CLASS):
         return [name]
@@ -103,7 +103,7 @@ def _read(name: str) -> list[Key]:
 def _all(keys: list[Key], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
     """Yield the keys in order, neighbouring images encoded together."""
     from aetool.images import ImageFile
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
 
     for key, group in itertools.groupby(keys, lambda key: ImageFile if isinstance(key, ImageFile) else key):
         if isinstance(key, LatentBatch):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aetool.cli.report import Advance, Talk
 
 if TYPE_CHECKING:
-    from aetool.downloads import Report
+    from aetool.system.progress import Report
 
 
 @contextlib.contextmanager

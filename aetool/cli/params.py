@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aetool.limits import set_limit
+from aetool.system.limits import set_limit
 
 Model = Annotated[
     str | None,

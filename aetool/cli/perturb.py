@@ -16,13 +16,13 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures
 from aetool.errors import InvalidInput, UsageError
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from aetool.cli.keys import Keys
-    from aetool.types import Bank
+    from aetool.latents.bank import Bank
 
 Files = Annotated[
     list[str],

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from aetool.cli.sinks import Target
 
 if TYPE_CHECKING:
+    from aetool.arrays import Latents
     from aetool.cli.display import Tiles
     from aetool.picturefolder import PictureWriter
     from aetool.pictures import Provenance
     from aetool.runtime import Codec
-    from aetool.types import Latents
 
 Place = Callable[[str], str]
 """Names of pictures to the paths of their files."""
@@ -47,9 +47,9 @@ def decode_to_folder(
 
 @contextlib.contextmanager
 def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Place, PictureWriter]]:
-    from aetool.files import flushing
     from aetool.picturefolder import picture_folder
     from aetool.pictures import png_text
+    from aetool.system.atomic import flushing
 
     assert target.path is not None
     with flushing(target.path), picture_folder(target.path, png_text(made)) as (places, write):

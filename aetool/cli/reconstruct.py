@@ -14,12 +14,12 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.cli.sources import Failures, input_files, only_missing
 from aetool.errors import UsageError
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
+    from aetool.arrays import Images, Pixels
     from aetool.images import ImageFile
     from aetool.runtime import Codec
-    from aetool.types import Images, Pixels
 
     Again: TypeAlias = tuple[Pixels, list[dict[str, float | None]]]
     """Reconstructions as pixels, and their distortions where these are asked for."""
@@ -91,15 +91,15 @@ def _reconstructed(
 
 def _again(codec: Codec, images: Images) -> Again:
     """Return the reconstructions of images."""
-    from aetool.types import to_pixels
+    from aetool.arrays import to_pixels
 
     return to_pixels(codec.reconstruct(images)), []
 
 
 def _measured(codec: Codec, images: Images) -> Again:
     """Return the reconstructions of images, and their distortions."""
+    from aetool.arrays import to_pixels
     from aetool.metrics import distortions
-    from aetool.types import to_pixels
 
     again = codec.reconstruct(images)
     return to_pixels(again), distortions(images, again)

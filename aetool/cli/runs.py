@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def start(config: TrainConfig, talk: Talk) -> Path:
     """Train a new run to its end; returns its folder."""
     from aetool.cli.loading import show_loading
-    from aetool.files import run_lock
+    from aetool.system.atomic import run_lock
     from aetool.training import runs
     from aetool.training.loop import Trainer, torch_device
 
@@ -43,7 +43,7 @@ def start(config: TrainConfig, talk: Talk) -> Path:
 
 def resume(name: str | None, talk: Talk) -> Path:
     """Go on with the run `name`, or the newest, to its end; returns its folder."""
-    from aetool.files import run_lock
+    from aetool.system.atomic import run_lock
     from aetool.training import runs
 
     run = runs.find(name)

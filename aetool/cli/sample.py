@@ -15,13 +15,13 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import InvalidInput, UsageError, lookup
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.images import ImageFile
+    from aetool.latents.bank import Bank
     from aetool.runtime import Codec
     from aetool.sampling import Sampler
-    from aetool.types import Bank
 
 Digit = Annotated[
     int | None, typer.Option("--digit", metavar="D", help="Class to sample, where the classes are digits.")
@@ -139,8 +139,8 @@ def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: F
     """Return a bank of these files, or of those in sub-folders `name`: a class of the user's own."""
     import numpy as np
 
-    from aetool.bank import make_bank
     from aetool.bulk import over_files
+    from aetool.latents.bank import make_bank
     from aetool.runtime import Codec
 
     chosen = [file for file in files if name is None or file.label == name]

@@ -13,13 +13,13 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_stdout
 from aetool.cli.sources import Failures, input_files
 from aetool.errors import ThresholdPassed, UsageError
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
+    from aetool.arrays import Images
     from aetool.images import ImageFile
     from aetool.metrics import Figures
     from aetool.runtime import Codec
-    from aetool.types import Images
 
 Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
 FailOver = Annotated[

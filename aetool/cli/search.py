@@ -16,11 +16,11 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import write_stdout
 from aetool.cli.sources import open_input
 from aetool.errors import InvalidInput, UsageError, lookup
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
-    from aetool.latents import LatentBatch
-    from aetool.search import Hit
+    from aetool.latents.files import LatentBatch
+    from aetool.latents.search import Hit
 
 Query = Annotated[
     str, typer.Argument(metavar="QUERY", help="An image, a folder, a latent file, class:NAME, or - for stdin.")
@@ -53,8 +53,8 @@ def search(
 
     A query that holds several images or latents is answered for each.
     """
-    from aetool.search import METRICS, bank_batches
-    from aetool.search import search as nearest
+    from aetool.latents.search import METRICS, bank_batches
+    from aetool.latents.search import search as nearest
 
     talk = Talk(quiet)
     how = lookup(METRICS, metric, "metric")
@@ -72,7 +72,7 @@ def search(
 @contextlib.contextmanager
 def _opened(known: str | None) -> Iterator[tuple[str | None, Iterator[LatentBatch] | None]]:
     """Give the model that a latent file names, and its latents as they are read; nothing for the bank."""
-    from aetool.latents import read_latents
+    from aetool.latents.files import read_latents
 
     if known is None:
         yield None, None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, reason
 
 if TYPE_CHECKING:
-    from aetool.latents import LatentBatch
+    from aetool.latents.files import LatentBatch
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
@@ -124,9 +124,8 @@ def write_stdout(data: bytes | str) -> None:
 
 def write_records(batches: Iterable[LatentBatch], target: Target, size: int) -> int:
     """Write latents to where `target` says, JSON Lines as they come; returns how many."""
-    from aetool.files import replacing, writing
-    from aetool.latentarrays import Spool
-    from aetool.latents import to_jsonl
+    from aetool.latents.files import Spool, to_jsonl
+    from aetool.system.atomic import replacing, writing
 
     counted = _Counted(batches)
     if target.path is None:

@@ -124,7 +124,7 @@ class Failures:
         if self.file is not None:
             from pathlib import Path
 
-            from aetool.files import write_file
+            from aetool.system.atomic import write_file
 
             write_file(Path(self.file), "".join(self._lines).encode())
         failed = len(self.errors)

@@ -9,7 +9,7 @@ import typer
 from aetool.cli import params, runs
 from aetool.cli.report import Talk
 from aetool.cli.sinks import write_stdout
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
@@ -152,8 +152,8 @@ def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> 
     from aetool.datasets import DATASETS
     from aetool.errors import lookup
     from aetool.options import configure
+    from aetool.system.processes import all_cores
     from aetool.training.config import ARCHITECTURES, TrainConfig
-    from aetool.workers import all_cores
 
     default = TrainConfig()
     options = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")

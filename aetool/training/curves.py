@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from aetool.arrays import Pixels
 from aetool.pictures import encode_picture, sheet, tile_scale
-from aetool.types import Pixels
 
 WIDTH, HEIGHT = 800, 480
 LEFT, RIGHT, TOP, BOTTOM = 90, 20, 40, 50

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from aetool.architectures import build
+from aetool.arrays import Images, Latents
 from aetool.errors import lookup
 from aetool.manifest import Manifest
 from aetool.training.config import ARCHITECTURES
-from aetool.types import Images, Latents
 
 
 def eager(manifest: Manifest, threads: int) -> tuple[Callable[[Images], Latents], Callable[[Latents], Images]]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from aetool.types import Pixels, to_images
+from aetool.arrays import Pixels, to_images
 
 EXACT = 4096
 """Up to this many values an image, PCA is exact; beyond, randomised on at most `PCA_IMAGES` images."""

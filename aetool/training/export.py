@@ -14,21 +14,21 @@ import torch
 
 from aetool import metrics
 from aetool.architectures import Autoencoder
-from aetool.bank import make_bank, write_bank
+from aetool.arrays import Latents, Pixels, to_images
 from aetool.bundle import Bundle, identity
 from aetool.datasets import Dataset
-from aetool.downloads import Report
 from aetool.errors import InvalidInput
 from aetool.golden import check_golden
+from aetool.latents.bank import make_bank, write_bank
 from aetool.manifest import Golden, Manifest
 from aetool.runtime import Codec
+from aetool.system.progress import Report
 from aetool.training import parity, runs
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
 from aetool.training.graphs import folded, layer_table, to_onnx
 from aetool.training.loop import trained_network
 from aetool.training.mixtures import fit_mixtures
-from aetool.types import Latents, Pixels, to_images
 
 CHUNK = 2000
 """Images that are held as float at a time."""

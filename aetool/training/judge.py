@@ -18,14 +18,15 @@ from torch.nn.functional import cross_entropy
 
 from aetool.architectures.geometry import halvings
 from aetool.architectures.layers import down, same
+from aetool.arrays import Labels, Pixels
 from aetool.datasets import Dataset
-from aetool.downloads import Report, cache_folder
 from aetool.errors import AetoolError, InvalidInput
-from aetool.fidelity import Features
-from aetool.files import write_file
+from aetool.metrics import Features
+from aetool.system.atomic import write_file
+from aetool.system.paths import cache_folder
+from aetool.system.progress import Report
 from aetool.training import augment
 from aetool.training.loop import one_cycle
-from aetool.types import Labels, Pixels
 
 VERSION = 1
 """To be raised with every change that makes other judges."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from aetool.errors import BundleError, ReadWriteError
-from aetool.files import make_folder, write_file, writing
-from aetool.reading import read_file
+from aetool.system.atomic import make_folder, write_file, writing
+from aetool.system.reading import read_file
 
 MAX_BYTES = 1 << 36
 """Bytes of the largest file of a checkpoint."""

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from aetool.architectures import build
+from aetool.arrays import to_pixels
 from aetool.datasets import Dataset
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
-from aetool.files import write_file
+from aetool.system.atomic import write_file
 from aetool.training import augment, checkpoint, evaluate, runs
 from aetool.training.config import TrainConfig
 from aetool.training.curves import loss_curve, reconstruction_sheet
-from aetool.types import to_pixels
 
 SAVE_EVERY = 30.0
 """Seconds between checkpoints."""

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from aetool.types import Labels, Latents, Mixtures
+from aetool.arrays import Labels, Latents
+from aetool.latents.bank import Mixtures
 
 COMPONENTS = 10
 PER_COMPONENT = 4

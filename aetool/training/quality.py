@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from aetool.arrays import Labels, Latents, Pixels, to_images, to_pixels
 from aetool.datasets import Dataset, Split
-from aetool.downloads import Report
-from aetool.fidelity import Features, Support, frechet, support
-from aetool.metrics import mse
-from aetool.neighbours import nearest_rows
+from aetool.latents.neighbours import nearest_rows
+from aetool.metrics import Features, Support, frechet, mse, support
 from aetool.runtime import Codec
 from aetool.sampling import Sampler, rng_for
+from aetool.system.progress import Report
 from aetool.training.judge import Judge, judgements
-from aetool.types import Labels, Latents, Pixels, to_images, to_pixels
 
 K = 5
 """Neighbours that make the balls of precision, recall, density and coverage."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from aetool import datasets
 from aetool.datasets import Dataset
-from aetool.downloads import Report
 from aetool.errors import BundleError, UsageError
-from aetool.files import make_folder, write_file, writing
 from aetool.folders import Wishes
-from aetool.names import first_free, safe_name
-from aetool.reading import read_file, reading
+from aetool.system.atomic import make_folder, write_file, writing
+from aetool.system.paths import first_free, safe_name
+from aetool.system.progress import Report
+from aetool.system.reading import read_file, reading
 from aetool.training.config import TrainConfig
 
 RUNS = Path("runs")

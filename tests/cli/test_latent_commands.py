@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool.bank import make_bank, write_bank
 from aetool.bundle import write
 from aetool.card import card
-from aetool.workers import ordered
+from aetool.latents.bank import make_bank, write_bank
+from aetool.system.processes import ordered
 from tests.toy import CLASSES, picture, toy_graphs, toy_image, toy_latents, toy_manifest
 
 LEVELS = [(0, 51, 102, 255), (255, 204, 153, 0), (10, 20, 30, 40)]

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from aetool.cli import app, params
-from aetool.limits import LIMITS
+from aetool.system.limits import LIMITS
 from tests.conftest import command
 from tests.toy import toy_image
 

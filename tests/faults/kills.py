@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from aetool import datasets
-from aetool.files import run_lock
+from aetool.system.atomic import run_lock
 from aetool.training import checkpoint, loop, runs
 from aetool.training.config import ConvConfig, TrainConfig
 from tests.faults.outcome import HANG, Outcome

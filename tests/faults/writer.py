@@ -30,7 +30,7 @@ from aetool.cli.display import Look, Tiles, write_pictures
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.errors import AetoolError
-from aetool.latents import LatentBatch
+from aetool.latents.files import LatentBatch
 from aetool.training import kept, runs
 
 BEGIN, END = Path("/aetool-faults-begin"), Path("/aetool-faults-end")

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from aetool.types import Labels, Latents
+from aetool.arrays import Labels, Latents
 
 BLOCK = 1 << 22
 """Distances held at a time."""

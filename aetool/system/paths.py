@@ -1,7 +1,8 @@
-"""Names of files: the first that is free, and texts made fit to be one."""
+"""Names of files: the first that is free, texts made fit to be one, and the folder of caches."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -18,3 +19,8 @@ def safe_name(text: str) -> str:
     """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
     name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
     return "_" + name if name.startswith(".") or not name else name
+
+
+def cache_folder() -> Path:
+    """Return where aetool keeps what can be made or fetched again: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import Latents
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
-from aetool.latents import LatentBatch
-from aetool.neighbours import nearest
-from aetool.types import Bank, Latents
+from aetool.latents.bank import Bank
+from aetool.latents.files import LatentBatch
+from aetool.latents.neighbours import nearest
 
 QUERIES = 256
 """Queries that are compared at a time."""

@@ -1,18 +1,94 @@
-"""bank.npz: making, writing and reading the bank of a bundle."""
+"""Images, latents and the bank: the one place where shapes, dtype and range are written down."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aetool.errors import BundleError
-from aetool.neighbours import class_neighbours
-from aetool.types import Bank, Labels, Latents, Mixtures
+from aetool.arrays import Labels, Latents
+from aetool.errors import BundleError, UsageError, did_you_mean
+from aetool.latents.neighbours import class_neighbours
+
+
+@dataclass(frozen=True, eq=False)
+class Mixtures:
+    """Mixtures of m normal distributions: one for each of the c classes, or one for all where there are no classes.
+
+    weights   (c, m) shares that sum to 1 in each mixture; m is 0 where none was fitted
+    means     (c, m, k)
+    roots     (c, m, k, k) lower triangular L with L L^T the covariance
+    """
+
+    weights: npt.NDArray[np.float32]
+    means: npt.NDArray[np.float32]
+    roots: npt.NDArray[np.float32]
+
+    @classmethod
+    def none(cls, classes: int, k: int) -> Mixtures:
+        """Return mixtures of no components."""
+        shapes = ((max(1, classes), 0), (max(1, classes), 0, k), (max(1, classes), 0, k, k))
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Latents of training images: the material that samplers and class means are made of.
+
+    latents      (n, k); no rows where the bundle was exported without them
+    labels       (n,) class number of each, -1 for none
+    neighbours   (n, m) rows of the m nearest of the same class, nearest first, -1 where a class has fewer
+    sources      n names: an index into the data set («train/17») or a relative path
+    classes      names of the c classes
+    counts, means, covariances   (c + 1,), (c + 1, k), (c + 1, k, k): of each class, and last of all images
+    mixtures     see `Mixtures`
+    """
+
+    latents: Latents
+    labels: Labels
+    neighbours: npt.NDArray[np.int32]
+    sources: Sequence[str]
+    classes: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+    means: Latents
+    covariances: npt.NDArray[np.float32]
+    mixtures: Mixtures
+
+    def class_index(self, name: str | None) -> int | None:
+        """Return the number of the class `name`; None stands for the whole bank. Raises `UsageError`."""
+        if name is None:
+            return None
+        if not self.classes:
+            raise UsageError("this model knows no classes; leave --class and --digit out")
+        if name not in self.classes:
+            hint = did_you_mean(name, list(self.classes))
+            raise UsageError(f"no class «{name}»{hint}; there is {', '.join(self.classes)}")
+        return self.classes.index(name)
+
+    def rows(self, label: int | None) -> npt.NDArray[np.intp]:
+        """Return the rows of class `label`, or all; raises `UsageError` where the bank has none."""
+        rows = np.arange(len(self.latents)) if label is None else np.flatnonzero(self.labels == label)
+        if not len(rows):
+            other = "gmm" if self.mixtures.weights.size else "gaussian"
+            hint = f"; --method {other} needs none" if self.counts[-1 if label is None else label] else ""
+            raise UsageError(f"the bank of this model has no latents to draw from{hint}")
+        return rows
+
+    def mean(self, label: int | None) -> Latents:
+        """Return the mean latent (k,) of class `label`, or of all."""
+        mean: Latents = self.means[-1 if label is None else label]
+        return mean
+
+    def covariance(self, label: int | None) -> npt.NDArray[np.float32]:
+        """Return the covariance (k, k) of class `label`, or of all."""
+        covariance: npt.NDArray[np.float32] = self.covariances[-1 if label is None else label]
+        return covariance
+
 
 MAX_ROWS = 20_000
 NEIGHBOURS = 10

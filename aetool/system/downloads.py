@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import os
 import time
-import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from aetool.errors import AetoolError, InvalidInput, ReadWriteError, reason
-from aetool.files import writing
-from aetool.reading import reading
+from aetool.system.atomic import writing
+from aetool.system.progress import Report
+from aetool.system.reading import reading
 
 CHUNK = 1 << 16
 TIMEOUT = 30
@@ -25,14 +25,6 @@ TIMEOUT = 30
 
 SLOWEST = 4096
 """Bytes a second below which, after `TIMEOUT` seconds, a mirror is given up."""
-
-Report = Callable[[str, int, int | None, str], None]
-"""Told what is under way, how much is done, how much there is in all where that is known, and both as text."""
-
-
-def cache_folder() -> Path:
-    """Return where aetool keeps what can be made or fetched again: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aetool.errors import ReadWriteError, RunInUse, printable, reason
-from aetool.temporaries import create_file, create_folder, lock, name_for, sweep
+from aetool.system.temporaries import create_file, create_folder, lock, name_for, sweep
 
 
 class Output:

@@ -1,0 +1,57 @@
+"""Images and latents: the one place where shapes, dtype and range are written down."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from aetool.errors import InvalidInput
+
+Images: TypeAlias = npt.NDArray[np.float32]
+"""Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey) or 3 (RGB)."""
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""The same as bytes: uint8 (n, c, h, w), 255 for 1.0; what files hold and what data sets keep in memory."""
+
+Latents: TypeAlias = npt.NDArray[np.float32]
+"""Latents z: float32 (n, k), finite, without bounds."""
+
+Labels: TypeAlias = npt.NDArray[np.int64]
+"""Class numbers: int64 (n,), an index into the class names, or -1 for none."""
+
+
+def to_images(pixels: Pixels) -> Images:
+    """Return uint8 pixels as float32 images in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def to_pixels(images: Images) -> Pixels:
+    """Return images in [0, 1] as uint8 pixels, rounded to the nearest."""
+    pixels: Pixels = np.rint(images * np.float32(255)).astype(np.uint8)
+    return pixels
+
+
+def check_images(array: npt.NDArray[Any], shape: tuple[int, int, int]) -> Images:
+    """Return `array` as images of `shape` (c, h, w), or raise `InvalidInput`."""
+    if array.ndim != 4 or array.shape[1:] != shape:
+        raise InvalidInput(f"images of shape (n, {', '.join(map(str, shape))}) expected, not {array.shape}")
+    if array.dtype != np.float32:
+        raise InvalidInput(f"images are float32 in [0, 1], not {array.dtype}")
+    if array.size and not (array.min() >= 0 and array.max() <= 1):  # false for NaN too
+        raise InvalidInput("images must lie in [0, 1]")
+    return array
+
+
+def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
+    """Return `array` as finite float32 latents (n, size), or raise `InvalidInput`; None takes any size."""
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise InvalidInput(f"latents are numbers of shape (n, k), not {array.dtype} of shape {array.shape}")
+    if size is not None and array.shape[1] != size:
+        raise InvalidInput(f"this model has latents of {size} numbers, these have {array.shape[1]}")
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which the next line refuses
+        latents = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(latents).all():
+        raise InvalidInput("latents must be finite numbers in the range of float32")
+    return latents

@@ -1,0 +1,1 @@
+"""Latents: files of them, the bank of a bundle, nearest neighbours and search."""

@@ -1,0 +1,1 @@
+"""Files, processes, limits and progress: whatever is not about images."""
