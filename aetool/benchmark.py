@@ -20,10 +20,10 @@ from aetool.bundle import Bundle
 from aetool.coldstart import first_bytes, peak_memory
 from aetool.devices import devices, runtime_wheels
 from aetool.errors import DeviceUnavailable
-from aetool.images import open_image, prepare
+from aetool.images.decode import open_image, prepare
+from aetool.images.folder import picture_folder
+from aetool.images.png import png_files
 from aetool.latents.files import LatentBatch, to_jsonl
-from aetool.picturefolder import picture_folder
-from aetool.png import png_files
 from aetool.runtime import Codec
 from aetool.system.processes import all_cores
 from aetool.system.reading import read_file

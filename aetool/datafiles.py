@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
-from aetool.images import Failure
+from aetool.images.files import Failure
 from aetool.system.limits import ALWAYS, MAX_RATIO, is_bomb, limit
 from aetool.system.reading import read_file
 

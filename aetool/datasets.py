@@ -16,7 +16,8 @@ from aetool.datafiles import Labelled, parse_idx, read_idx_pair, read_npz
 from aetool.errors import InvalidInput, ReadWriteError, UsageError, did_you_mean
 from aetool.folders import Wishes
 from aetool.imagecache import read_folder
-from aetool.images import Failure, ImageSpec
+from aetool.images.files import Failure
+from aetool.images.spec import ImageSpec
 from aetool.system.downloads import Pinned, fetch, unpack
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report

@@ -12,7 +12,9 @@ import numpy as np
 from aetool.arrays import Pixels
 from aetool.datafiles import Labelled
 from aetool.errors import AetoolError, InvalidInput
-from aetool.images import Failure, ImageFile, ImageSpec, Kind, decode_image, kind_of, read_image
+from aetool.images.decode import Kind, decode_image, kind_of
+from aetool.images.files import Failure, ImageFile, read_image
+from aetool.images.spec import ImageSpec
 from aetool.system.progress import Report
 
 LARGEST = 128

@@ -17,7 +17,7 @@ import numpy as np
 from aetool.datafiles import Labelled
 from aetool.errors import AetoolError, InvalidInput
 from aetool.folders import Wishes, decode_folder
-from aetool.images import Failure, ImageFile, find_images
+from aetool.images.files import Failure, ImageFile, find_images
 from aetool.system.atomic import replacing, write_file
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, check_images, check_latents
 from aetool.errors import BundleError, printable
-from aetool.images import ImageSpec
+from aetool.images.spec import ImageSpec
 
 FORMAT = "aetool bundle"
 VERSION = 1

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aetool.pictures import read_provenance
+from aetool.images.provenance import read_provenance
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent

@@ -17,7 +17,7 @@ import numpy as np
 from aetool import Bundle, Codec
 from aetool.arrays import Images, Pixels, to_images
 from aetool.datasets import load
-from aetool.images import find_images, read_batches
+from aetool.images.files import find_images, read_batches
 from aetool.metrics import mse, percentiles
 
 HERE = Path(__file__).parent

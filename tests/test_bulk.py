@@ -19,8 +19,9 @@ from aetool import Bundle, Codec, bulk
 from aetool.arrays import to_images, to_pixels
 from aetool.bulk import decode_to, over_files
 from aetool.errors import LimitExceeded, ReadWriteError
-from aetool.images import ImageFile, decode_image, find_images
-from aetool.picturefolder import picture_folder
+from aetool.images.decode import decode_image
+from aetool.images.files import ImageFile, find_images
+from aetool.images.folder import picture_folder
 from aetool.system import processes
 from aetool.system.limits import limit, set_limit
 from aetool.system.processes import ordered

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from aetool.errors import AetoolError
-from aetool.images import ImageSpec, decode_image
+from aetool.images.decode import decode_image
+from aetool.images.spec import ImageSpec
 from tests import plain_png
 from tests.conftest import command
 

@@ -210,7 +210,7 @@ def test_the_layers_are_documented():
 
 
 def test_pictures_of_the_readme_say_how_they_were_made():
-    from aetool.pictures import read_provenance
+    from aetool.images.provenance import read_provenance
 
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         said = read_provenance((REPOSITORY / name).read_bytes())

@@ -438,7 +438,8 @@ def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
 # Several at once
 
 MANY = """
-import sys; from pathlib import Path; from aetool.system import temporaries; from aetool.system.atomic import write_file, write_folder
+import sys; from pathlib import Path; from aetool.system import temporaries
+from aetool.system.atomic import write_file, write_folder
 place, own = Path(sys.argv[1]), sys.argv[2]
 for i in range(150):
     temporaries._swept.clear()

@@ -14,7 +14,8 @@ from PIL import Image
 from aetool import Bundle, datasets, imagecache
 from aetool.errors import InvalidInput
 from aetool.folders import Wishes, common_spec, decode_folder
-from aetool.images import Kind, find_images
+from aetool.images.decode import Kind
+from aetool.images.files import find_images
 from tests.toy import picture, toy_image
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "I", "F"]

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import images, listing
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
-from aetool.images import Failure, ImageFile, ImageSpec, decode_image, find_images, open_image, prepare, read_batches
+from aetool.images import files
+from aetool.images.decode import decode_image, open_image, prepare
+from aetool.images.files import Failure, ImageFile, find_images, read_batches, walk
+from aetool.images.spec import ImageSpec
 from aetool.system import limits
 
 GREY = ImageSpec(1, 2, 2)
@@ -229,7 +231,7 @@ def test_a_folder_is_walked_in_sorted_order_and_sub_folders_are_classes(tmp_path
 
 
 def test_a_folder_gives_files_by_suffix_in_any_case_and_no_dot_files(tmp_path):
-    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(listing.SUFFIXES))]
+    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(files.SUFFIXES))]
     tree(tmp_path, *kept, "x.PnG", ".hidden.png", ".dot/a.png", "notes.txt", "noext", "png", "a.png.bak", "a.npz")
     assert [file.relative for file in find_images([str(tmp_path)])] == [*kept, "x.PnG"]
     assert len(kept) == 10
@@ -262,7 +264,7 @@ def test_names_that_are_no_text_are_found(tmp_path):
 
 def test_a_folder_that_cannot_be_read_is_a_failure_among_the_others(tmp_path):
     gone = str(tmp_path / "missing")
-    assert list(images.walk(gone)) == [gone]
+    assert list(walk(gone)) == [gone]
     (batch,) = read_batches([ImageFile(gone, "missing")], ImageSpec(1, 8, 8), 4)
     assert "missing: No such file or directory" in str(batch.failures[0].error)
 

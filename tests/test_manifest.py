@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aetool.errors import BundleError
-from aetool.images import ImageSpec
+from aetool.images.spec import ImageSpec
 from aetool.manifest import FORMAT, VERSION, Golden, Manifest
 from tests.toy import toy_manifest
 

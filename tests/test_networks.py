@@ -13,7 +13,7 @@ from aetool.architectures import build
 from aetool.architectures.geometry import halvings
 from aetool.bundle import identity
 from aetool.errors import BundleError, UsageError
-from aetool.images import ImageSpec
+from aetool.images.spec import ImageSpec
 from aetool.manifest import Manifest
 from aetool.training import parity
 from aetool.training.config import ARCHITECTURES

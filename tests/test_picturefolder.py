@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aetool.errors import ReadWriteError
-from aetool.picturefolder import Places, picture_folder
+from aetool.images.folder import Places, picture_folder
 from tests.toy import picture
 
 TILES = np.arange(3 * 16, dtype=np.uint8).reshape(3, 1, 4, 4)

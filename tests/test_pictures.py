@@ -9,23 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import pictures
 from aetool.errors import InvalidInput, LimitExceeded
-from aetool.pictures import (
-    GAP,
-    PAPER,
-    Provenance,
-    check_size,
-    encode_animation,
-    encode_picture,
-    enlarge,
-    half_blocks,
-    read_provenance,
-    sheet,
-    shrink,
-    tile_scale,
-    to_pil,
-)
+from aetool.images import sheet as module
+from aetool.images.animation import encode_animation
+from aetool.images.encode import PICTURES, encode_picture, half_blocks
+from aetool.images.provenance import Provenance, read_provenance
+from aetool.images.sheet import GAP, PAPER, check_size, enlarge, sheet, shrink, tile_scale, to_pil
 
 MADE = Provenance("aetool 1.2.3", "toy 0123456789abcdef", 'aetool sample --class "größe" -n 3', 7)
 SUFFIXES = [".gif", ".webp", ".apng"]
@@ -109,7 +98,7 @@ def test_a_huge_sheet_is_refused_before_it_is_made():
 
 
 def test_the_limit_of_pixels_is_met_exactly(monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_SHEET", 1000)
+    monkeypatch.setattr(module, "MAX_SHEET", 1000)
     check_size(1000)
     with pytest.raises(LimitExceeded, match="1,001 pixels is over 1,000"):
         check_size(1001)
@@ -205,9 +194,7 @@ def test_animations_last_as_long_as_asked_and_repeat_for_ever(suffix, fps, durat
 # What pictures say of their making
 
 WRITERS = {
-    **{
-        suffix: lambda made, suffix=suffix: encode_picture(noise(1, 3)[0], suffix, made) for suffix in pictures.PICTURES
-    },
+    **{suffix: lambda made, suffix=suffix: encode_picture(noise(1, 3)[0], suffix, made) for suffix in PICTURES},
     **{suffix: lambda made, suffix=suffix: encode_animation(noise(3, 3), suffix, 10, made) for suffix in SUFFIXES},
 }
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool.pictures import Provenance, encode_picture, png_text, read_provenance, to_pil
-from aetool.png import NONE, UP, _filtered, png_files
+from aetool.images.encode import encode_picture
+from aetool.images.png import NONE, UP, _filtered, png_files
+from aetool.images.provenance import Provenance, png_text, read_provenance
+from aetool.images.sheet import to_pil
 
 RNG = np.random.default_rng(0)
 

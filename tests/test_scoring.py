@@ -9,7 +9,7 @@ import pytest
 
 from aetool import Bundle, Codec
 from aetool.arrays import to_images
-from aetool.images import find_images, read_batches
+from aetool.images.files import find_images, read_batches
 from aetool.metrics import mse, percentiles
 
 

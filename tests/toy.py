@@ -17,7 +17,7 @@ from PIL import Image
 from aetool.arrays import Latents, Pixels
 from aetool.bundle import write
 from aetool.card import card
-from aetool.images import ImageSpec
+from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, Mixtures, make_bank, write_bank
 from aetool.manifest import Golden, Manifest
 

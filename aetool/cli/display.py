@@ -21,7 +21,7 @@ from aetool.errors import UsageError, printable
 if TYPE_CHECKING:
     from aetool.arrays import Latents, Pixels
     from aetool.bundle import Bundle
-    from aetool.pictures import Provenance
+    from aetool.images.provenance import Provenance
     from aetool.runtime import Codec
 
 
@@ -53,7 +53,7 @@ class Tiles:
 
 def provenance(bundle: Bundle, seed: int | None) -> Provenance:
     """Return what a picture says of its making: names without their folders, the seed even where it was drawn."""
-    from aetool.pictures import Provenance
+    from aetool.images.provenance import Provenance
 
     words = [_base_name(word) for word in sys.argv[1:]]
     drawn = seed is not None and not any(word.partition("=")[0] == "--seed" for word in words)
@@ -107,7 +107,7 @@ def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
     """Return all pictures as one array, or None where there are none; refuses more than one picture can hold."""
     import numpy as np
 
-    from aetool.pictures import check_size
+    from aetool.images.sheet import check_size
 
     parts: list[Pixels] = []
     values = 0
@@ -120,21 +120,22 @@ def _gathered(tiles: Iterable[Tiles]) -> Pixels | None:
 
 def refuse_too_large(count: int, shape: tuple[int, int, int], target: Target, look: Look) -> None:
     """Raise `LimitExceeded` where so many pictures of `shape` (c, h, w) are more than one file can hold."""
-    from aetool import pictures
+
+    from aetool.images.sheet import check_sheet, check_size
 
     if target.kind in ("folder", "latents"):
         return
     c, height, width = shape
     scale = _scale(count, height, width, target, look)
-    pictures.check_size(count * c * height * width)
+    check_size(count * c * height * width)
     if target.kind == "animation":
-        pictures.check_size(count * height * width * scale**2)
+        check_size(count * height * width * scale**2)
     elif target.kind == "picture" and count > 1:
-        pictures.check_sheet(count, height, width, _columns(count, look), scale)
+        check_sheet(count, height, width, _columns(count, look), scale)
 
 
 def _scale(count: int, height: int, width: int, target: Target, look: Look) -> int:
-    from aetool.pictures import tile_scale
+    from aetool.images.sheet import tile_scale
 
     return look.scale or (1 if count == 1 and target.kind == "picture" else tile_scale(height, width))
 
@@ -146,16 +147,18 @@ def _columns(count: int, look: Look) -> int:
 
 
 def _encode(pixels: Pixels, target: Target, look: Look, made: Provenance | None) -> bytes:
-    from aetool import pictures
+    from aetool.images.animation import encode_animation
+    from aetool.images.encode import encode_picture
+    from aetool.images.sheet import check_size, enlarge, sheet
 
     n, _, height, width = pixels.shape
     scale = _scale(n, height, width, target, look)
     if target.kind == "animation":
-        pictures.check_size(n * height * width * scale**2)
-        return pictures.encode_animation(pictures.enlarge(pixels, scale), target.suffix, look.fps, made)
+        check_size(n * height * width * scale**2)
+        return encode_animation(enlarge(pixels, scale), target.suffix, look.fps, made)
     if n == 1:
-        return pictures.encode_picture(pictures.enlarge(pixels, scale)[0], target.suffix, made)
-    return pictures.encode_picture(pictures.sheet(pixels, _columns(n, look), scale), target.suffix, made)
+        return encode_picture(enlarge(pixels, scale)[0], target.suffix, made)
+    return encode_picture(sheet(pixels, _columns(n, look), scale), target.suffix, made)
 
 
 def _write(target: Target, data: bytes) -> None:
@@ -179,7 +182,8 @@ TINY = 16
 
 def _preview(pixels: Pixels, talk: Talk) -> str:
     """Return pictures as half blocks that fit the width of the terminal."""
-    from aetool.pictures import enlarge, half_blocks, sheet, shrink
+    from aetool.images.encode import half_blocks
+    from aetool.images.sheet import enlarge, sheet, shrink
 
     columns = max(8, shutil.get_terminal_size().columns)
     colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -13,7 +13,7 @@ from aetool.cli.sources import Failures, input_files
 from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
-    from aetool.images import ImageFile
+    from aetool.images.files import ImageFile
     from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
 

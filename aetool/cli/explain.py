@@ -26,8 +26,8 @@ def explain(
     from aetool.cli.sinks import write_stdout
     from aetool.cli.sources import Failures, stdin
     from aetool.errors import AetoolError
-    from aetool.images import Failure
-    from aetool.pictures import read_provenance
+    from aetool.images.files import Failure
+    from aetool.images.provenance import read_provenance
     from aetool.system.reading import read_file
 
     failures = Failures(Talk(quiet))

@@ -16,7 +16,7 @@ from aetool.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from aetool.arrays import Latents
-    from aetool.images import Failure, ImageFile
+    from aetool.images.files import Failure, ImageFile
     from aetool.latents.files import LatentBatch
     from aetool.runtime import Codec
 
@@ -102,7 +102,7 @@ def _read(name: str) -> list[Key]:
 
 def _all(keys: list[Key], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
     """Yield the keys in order, neighbouring images encoded together."""
-    from aetool.images import ImageFile
+    from aetool.images.files import ImageFile
     from aetool.latents.files import LatentBatch
 
     for key, group in itertools.groupby(keys, lambda key: ImageFile if isinstance(key, ImageFile) else key):

@@ -92,7 +92,7 @@ def _perturbed(
 
 def _names(name: str, n: int) -> tuple[str, ...]:
     """Return what the variations of «a.png» are called: «a-1» to «a-n»."""
-    from aetool.listing import SUFFIXES
+    from aetool.images.files import SUFFIXES
 
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     known = stem if suffix.lower() in SUFFIXES else name

@@ -12,8 +12,8 @@ from aetool.cli.sinks import Target
 if TYPE_CHECKING:
     from aetool.arrays import Latents
     from aetool.cli.display import Tiles
-    from aetool.picturefolder import PictureWriter
-    from aetool.pictures import Provenance
+    from aetool.images.folder import PictureWriter
+    from aetool.images.provenance import Provenance
     from aetool.runtime import Codec
 
 Place = Callable[[str], str]
@@ -47,8 +47,8 @@ def decode_to_folder(
 
 @contextlib.contextmanager
 def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Place, PictureWriter]]:
-    from aetool.picturefolder import picture_folder
-    from aetool.pictures import png_text
+    from aetool.images.folder import picture_folder
+    from aetool.images.provenance import png_text
     from aetool.system.atomic import flushing
 
     assert target.path is not None

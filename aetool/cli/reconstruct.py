@@ -18,7 +18,7 @@ from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.arrays import Images, Pixels
-    from aetool.images import ImageFile
+    from aetool.images.files import ImageFile
     from aetool.runtime import Codec
 
     Again: TypeAlias = tuple[Pixels, list[dict[str, float | None]]]

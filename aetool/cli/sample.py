@@ -18,7 +18,7 @@ from aetool.errors import InvalidInput, UsageError, lookup
 from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
-    from aetool.images import ImageFile
+    from aetool.images.files import ImageFile
     from aetool.latents.bank import Bank
     from aetool.runtime import Codec
     from aetool.sampling import Sampler

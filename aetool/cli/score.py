@@ -17,7 +17,7 @@ from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.arrays import Images
-    from aetool.images import ImageFile
+    from aetool.images.files import ImageFile
     from aetool.metrics import Figures
     from aetool.runtime import Codec
 

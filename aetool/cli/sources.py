@@ -20,7 +20,7 @@ from aetool.errors import (
 )
 
 if TYPE_CHECKING:
-    from aetool.images import Failure, ImageFile
+    from aetool.images.files import Failure, ImageFile
 
 
 def stdin() -> BinaryIO:
@@ -62,7 +62,7 @@ def _listed(stream: IO[bytes], null: bool) -> Iterator[str]:
 
 def image_files(names: Iterable[str]) -> Iterator[ImageFile]:
     """Yield the pictures that names stand for: files, folders, and - for a picture on stdin."""
-    from aetool.images import ImageFile, find_images
+    from aetool.images.files import ImageFile, find_images
 
     for name in names:
         if name == "-":
@@ -144,7 +144,7 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
     """Yield the pictures that have no output in the folder yet, each under the name that its output will have."""
     from dataclasses import replace
 
-    from aetool.picturefolder import Places
+    from aetool.images.folder import Places
 
     if target.kind != "folder" or target.path is None:
         raise UsageError("--skip-existing is for an output folder; end -o with /")

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from aetool.arrays import Pixels
-from aetool.pictures import encode_picture, sheet, tile_scale
+from aetool.images.encode import encode_picture
+from aetool.images.sheet import sheet, tile_scale
 
 WIDTH, HEIGHT = 800, 480
 LEFT, RIGHT, TOP, BOTTOM = 90, 20, 40, 50

@@ -23,7 +23,7 @@ from aetool import datasets
 from aetool.bundle import FILES, write
 from aetool.errors import AetoolError
 from aetool.folders import Wishes, decode_folder
-from aetool.images import find_images
+from aetool.images.files import find_images
 from tests.faults.outcome import HANG, Outcome, part_of
 from tests.toy import toy_image, write_toy
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aetool.arrays import Pixels
-from aetool.png import png_files
+from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
 from aetool.system.paths import safe_name
 from aetool.system.temporaries import create_folder, name_for, sweep

@@ -1,25 +1,20 @@
-"""Image files to arrays: how a file becomes a tensor is written here once, as `ImageSpec` and `prepare`."""
+"""Picture files to pixels: open, turn upright, flatten, scale and crop."""
 
 from __future__ import annotations
 
 import io
 import logging
-import os
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from aetool.arrays import Images, Pixels, to_images
-from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
-from aetool.listing import walk
-from aetool.modes import eight_bits, flatten, scale_transparency
+from aetool.arrays import Pixels
+from aetool.errors import InvalidInput, LimitExceeded, printable
+from aetool.images.spec import ImageSpec
 from aetool.system.limits import limit
-from aetool.system.reading import read_file
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""
@@ -38,63 +33,11 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on 
 
 
 @dataclass(frozen=True)
-class ImageSpec:
-    """How any picture becomes an image of the model: part of every bundle.
-
-    channels     1 (grey) or 3 (RGB)
-    height, width   the shorter side is scaled (Lanczos, antialiased) and the centre cropped
-    background   grey level 0-255 behind transparent pixels
-    """
-
-    channels: int
-    height: int
-    width: int
-    background: int = 0
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(c, h, w)."""
-        return self.channels, self.height, self.width
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
-
-    `data` holds a picture that is no file, as one from stdin; `named` says that this very file was asked for: then a
-    FIFO, as the shell makes one of <(…), is read.
-    """
-
-    path: str
-    relative: str
-    label: str | None = None
-    data: bytes | None = None
-    named: bool = False
-
-
-@dataclass(frozen=True)
 class Kind:
     """What a picture is before it is decoded: upright size (height, width), and whether it is grey."""
 
     size: tuple[int, int]
     grey: bool
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An input that could not be used, and why."""
-
-    path: str
-    error: AetoolError
-
-
-@dataclass(frozen=True, eq=False)
-class ImageBatch:
-    """Images (n, c, h, w) with their n files, and what failed since the batch before."""
-
-    images: Images
-    files: tuple[ImageFile, ...]
-    failures: tuple[Failure, ...] = ()
 
 
 def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
@@ -157,46 +100,49 @@ def _first_line(error: BaseException) -> str:
     return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
 
 
-def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iterator[ImageBatch]:
-    """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
-
-    The first batch has one image, so that the first result is there at once, and the next ones grow to `size`.
-    """
-    pixels: list[Pixels] = []
-    read: list[ImageFile] = []
-    failures: list[Failure] = []
-    wanted = 1
-    for file in files:
-        try:
-            pixels.append(decode_image(read_image(file), spec))
-            read.append(file)
-        except AetoolError as error:
-            failures.append(Failure(file.path, error))
-        if len(pixels) >= wanted or len(failures) >= size:
-            yield _batch(pixels, read, failures, spec)
-            pixels, read, failures, wanted = [], [], [], min(size, wanted * 4)
-    if pixels or failures:
-        yield _batch(pixels, read, failures, spec)
+STRIP = 256
+"""Rows that are converted at a time: so a large picture needs little more memory than its own."""
 
 
-def read_image(file: ImageFile) -> bytes:
-    """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
-    return read_file(file.path, fifo=file.named) if file.data is None else file.data
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
+    if not (image.mode.startswith("I") or image.mode == "F"):
+        return image
+    levels, clear = np.asarray(image), image.info.get("transparency")
+    grey, alpha = np.empty(levels.shape, np.uint8), None
+    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
+        alpha = np.where(levels == clear, np.uint8(0), np.uint8(255))
+    strips = [slice(start, start + STRIP) for start in range(0, len(levels), STRIP)]
+    factor, divisor = 1.0, 257.0
+    if image.mode == "F":  # in [0, 1] or in [0, 255]
+        divisor = 1.0
+        factor = 255.0 if max((float(np.nan_to_num(levels[rows]).max()) for rows in strips), default=2) <= 1 else 1.0
+    for rows in strips:
+        scaled = np.nan_to_num(levels[rows].astype(np.float64)) * factor / divisor
+        grey[rows] = np.rint(scaled.clip(0, 255))
+    picture = Image.fromarray(grey)
+    if alpha is not None:
+        picture.putalpha(Image.fromarray(alpha))
+    return picture
 
 
-def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
-    stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
-    return ImageBatch(to_images(stacked), tuple(files), tuple(failures))
+def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
+    """Put a transparent image over the grey level `background` and convert it to grey (1 channel) or RGB (3)."""
+    mode = "L" if channels == 1 else "RGB"
+    if not image.has_transparency_data:
+        return image.convert(mode)
+    image.load()
+    whole = Image.new(mode, image.size)
+    for top in range(0, image.height, STRIP):
+        part = image.crop((0, top, image.width, min(top + STRIP, image.height))).convert("RGBA")
+        behind = Image.new("RGBA", part.size, (background,) * 3 + (255,))
+        whole.paste(Image.alpha_composite(behind, part).convert(mode), (0, top))
+    return whole
 
 
-def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
-    """Yield the pictures that `names` stand for: a file as it is, a folder walked, its first sub-folders as classes."""
-    for name in names:
-        if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
-            yield ImageFile(name, Path(name).name, named=True)
-            continue
-        start = len(os.path.join(name, ""))  # noqa: PTH118
-        for path in walk(name):
-            relative = path[start:] or "."
-            label, inside, _ = relative.partition(os.sep)
-            yield ImageFile(path, relative, label if inside else None)
+def scale_transparency(image: Image.Image) -> None:
+    """Bring the transparent level of a grey PNG of 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
+    clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
+    rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
+    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
+        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)

@@ -1,0 +1,81 @@
+"""Provenance: how a picture was made, in its text fields."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import asdict, dataclass, replace
+
+from PIL import Image, PngImagePlugin
+
+from aetool.errors import InvalidInput
+from aetool.images.decode import DECODE_ERRORS, open_image
+from aetool.images.png import text_chunks
+
+EXIF_DESCRIPTION = 0x010E
+EXIF_SOFTWARE = 0x0131
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a picture says of its making; names of files without their folders."""
+
+    software: str
+    model: str
+    command: str
+    seed: int | None = None
+
+
+def description(provenance: Provenance | None) -> str:
+    """Return the provenance as JSON, and an empty text for none."""
+    if provenance is None:
+        return ""
+    return json.dumps({k: v for k, v in asdict(provenance).items() if v is not None}, sort_keys=True)
+
+
+def _shortened(provenance: Provenance) -> Provenance:
+    """Return it with a command that fits into EXIF, of which a JPEG holds 64 KB."""
+    return replace(provenance, command=textwrap.shorten(provenance.command, 8000, placeholder=" …"))
+
+
+def png_text(provenance: Provenance | None) -> bytes:
+    """Return what a PNG file says of its making, as chunks for `png_files`."""
+    return text_chunks(provenance.software, description(provenance)) if provenance else b""
+
+
+def png_info(provenance: Provenance | None) -> PngImagePlugin.PngInfo | None:
+    """Return the text fields with which Pillow writes a PNG file."""
+    if provenance is None:
+        return None
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", provenance.software)
+    text.add_itxt("aetool", description(provenance))
+    return text
+
+
+def exif_bytes(provenance: Provenance | None) -> bytes:
+    """Return the provenance as EXIF data, for JPEG and WebP files."""
+    if provenance is None:
+        return b""
+    exif = Image.Exif()
+    exif[EXIF_SOFTWARE] = provenance.software
+    exif[EXIF_DESCRIPTION] = description(_shortened(provenance))
+    return exif.tobytes()
+
+
+def read_provenance(data: bytes) -> dict[str, object]:
+    """Return what the picture in `data` says of its making; raises `InvalidInput` where it says nothing."""
+    image = open_image(data)
+    try:
+        image.load()
+        texts = [image.info.get("aetool"), image.info.get("comment"), image.getexif().get(EXIF_DESCRIPTION)]
+    except DECODE_ERRORS as error:
+        raise InvalidInput("the image is damaged") from error
+    for text in texts:
+        try:
+            said = json.loads(text or "")
+        except (ValueError, TypeError):
+            continue
+        if isinstance(said, dict) and {"software", "model", "command"} <= said.keys():
+            return said
+    raise InvalidInput("this picture does not say how it was made; aetool's own do, unless made with --no-metadata")
