@@ -16,8 +16,8 @@ import numpy as np
 from aetool import Bundle, Codec
 from aetool.arrays import to_images
 from aetool.datasets import load
-from aetool.interpolation import METHODS, path
-from aetool.walks import even, measure, spacing
+from aetool.generation.interpolation import METHODS, path
+from aetool.generation.paths import even, measure, spacing
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/interpolation.json"

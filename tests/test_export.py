@@ -107,7 +107,7 @@ def test_a_run_without_a_checkpoint_cannot_be_exported(workplace, cli):
 
 def test_sampled_digits_are_of_their_class(digits):
     """A class is where its latents are: new eights lie nearer to the mean eight than to other means, mostly."""
-    from aetool.sampling import SAMPLERS
+    from aetool.generation.sampling import SAMPLERS
 
     bank = Bundle.read(digits).bank()
     means = bank.means[:10]

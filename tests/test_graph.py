@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from aetool import graph as module
-from aetool.graph import LINKS, MOST, NeighbourGraph, neighbour_graph, shortest_path
+from aetool.generation import neighbour_graph as module
+from aetool.generation.neighbour_graph import LINKS, MOST, NeighbourGraph, neighbour_graph, shortest_path
 from aetool.latents.bank import Bank, make_bank
 
 

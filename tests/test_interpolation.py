@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from aetool.errors import UsageError
-from aetool.interpolation import METHODS, count, lerp, slerp
+from aetool.generation.interpolation import METHODS, count, lerp, slerp
+from aetool.generation.paths import walk
 from aetool.latents.bank import Bank, make_bank
-from aetool.walks import walk
 
 
 def keys(*rows) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aetool.errors import InvalidInput, UsageError
-from aetool.manipulation import MAX_SIGMA, combine, perturb, symmetric_root
+from aetool.generation.arithmetic import MAX_SIGMA, combine, perturb, symmetric_root
 
 
 def drawn(n: int, k: int = 4, seed: int = 0) -> np.ndarray:

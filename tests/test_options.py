@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from aetool.errors import UsageError
+from aetool.generation.sampling import Mix, Neighbours
 from aetool.options import configure
-from aetool.sampling import Mix, Neighbours
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 
 from aetool import Bundle, Codec, datasets
 from aetool.errors import InvalidInput
-from aetool.sampling import SAMPLERS, Neighbours
+from aetool.generation.sampling import SAMPLERS, Neighbours
 from aetool.system.paths import cache_folder
 from aetool.training import judge, quality
 

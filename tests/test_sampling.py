@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from aetool.errors import UsageError
+from aetool.generation.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
 from aetool.latents.bank import make_bank
 from aetool.options import configure
-from aetool.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
 from aetool.training.mixtures import fit_mixtures
 from tests.toy import CLASSES, toy_bank, toy_latents
 

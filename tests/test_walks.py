@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetool import walks
-from aetool.interpolation import METHODS, lerp
+from aetool.generation import paths
+from aetool.generation.interpolation import METHODS, lerp
+from aetool.generation.paths import EVEN, changes, even, measure, spacing, unevenness, walk
 from aetool.latents.bank import Bank, make_bank
-from aetool.walks import EVEN, changes, even, measure, spacing, unevenness, walk
 
 
 def line_bank(n: int = 21) -> Bank:
@@ -46,7 +46,7 @@ def test_changes_are_the_mse_from_picture_to_picture():
 def test_the_size_of_the_batches_does_not_matter(monkeypatch, batch):
     latents = np.random.default_rng(0).normal(size=(11, 1)).astype(np.float32)
     expected = changes(latents, squared)
-    monkeypatch.setattr(walks, "BATCH", batch)
+    monkeypatch.setattr(paths, "BATCH", batch)
     assert np.array_equal(changes(latents, squared), expected)
 
 
@@ -134,7 +134,7 @@ def test_spacing_is_the_median_distance_to_the_nearest_other(monkeypatch):
     bank = make_bank(latents, np.arange(300) % 3, ["x"] * 300, ("a", "b", "c"), seed=0)
     distances = np.linalg.norm(latents[:, None].astype(np.float64) - latents, axis=2) + np.diag(np.full(300, np.inf))
     assert spacing(bank) == pytest.approx(np.median(distances.min(1)), rel=1e-5)
-    monkeypatch.setattr(walks, "SAMPLED", 40)
+    monkeypatch.setattr(paths, "SAMPLED", 40)
     assert spacing(bank) == pytest.approx(np.median(distances.min(1)), rel=0.3)
 
 

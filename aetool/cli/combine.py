@@ -44,14 +44,14 @@ def combine(
     Weights are not made to add up to 1; where they do, the sum is as large as a latent is. A file of latents counts as
     one key for each latent in it. class:8 stands for the mean latent of class 8.
     """
-    from aetool import manipulation
+    from aetool.generation import arithmetic
 
     talk = Talk(quiet)
     given = None if weights is None else _numbers(weights)
     target = target_of(output, as_latents)
     keep_keys(target, keys)
     codec, found = read_keys(keys, model, device, threads, talk)
-    made = Made(manipulation.combine(found.latents, given), ("combined",), (None,))
+    made = Made(arithmetic.combine(found.latents, given), ("combined",), (None,))
     write_made([made], codec, target, Look(scale=scale, fps=fps, metadata=not no_metadata), talk)
 
 

@@ -12,8 +12,8 @@ from aetool.cli.report import Talk
 if TYPE_CHECKING:
     from aetool.bundle import Bundle
     from aetool.datasets import Dataset
+    from aetool.generation.sampling import Sampler
     from aetool.runtime import Codec
-    from aetool.sampling import Sampler
     from aetool.system.progress import Report
 
 Data = Annotated[
@@ -74,8 +74,8 @@ def evaluate(
 def _samplers(methods: list[str]) -> dict[str, Sampler]:
     """Return the samplers asked for, or all, by what the table calls them."""
     from aetool.errors import UsageError, lookup
+    from aetool.generation.sampling import SAMPLERS
     from aetool.options import configure
-    from aetool.sampling import SAMPLERS
 
     if not all(method.strip() for method in methods):
         raise UsageError("--method takes the name of a sampler, and its options behind it, as 'neighbours count=10'")
@@ -86,7 +86,7 @@ def _samplers(methods: list[str]) -> dict[str, Sampler]:
 def _that_can_draw(samplers: dict[str, Sampler], bundle: Bundle, named: bool, talk: Talk) -> dict[str, Sampler]:
     """Return the samplers that this bank can serve; where they were `named`, every one must be."""
     from aetool.errors import UsageError
-    from aetool.sampling import rng_for
+    from aetool.generation.sampling import rng_for
 
     able, bank = {}, bundle.bank()
     for name, sampler in samplers.items():

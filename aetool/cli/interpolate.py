@@ -61,8 +61,8 @@ def interpolate(
 
     The first and last pictures are the reconstructions of A and B. class:8 stands for the mean latent of class 8.
     """
-    from aetool.interpolation import METHODS, count
-    from aetool.walks import walk
+    from aetool.generation.interpolation import METHODS, count
+    from aetool.generation.paths import walk
 
     talk = Talk(quiet)
     chosen = lookup(METHODS, method, "method")
@@ -86,7 +86,7 @@ def interpolate(
 
 
 def _warn_of(uneven: float, talk: Talk) -> None:
-    from aetool.walks import EVEN
+    from aetool.generation.paths import EVEN
 
     if uneven > EVEN:
         talk.warn(
@@ -95,6 +95,6 @@ def _warn_of(uneven: float, talk: Talk) -> None:
 
 
 def _figures(walked: Latents, codec: Codec, bank: Bank) -> dict[str, float]:
-    from aetool.walks import measure, spacing
+    from aetool.generation.paths import measure, spacing
 
     return asdict(measure(walked, codec.decode, bank, spacing(bank)))

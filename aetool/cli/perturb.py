@@ -56,8 +56,8 @@ def perturb(
 
     The noise has the covariance of the bank, times sigma squared. --sigma 0 gives reconstructions.
     """
-    from aetool.manipulation import MAX_SIGMA
-    from aetool.sampling import rng_for
+    from aetool.generation.arithmetic import MAX_SIGMA
+    from aetool.generation.sampling import rng_for
 
     if not 0 <= sigma <= MAX_SIGMA:
         raise UsageError(f"--sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
@@ -78,11 +78,11 @@ def _perturbed(
     keys: Iterable[Keys], bank: Bank, sigma: float, n: int, rng: np.random.Generator, failures: Failures
 ) -> Iterator[Made]:
     """Yield the variations of each latent: the seed gives the same ones however the latents come in batches."""
-    from aetool import manipulation
+    from aetool.generation import arithmetic
 
     for part in keys:
         for i in range(len(part.latents)):
-            latents = manipulation.perturb(part.latents[i : i + 1], bank.covariance(None), sigma, n, rng)
+            latents = arithmetic.perturb(part.latents[i : i + 1], bank.covariance(None), sigma, n, rng)
             yield Made(latents, _names(part.names[i], n), (part.classes[i],) * n)
             failures.done += 1
     if not failures.done and not failures.errors:

@@ -18,10 +18,10 @@ from aetool.errors import InvalidInput, UsageError, lookup
 from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
+    from aetool.generation.sampling import Sampler
     from aetool.images.files import ImageFile
     from aetool.latents.bank import Bank
     from aetool.runtime import Codec
-    from aetool.sampling import Sampler
 
 Digit = Annotated[
     int | None, typer.Option("--digit", metavar="D", help="Class to sample, where the classes are digits.")
@@ -90,8 +90,8 @@ def sample(
 
 
 def _sampler(method: str, settings: list[str]) -> Sampler:
+    from aetool.generation.sampling import SAMPLERS
     from aetool.options import configure
-    from aetool.sampling import SAMPLERS
 
     return configure(lookup(SAMPLERS, method, "method"), settings)
 
@@ -120,7 +120,7 @@ def _made(
     sampler: Sampler, bank: Bank, labels: Mapping[str | None, int | None], count: int, seed: int
 ) -> Iterator[Made]:
     """Yield `count` latents of each class, a block at a time."""
-    from aetool.sampling import rng_for
+    from aetool.generation.sampling import rng_for
 
     rng = rng_for(seed)
     for name, label in labels.items():

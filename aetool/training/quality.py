@@ -10,10 +10,10 @@ import numpy as np
 
 from aetool.arrays import Labels, Latents, Pixels, to_images, to_pixels
 from aetool.datasets import Dataset, Split
+from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.neighbours import nearest_rows
 from aetool.metrics import Features, Support, frechet, mse, support
 from aetool.runtime import Codec
-from aetool.sampling import Sampler, rng_for
 from aetool.system.progress import Report
 from aetool.training.judge import Judge, judgements
 

@@ -165,7 +165,7 @@ def test_an_unexpected_error_is_1_and_one_line(cli, toy, here, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("first line\nsecond line")
 
-    monkeypatch.setattr("aetool.sampling.Local.draw", broken)
+    monkeypatch.setattr("aetool.generation.sampling.Local.draw", broken)
     code, _, err = cli("sample", "-m", toy, "--seed", 1)
     assert code == 1 and err.count("\n") == 1 and "ZeroDivisionError: first line" in err
     monkeypatch.setenv("AETOOL_DEBUG", "1")

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from aetool.arrays import Images, Latents
-from aetool.interpolation import Curve, Method, Times, count, path
+from aetool.generation.interpolation import Curve, Method, Times, count, path
 from aetool.latents.bank import Bank
 from aetool.latents.neighbours import nearest, others_nearest
 from aetool.metrics import Figures, mse

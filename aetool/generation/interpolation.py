@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Latents
 from aetool.errors import UsageError
-from aetool.graph import neighbour_graph, shortest_path
+from aetool.generation.neighbour_graph import neighbour_graph, shortest_path
 from aetool.latents.bank import Bank
 
 Wide = npt.NDArray[np.float64]

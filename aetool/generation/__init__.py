@@ -1,0 +1,1 @@
+"""New latents: samplers, paths between keys, sums and noise."""
