@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aetool.bundle import Bundle as Bundle
-    from aetool.runtime import Codec as Codec
+    from aetool.bundle.bundle import Bundle as Bundle
+    from aetool.runtime.codec import Codec as Codec
 
 __version__ = "0.1.0"
 __all__ = ["Bundle", "Codec", "__version__"]
@@ -25,11 +25,11 @@ __all__ = ["Bundle", "Codec", "__version__"]
 
 def __getattr__(name: str) -> object:
     if name == "Bundle":
-        from aetool.bundle import Bundle
+        from aetool.bundle.bundle import Bundle
 
         return Bundle
     if name == "Codec":
-        from aetool.runtime import Codec
+        from aetool.runtime.codec import Codec
 
         return Codec
     raise AttributeError(f"module 'aetool' has no attribute {name!r}")

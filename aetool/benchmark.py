@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from aetool.arrays import Images, Latents, to_pixels
-from aetool.bundle import Bundle
+from aetool.bundle.bundle import Bundle
 from aetool.coldstart import first_bytes, peak_memory
-from aetool.devices import devices, runtime_wheels
 from aetool.errors import DeviceUnavailable
 from aetool.images.decode import open_image, prepare
 from aetool.images.folder import picture_folder
 from aetool.images.png import png_files
 from aetool.latents.files import LatentBatch, to_jsonl
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
+from aetool.runtime.devices import devices, runtime_wheels
 from aetool.system.processes import all_cores
 from aetool.system.reading import read_file
 from aetool.timing import Timing, in_turns, ratio

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from aetool.bundle import Bundle
+from aetool.bundle.bundle import Bundle
 from aetool.errors import BundleError
 
 BARE = """

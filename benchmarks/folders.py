@@ -22,7 +22,7 @@ from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row, sec
 
 from aetool import Bundle, Codec
 from aetool.arrays import to_pixels
-from aetool.bundle import shipped_path
+from aetool.bundle.lookup import shipped_path
 
 BATCHES = (16, 64, 256)
 MEMORY = Path("/dev/shm")

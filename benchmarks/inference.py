@@ -19,9 +19,9 @@ import torch
 from turns import in_turns, report, row
 
 from aetool.architectures import build
-from aetool.bundle import shipped_path
-from aetool.devices import open_session, why_not
-from aetool.manifest import Manifest
+from aetool.bundle.lookup import shipped_path
+from aetool.bundle.manifest import Manifest
+from aetool.runtime.devices import open_session, why_not
 from aetool.training.config import ARCHITECTURES
 from aetool.training.graphs import to_onnx
 

@@ -10,7 +10,7 @@ import sys
 from turns import report
 
 from aetool.benchmark import Bench
-from aetool.bundle import shipped_path
+from aetool.bundle.lookup import shipped_path
 
 if __name__ == "__main__":
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 9

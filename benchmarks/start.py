@@ -12,7 +12,7 @@ from pathlib import Path
 
 from turns import aetool, in_turns, python, report, row, seconds
 
-from aetool.bundle import shipped_path
+from aetool.bundle.lookup import shipped_path
 
 TYPER = python("-c", "import typer")
 BARE = """

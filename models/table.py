@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aetool.bundle import SHIPPED, Bundle
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.lookup import SHIPPED
 
 HERE = Path(__file__).parent
 

@@ -67,7 +67,7 @@ def test_libraries_stay_in_their_rooms(path):
     own = name_of(path)
     heavy = {"torch": ("aetool.training", "aetool.architectures"), "onnx": ("aetool.training",),
              "sklearn": ("aetool.training", "aetool.datasets"), "safetensors": ("aetool.training",),
-             "onnxruntime": ("aetool.runtime", "aetool.devices"), "typer": ("aetool.cli",),
+             "onnxruntime": ("aetool.runtime"), "typer": ("aetool.cli",),
              "rich": ("aetool.cli",)}  # fmt: skip
     for module, _ in imports(path):
         homes = heavy.get(module.split(".")[0])

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import Bundle, Codec, bulk
+from aetool import Bundle, Codec
 from aetool.arrays import to_images, to_pixels
-from aetool.bulk import decode_to, over_files
 from aetool.errors import LimitExceeded, ReadWriteError
 from aetool.images.decode import decode_image
 from aetool.images.files import ImageFile, find_images
 from aetool.images.folder import picture_folder
+from aetool.runtime import parallel
+from aetool.runtime.parallel import decode_to, over_files
 from aetool.system import processes
 from aetool.system.limits import limit, set_limit
 from aetool.system.processes import ordered
@@ -37,7 +38,7 @@ def codec(toy):
 @pytest.fixture
 def impatient(monkeypatch):
     """Workers from the second picture on."""
-    monkeypatch.setattr(bulk, "PATIENCE", -1.0)
+    monkeypatch.setattr(parallel, "PATIENCE", -1.0)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def crews(monkeypatch):
         found.append(count)
         return ordered(make, tasks, count)
 
-    monkeypatch.setattr(bulk, "ordered", counted)
+    monkeypatch.setattr(parallel, "ordered", counted)
     return found
 
 

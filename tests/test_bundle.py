@@ -12,22 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import bundle
-from aetool.bundle import (
-    CARD,
-    FILES,
-    SUMS,
-    Bundle,
-    candidates,
-    canonical_sums,
-    check_free,
-    default_path,
-    find_identity,
-    find_path,
-    identity,
-    own_models,
-    write,
-)
+from aetool.bundle import folder, lookup
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import CARD, FILES, SUMS, canonical_sums, check_free, identity, write
+from aetool.bundle.lookup import candidates, default_path, find_identity, find_path, own_models, shipped_path
 from aetool.errors import BundleError, ReadWriteError, UsageError
 from aetool.latents.bank import write_bank
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_latents, toy_manifest
@@ -44,7 +32,7 @@ def shipped(tmp_path, monkeypatch, toy) -> Path:
     """A folder in the place of the shipped models; it holds «mnist», a toy."""
     folder = tmp_path / "shipped"
     shutil.copytree(toy, folder / "mnist")
-    monkeypatch.setattr(bundle, "shipped_path", lambda name: folder / name)
+    monkeypatch.setattr(lookup, "shipped_path", lambda name: folder / name)
     return folder
 
 
@@ -197,10 +185,10 @@ def test_what_is_no_regular_file_is_refused_without_hanging(copy, name):
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(copy, monkeypatch):
     sizes = {name: (copy / name).stat().st_size for name in (*FILES, SUMS)}
-    monkeypatch.setattr(bundle, "MAX_BYTES", sizes)
+    monkeypatch.setattr(folder, "MAX_BYTES", sizes)
     Bundle.read(copy)
     for name in sizes:
-        monkeypatch.setattr(bundle, "MAX_BYTES", sizes | {name: sizes[name] - 1})
+        monkeypatch.setattr(folder, "MAX_BYTES", sizes | {name: sizes[name] - 1})
         with pytest.raises(BundleError, match=f"{name} is no file of acceptable size"):
             Bundle.read(copy)
 
@@ -367,9 +355,9 @@ def test_a_model_is_found_by_its_identity(models, shipped):
 
 
 def test_the_shipped_models_are_looked_for_in_the_package_and_beside_it():
-    package = Path(bundle.__file__).parent
+    package = Path(lookup.__file__).parents[1]
     installed, checkout = package / "models" / "mnist", package.parent / "models" / "mnist"
-    assert bundle.shipped_path("mnist") == (installed if installed.is_dir() else checkout)
+    assert shipped_path("mnist") == (installed if installed.is_dir() else checkout)
 
 
 def test_a_model_that_also_lies_in_models_is_named_once(toy, workplace):

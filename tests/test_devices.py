@@ -9,12 +9,14 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from aetool import Bundle, Codec, devices, runtime
+from aetool import Bundle, Codec
 from aetool.arrays import to_pixels
-from aetool.bundle import shipped_path
-from aetool.devices import DEVICES, choose_device, known_devices, open_session, placement, why_not
+from aetool.bundle.lookup import shipped_path
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
-from aetool.runtime import _padded
+from aetool.runtime import codec as codec_module
+from aetool.runtime import devices
+from aetool.runtime.codec import _padded
+from aetool.runtime.devices import DEVICES, choose_device, known_devices, open_session, placement, why_not
 from tests.toy import toy_graphs, toy_latents, toy_pixels
 
 openvino = pytest.mark.skipif(why_not("openvino") is not None, reason=f"no openvino here: {why_not('openvino')}")
@@ -114,8 +116,8 @@ def test_a_device_that_was_not_named_may_fail(toy, monkeypatch):
             raise DeviceUnavailable("no")
         return open_session(graph, device, threads, record)
 
-    monkeypatch.setattr(runtime, "choose_device", lambda name: "cuda")
-    monkeypatch.setattr(runtime, "open_session", refuse)
+    monkeypatch.setattr(codec_module, "choose_device", lambda name: "cuda")
+    monkeypatch.setattr(codec_module, "open_session", refuse)
     codec = Codec(Bundle.read(toy), "auto")
     assert codec.decode(toy_latents()).shape == (12, 1, 8, 8) and codec.device == "cpu"
     with pytest.raises(DeviceUnavailable):

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from aetool import __version__
-from aetool.bundle import SHIPPED, Bundle, shipped_path
-from aetool.card import card
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.card import card
+from aetool.bundle.lookup import SHIPPED, shipped_path
 from aetool.cli.app import COMMANDS
 from tests.conftest import REPOSITORY
 from tests.toy import picture

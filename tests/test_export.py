@@ -10,8 +10,8 @@ import pytest
 
 from aetool import Bundle, Codec, datasets, metrics
 from aetool.arrays import to_images
-from aetool.bundle import SHIPPED, shipped_path
-from aetool.golden import check_golden
+from aetool.bundle.lookup import SHIPPED, shipped_path
+from aetool.runtime.golden import check_golden
 from aetool.training import parity
 
 

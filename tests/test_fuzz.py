@@ -14,14 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aetool.bundle import FILES, SUMS, Bundle, canonical_sums
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import FILES, SUMS, canonical_sums
+from aetool.bundle.gate import MODEL, check_graph
+from aetool.bundle.gate_protobuf import WireError, read_message
+from aetool.bundle.manifest import Manifest
 from aetool.datafiles import parse_idx, read_npz
 from aetool.errors import AetoolError, BundleError, InvalidInput, LimitExceeded
-from aetool.gate import MODEL, check_graph
 from aetool.latents.bank import read_bank, write_bank
 from aetool.latents.files import read_latents, to_jsonl
-from aetool.manifest import Manifest
-from aetool.protobuf import WireError, read_message
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_manifest
 
 FUZZED = settings(

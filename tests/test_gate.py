@@ -11,11 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from aetool.bundle import FILES, Bundle, write
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import FILES, write
+from aetool.bundle.gate import MAX_NODES, check_graph
+from aetool.bundle.gate_protobuf import MAX_FIELDS
 from aetool.errors import BundleError
-from aetool.gate import MAX_NODES, check_graph
-from aetool.protobuf import MAX_FIELDS
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
 from tests.conftest import command
 from tests.toy import toy_graphs
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
+from aetool.bundle.manifest import FORMAT, VERSION, Golden, Manifest
 from aetool.errors import BundleError
 from aetool.images.spec import ImageSpec
-from aetool.manifest import FORMAT, VERSION, Golden, Manifest
 from tests.toy import toy_manifest
 
 NAMES = [field.name for field in fields(Manifest)]

@@ -11,10 +11,10 @@ from torch import nn
 from aetool import Bundle, Codec
 from aetool.architectures import build
 from aetool.architectures.geometry import halvings
-from aetool.bundle import identity
+from aetool.bundle.folder import identity
+from aetool.bundle.manifest import Manifest
 from aetool.errors import BundleError, UsageError
 from aetool.images.spec import ImageSpec
-from aetool.manifest import Manifest
 from aetool.training import parity
 from aetool.training.config import ARCHITECTURES
 from aetool.training.graphs import folded, layer_table, to_onnx

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from aetool.arrays import Latents, Pixels
-from aetool.bundle import write
-from aetool.card import card
+from aetool.bundle.card import card
+from aetool.bundle.folder import write
+from aetool.bundle.manifest import Golden, Manifest
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, Mixtures, make_bank, write_bank
-from aetool.manifest import Golden, Manifest
 
 SPEC = ImageSpec(1, 8, 8)
 CLASSES = ("dark", "light")

@@ -60,7 +60,7 @@ def bench(
 
 
 def _path(name: str | None, talk: Talk) -> Path:
-    from aetool.bundle import default_path, find_path
+    from aetool.bundle.lookup import default_path, find_path
 
     if name:
         return find_path(name)

@@ -11,9 +11,9 @@ from aetool.cli.report import Talk
 from aetool.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from aetool.bundle import Bundle
+    from aetool.bundle.bundle import Bundle
     from aetool.latents.files import LatentBatch
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 
 def choose_bundle(name: str | None, talk: Talk, named_by_latents: str | None = None) -> Bundle:
@@ -21,22 +21,23 @@ def choose_bundle(name: str | None, talk: Talk, named_by_latents: str | None = N
 
     A choice made for the user is said on stderr.
     """
-    from aetool import bundle
+    from aetool.bundle.bundle import Bundle
+    from aetool.bundle.lookup import default_path, find_identity
 
     if name:
-        return bundle.Bundle.find(name)
+        return Bundle.find(name)
     path = None
     if named_by_latents and not os.environ.get("AETOOL_MODEL"):
-        path, why = bundle.find_identity(named_by_latents), "named by the latents"
+        path, why = find_identity(named_by_latents), "named by the latents"
     if path is None:
-        path, why = bundle.default_path()
+        path, why = default_path()
     talk.note(f"model {path.name}, {why}; -m chooses another")
-    return bundle.Bundle.read(path)
+    return Bundle.read(path)
 
 
 def open_codec(bundle: Bundle, device: str, cores: int | None) -> Codec:
     """Return the codec for work on `cores` (None: all): by processes of one thread on the CPU, by threads elsewhere."""
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
     return Codec(bundle, device, 1 if device in ("auto", "cpu") else cores or 1)
 

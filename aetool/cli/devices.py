@@ -9,10 +9,10 @@ def devices(as_json: params.AsJson = False) -> None:
     """Show what this machine can run on.
 
     For what it cannot, why, and what to type to mend it."""
-    from aetool import devices as machine
     from aetool.cli.report import as_json as to_json
     from aetool.cli.report import as_table
     from aetool.cli.sinks import write_stdout
+    from aetool.runtime import devices as machine
 
     rows = machine.devices()
     if as_json:

@@ -20,9 +20,9 @@ from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from aetool.arrays import Latents, Pixels
-    from aetool.bundle import Bundle
+    from aetool.bundle.bundle import Bundle
     from aetool.images.provenance import Provenance
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def write_decoded(
 ) -> int:
     """Decode latents with the names of their pictures, and write these as `write_pictures` does; returns how many."""
     from aetool.arrays import to_pixels
-    from aetool.bulk import pieces
+    from aetool.runtime.parallel import pieces
 
     if target.kind == "folder":
         return decode_to_folder(latents, codec, target, made if look.metadata else None, cores)

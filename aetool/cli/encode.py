@@ -15,7 +15,7 @@ from aetool.system.limits import LIMITS
 if TYPE_CHECKING:
     from aetool.images.files import ImageFile
     from aetool.latents.files import LatentBatch
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 
 def encode(
@@ -43,9 +43,9 @@ def encode(
 def _encoded(
     inputs: Iterable[ImageFile], codec: Codec, failures: Failures, threads: int | None
 ) -> Iterator[LatentBatch]:
-    from aetool.bulk import over_files
     from aetool.latents.files import LatentBatch
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
+    from aetool.runtime.parallel import over_files
 
     for batch in over_files(inputs, codec, Codec.encode, threads):
         failures.add(batch.failures)

@@ -10,10 +10,10 @@ from aetool.cli import params
 from aetool.cli.report import Talk
 
 if TYPE_CHECKING:
-    from aetool.bundle import Bundle
+    from aetool.bundle.bundle import Bundle
     from aetool.datasets import Dataset
     from aetool.generation.sampling import Sampler
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
     from aetool.system.progress import Report
 
 Data = Annotated[
@@ -56,7 +56,7 @@ def evaluate(
     from aetool.cli.loading import show_loading
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
     from aetool.system.processes import all_cores
 
     talk = Talk(quiet)

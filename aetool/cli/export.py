@@ -29,8 +29,8 @@ def export(
     Proves first that they compute what torch computes. Prints the folder of the bundle."""
     from pathlib import Path
 
-    from aetool import bundle
-    from aetool.card import card
+    from aetool.bundle.card import card
+    from aetool.bundle.folder import check_free, write
     from aetool.cli.loading import show_loading
     from aetool.cli.report import Talk
     from aetool.cli.sinks import write_stdout
@@ -42,12 +42,12 @@ def export(
     found = runs.find(run, trained=True)
     path = Path(output) if output else None
     if path is not None:
-        bundle.check_free(path, force)
+        check_free(path, force)
     with show_loading(talk) as report:
         made = make(found, not no_bank, report)
     path = path or first_free(Path("models"), safe_name(made.manifest.dataset["name"]))
     text = card(path.name, made.identity, made.manifest, not no_bank)
-    bundle.write(path, made.files, text, force)
+    write(path, made.files, text, force)
     parity = made.manifest.parity["found"]
     talk.note(f"torch and ONNX Runtime agree: latents to {parity['latents']:.1e} of their spread, "
               f"images to {parity['images']:.1e}")  # fmt: skip

@@ -13,7 +13,7 @@ from aetool.cli.sinks import Target, write_records
 if TYPE_CHECKING:
     from aetool.arrays import Latents
     from aetool.latents.files import LatentBatch
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 
 @dataclass(frozen=True, eq=False)

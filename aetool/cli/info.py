@@ -9,7 +9,7 @@ import typer
 from aetool.cli import params
 
 if TYPE_CHECKING:
-    from aetool.bundle import Bundle
+    from aetool.bundle.bundle import Bundle
 
 
 def info(
@@ -20,7 +20,7 @@ def info(
     as_json: params.AsJson = False,
 ) -> None:
     """Show what a model is, or which models there are."""
-    from aetool.bundle import Bundle
+    from aetool.bundle.bundle import Bundle
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
 
@@ -34,7 +34,8 @@ def info(
 
 
 def _list_models(as_json: bool) -> None:
-    from aetool.bundle import Bundle, candidates
+    from aetool.bundle.bundle import Bundle
+    from aetool.bundle.lookup import candidates
     from aetool.cli.report import as_json as to_json
     from aetool.cli.report import as_table, say
     from aetool.cli.sinks import write_stdout

@@ -20,7 +20,7 @@ from aetool.system.limits import LIMITS
 if TYPE_CHECKING:
     from aetool.arrays import Latents
     from aetool.latents.bank import Bank
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 Steps = Annotated[
     int,

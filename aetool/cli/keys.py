@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aetool.arrays import Latents
     from aetool.images.files import Failure, ImageFile
     from aetool.latents.files import LatentBatch
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
     Key: TypeAlias = str | ImageFile | LatentBatch
 
@@ -123,8 +123,8 @@ def _class_mean(key: str, codec: Codec) -> Keys:
 
 
 def _encoded(files: Iterable[ImageFile], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
-    from aetool.bulk import over_files
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
+    from aetool.runtime.parallel import over_files
 
     for batch in over_files(files, codec, Codec.encode, cores):
         if failures is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aetool.cli.display import Tiles
     from aetool.images.folder import PictureWriter
     from aetool.images.provenance import Provenance
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 Place = Callable[[str], str]
 """Names of pictures to the paths of their files."""
@@ -39,7 +39,7 @@ def decode_to_folder(
     cores: int | None,
 ) -> int:
     """Decode latents and write one native-size PNG each, on at most `cores` cores (None: all); returns how many."""
-    from aetool.bulk import decode_to
+    from aetool.runtime.parallel import decode_to
 
     with _open_folder(target, made) as (place, write):
         return decode_to(write, latents, place, codec, cores)

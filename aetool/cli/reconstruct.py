@@ -19,7 +19,7 @@ from aetool.system.limits import LIMITS
 if TYPE_CHECKING:
     from aetool.arrays import Images, Pixels
     from aetool.images.files import ImageFile
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
     Again: TypeAlias = tuple[Pixels, list[dict[str, float | None]]]
     """Reconstructions as pixels, and their distortions where these are asked for."""
@@ -75,7 +75,7 @@ def _reconstructed(
 ) -> Iterator[Tiles]:
     import json
 
-    from aetool.bulk import over_files
+    from aetool.runtime.parallel import over_files
 
     for batch in over_files(inputs, codec, _measured if as_json else _again, cores):
         failures.add(batch.failures)

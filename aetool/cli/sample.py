@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aetool.generation.sampling import Sampler
     from aetool.images.files import ImageFile
     from aetool.latents.bank import Bank
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 Digit = Annotated[
     int | None, typer.Option("--digit", metavar="D", help="Class to sample, where the classes are digits.")
@@ -139,9 +139,9 @@ def own_bank(codec: Codec, files: list[ImageFile], name: str | None, failures: F
     """Return a bank of these files, or of those in sub-folders `name`: a class of the user's own."""
     import numpy as np
 
-    from aetool.bulk import over_files
     from aetool.latents.bank import make_bank
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
+    from aetool.runtime.parallel import over_files
 
     chosen = [file for file in files if name is None or file.label == name]
     if name is not None and not chosen:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aetool.arrays import Images
     from aetool.images.files import ImageFile
     from aetool.metrics import Figures
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
 
 Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
 FailOver = Annotated[
@@ -66,8 +66,8 @@ def _scored(
     inputs: Iterable[ImageFile], codec: Codec, failures: Failures, cores: int | None
 ) -> Iterator[tuple[str, float, float]]:
     """Yield source, mse and percentile of each image."""
-    from aetool.bulk import over_files
     from aetool.metrics import percentiles
+    from aetool.runtime.parallel import over_files
 
     quantiles = codec.bundle.manifest.distortion["quantiles"]
     for batch in over_files(inputs, codec, _mse, cores):

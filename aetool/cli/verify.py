@@ -23,8 +23,8 @@ def verify(
     from aetool.cli.report import Talk, as_table
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
-    from aetool.golden import check_golden
-    from aetool.runtime import Codec
+    from aetool.runtime.codec import Codec
+    from aetool.runtime.golden import check_golden
 
     bundle = choose_bundle(model, Talk(quiet))
     codec = Codec(bundle, device, threads)

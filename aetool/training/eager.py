@@ -10,8 +10,8 @@ import torch
 
 from aetool.architectures import build
 from aetool.arrays import Images, Latents
+from aetool.bundle.manifest import Manifest
 from aetool.errors import lookup
-from aetool.manifest import Manifest
 from aetool.training.config import ARCHITECTURES
 
 

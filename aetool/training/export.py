@@ -15,13 +15,14 @@ import torch
 from aetool import metrics
 from aetool.architectures import Autoencoder
 from aetool.arrays import Latents, Pixels, to_images
-from aetool.bundle import Bundle, identity
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import identity
+from aetool.bundle.manifest import Golden, Manifest
 from aetool.datasets import Dataset
 from aetool.errors import InvalidInput
-from aetool.golden import check_golden
 from aetool.latents.bank import make_bank, write_bank
-from aetool.manifest import Golden, Manifest
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
+from aetool.runtime.golden import check_golden
 from aetool.system.progress import Report
 from aetool.training import parity, runs
 from aetool.training.checkpoint import Progress

@@ -13,7 +13,7 @@ from aetool.datasets import Dataset, Split
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.neighbours import nearest_rows
 from aetool.metrics import Features, Support, frechet, mse, support
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
 from aetool.training.judge import Judge, judgements
 

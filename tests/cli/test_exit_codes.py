@@ -146,7 +146,7 @@ def test_a_sheet_too_large_for_memory_is_6(cli, toy, here):
 
 
 def test_golden_values_that_differ_are_5(cli, toy, here, monkeypatch):
-    monkeypatch.setattr("aetool.golden.BOUNDS", {"latents": -1.0, "images": -1.0})
+    monkeypatch.setattr("aetool.runtime.golden.BOUNDS", {"latents": -1.0, "images": -1.0})
     code, _, err = cli("verify", toy)
     assert code == 5 and "golden" in err
 
@@ -278,7 +278,7 @@ def test_a_protected_file_is_not_replaced(cli, toy, here, monkeypatch):
 
 
 def test_a_folder_with_more_than_a_bundle_is_never_replaced(here):
-    from aetool.bundle import check_free
+    from aetool.bundle.folder import check_free
     from aetool.errors import UsageError
 
     bundle = write_toy(here / "toy")

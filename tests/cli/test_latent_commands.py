@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool.bundle import write
-from aetool.card import card
+from aetool.bundle.card import card
+from aetool.bundle.folder import write
 from aetool.latents.bank import make_bank, write_bank
 from aetool.system.processes import ordered
 from tests.toy import CLASSES, picture, toy_graphs, toy_image, toy_latents, toy_manifest
@@ -105,7 +105,7 @@ def test_perturb_keeps_to_the_cores_it_may_use(cli, toy, pictures, monkeypatch):
         crews.append(count)
         return ordered(make, tasks, count)
 
-    monkeypatch.setattr("aetool.bulk.ordered", counted)
+    monkeypatch.setattr("aetool.runtime.parallel.ordered", counted)
     line = ("perturb", "0.png", "-n", 600, "-m", toy, "-o", "out/", "--seed", 1, "--threads")
     for cores in (1, 2):
         code, _, err = cli(*line, cores)
@@ -323,7 +323,7 @@ def test_figures_of_a_loop_count_the_way_back(cli, toy, pictures):
 
 
 def test_a_strip_that_is_too_large_is_refused_before_anything_is_decoded(cli, toy, pictures, monkeypatch):
-    monkeypatch.setattr("aetool.runtime.Codec.decode", None)
+    monkeypatch.setattr("aetool.runtime.codec.Codec.decode", None)
     for name in ("x.png", "x.jpg", "x.gif"):
         code, _, err = cli("interpolate", "0.png", "1.png", "--steps", 100000, "--even", "-m", toy, "-o", name)
         assert code == 6 and "folder/" in err and not Path(name).exists()

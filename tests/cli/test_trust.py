@@ -183,7 +183,7 @@ def test_a_second_signal_ends_training_at_once():
 
 def test_golden_values_that_differ_are_not_exported(cli, digits_run, monkeypatch):
     monkeypatch.chdir(digits_run.parents[1])
-    monkeypatch.setattr("aetool.golden.BOUNDS", {"latents": -1.0, "images": -1.0})
+    monkeypatch.setattr("aetool.runtime.golden.BOUNDS", {"latents": -1.0, "images": -1.0})
     code, out, err = cli("export", "-o", "models/other")
     assert (code, out) == (5, b"") and "golden" in err and not Path("models/other").exists()
 

@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from aetool.bundle import FILES, SUMS, Bundle, shipped_path
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import FILES, SUMS
+from aetool.bundle.lookup import shipped_path
 from aetool.errors import BundleError
 from tests.faults.outcome import HANG, Outcome, part_of
 from tests.toy import write_toy

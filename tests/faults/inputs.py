@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from aetool import datasets
-from aetool.bundle import FILES, write
+from aetool.bundle.folder import FILES, write
 from aetool.errors import AetoolError
 from aetool.folders import Wishes, decode_folder
 from aetool.images.files import find_images

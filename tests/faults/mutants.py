@@ -18,9 +18,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from aetool.bundle import FILES, Bundle, shipped_path, write
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.folder import FILES, write
+from aetool.bundle.lookup import shipped_path
 from aetool.errors import AetoolError
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
 
 MEMORY = 1 << 30
 """Bytes that a mutant may take."""

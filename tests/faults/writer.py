@@ -25,7 +25,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from aetool import bundle
+from aetool.bundle.folder import FILES, write
 from aetool.cli.display import Look, Tiles, write_pictures
 from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
@@ -76,8 +76,8 @@ def checkpoint(folder: Path, version: int) -> None:
 def a_bundle(folder: Path, version: int) -> None:
     """Write a bundle, or replace it."""
     rng = np.random.default_rng(version)
-    files = {name: rng.bytes(5000) for name in bundle.FILES}
-    bundle.write(folder / "models" / "m", files, f"card {version}", replace=True)
+    files = {name: rng.bytes(5000) for name in FILES}
+    write(folder / "models" / "m", files, f"card {version}", replace=True)
 
 
 def log(folder: Path, version: int) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, check_images, check_latents
-from aetool.bundle import Bundle
-from aetool.devices import choose_device, first_line, open_session, placement
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.gate import check_graph
 from aetool.errors import BundleError, DeviceUnavailable
-from aetool.gate import check_graph
+from aetool.runtime.devices import choose_device, first_line, open_session, placement
 
 if TYPE_CHECKING:
     import onnxruntime as ort

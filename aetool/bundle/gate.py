@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aetool.bundle.gate_operators import RULES, Constant, Refused, Sizes
+from aetool.bundle.gate_protobuf import Field, Message, Table, WireError, read_message
 from aetool.errors import BundleError, printable
-from aetool.graphrules import RULES, Constant, Refused, Sizes
-from aetool.protobuf import Field, Message, Table, WireError, read_message
 
 OPSET = 20
 IR_VERSIONS = range(8, 14)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aetool.errors import BundleError
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
 
 BOUNDS = {"latents": 1e-3, "images": 1e-4}
 """Largest difference of latents in units of their spread, and of image values, between machines."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aetool.manifest import Manifest
+from aetool.bundle.manifest import Manifest
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:

@@ -15,13 +15,13 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from aetool.arrays import Images, Latents, Pixels, to_images, to_pixels
-from aetool.bundle import Bundle
+from aetool.bundle.bundle import Bundle
 from aetool.errors import AetoolError
 from aetool.images.decode import decode_image
 from aetool.images.files import Failure, ImageFile, read_batches, read_image
 from aetool.images.folder import PictureWriter
 from aetool.images.spec import ImageSpec
-from aetool.runtime import Codec
+from aetool.runtime.codec import Codec
 from aetool.system.limits import limit, set_limit
 from aetool.system.processes import MOST, all_cores, ordered
 from aetool.system.reading import read_file

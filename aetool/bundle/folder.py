@@ -1,0 +1,81 @@
+"""The folder of a bundle: its files and their sums, read whole, checked, and written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from aetool.errors import BundleError, LimitExceeded, UsageError, printable, reason
+from aetool.system.atomic import write_folder
+from aetool.system.reading import read_own
+
+FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
+SUMS = "SHA256SUMS"
+CARD = "README.md"
+MAX_BYTES = {
+    "bank.npz": 3 << 27, "bundle.json": 1 << 23, "decoder.onnx": 1 << 27, "encoder.onnx": 1 << 27, SUMS: 1 << 10,
+}  # fmt: skip
+"""Bytes of the largest file of each name: what is read of a stranger's bundle stays below 1 GiB."""
+
+
+def identity(files: Mapping[str, bytes]) -> str:
+    """Return the identity of the model whose graphs are among `files`."""
+    digest = hashlib.sha256(files["encoder.onnx"])
+    digest.update(files["decoder.onnx"])
+    return digest.hexdigest()[:16]
+
+
+def canonical_sums(files: Mapping[str, bytes]) -> bytes:
+    """Return SHA256SUMS of `files`: one line each as sha256sum writes it, in the order of their names."""
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+
+
+def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> None:
+    """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`, `LimitExceeded`."""
+    for name, data in files.items():
+        if len(data) > MAX_BYTES[name]:
+            raise LimitExceeded(f"{name} of this bundle would be {len(data) >> 20} MiB, over {MAX_BYTES[name] >> 20}")
+    write_folder(path, {**files, SUMS: canonical_sums(files), CARD: card.encode("utf-8", "backslashreplace")}, replace)
+
+
+def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
+    """Return the listed files and SHA256SUMS; refuses a missing, an extra or a too large one."""
+    wanted = {*FILES, SUMS}
+    try:
+        found = {entry.name for entry in os.scandir(path) if not entry.name.startswith(".")} - {CARD}
+        _refuse(path, wanted - found, "is missing")
+        _refuse(path, found - wanted, "does not belong there")
+        contents = {name: read_own(path / name, MAX_BYTES[name]) for name in sorted(wanted)}
+        _refuse(path, {name for name in wanted if contents[name] is None}, "is no file of acceptable size")
+        files = {name: data for name, data in contents.items() if data is not None}
+        return files, files.pop(SUMS)
+    except OSError as error:
+        raise BundleError(f"the bundle {printable(str(path))} cannot be read: {reason(error)}") from error
+
+
+def _refuse(path: Path, names: set[str], fault: str) -> None:
+    if names:
+        shown = printable(", ".join(sorted(names)[:5])) + (" and more" if len(names) > 5 else "")
+        raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; get or export it anew")
+
+
+def check_sums(path: Path, files: Mapping[str, bytes], sums: bytes) -> None:
+    """Raise `BundleError` where SHA256SUMS, whose bytes are `sums`, is not that of `files`."""
+    expected = canonical_sums(files)
+    if sums != expected:
+        lines = set(sums.splitlines())
+        changed = {line.split(b"  ")[1].decode() for line in expected.splitlines() if line not in lines}
+        _refuse(path, changed or {SUMS}, "is not what SHA256SUMS says" if changed else "is not in canonical form")
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise `UsageError` where exporting to `path` would replace something that may not be replaced."""
+    known = {*FILES, SUMS, CARD}
+    if path.exists() and not (
+        (path / "bundle.json").is_file() and {e.name for e in path.iterdir() if e.name[0] != "."} <= known
+    ):
+        raise UsageError(f"{printable(str(path))} exists and is no bundle; choose another -o")
+    if path.exists() and not force:
+        raise UsageError(f"{printable(str(path))} exists; choose another -o, or replace it with --force")

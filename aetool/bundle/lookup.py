@@ -1,0 +1,84 @@
+"""Which bundle a name stands for: a folder, ./models, or one that comes with aetool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aetool.bundle.folder import MAX_BYTES, identity
+from aetool.bundle.manifest import Manifest
+from aetool.errors import BundleError, did_you_mean, printable
+from aetool.system.reading import read_own
+
+SHIPPED = ("mnist", "sign_digits")
+"""Names of the bundles that come with aetool."""
+
+
+def find_path(name: str) -> Path:
+    """Return the folder of the model `name`: a folder with a bundle.json, ./models/NAME, or a shipped NAME."""
+    for path in (Path(name), Path("models") / name):
+        if os.path.isfile(path / "bundle.json"):  # noqa: PTH113 (which raises where it may not look)
+            return path
+    if name in SHIPPED:
+        return shipped_path(name)
+    known = list(dict.fromkeys(path.name for path in candidates()))  # one of ours may lie in ./models too
+    there = f"there is {', '.join(known)}" if known else "make one with: aetool train && aetool export"
+    raise BundleError(f"no model «{printable(name)}»{did_you_mean(name, known)}; {there}")
+
+
+def shipped_path(name: str) -> Path:
+    """Return where a shipped bundle is: inside the installed package, else in the checkout."""
+    installed = Path(__file__).parents[1] / "models" / name
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "models" / name
+
+
+def own_models() -> list[Path]:
+    """Return the bundles under ./models that are not the shipped ones, by name."""
+    shipped = {shipped_path(name).resolve() for name in SHIPPED}
+    try:
+        return sorted(p.parent for p in Path("models").glob("*/bundle.json") if p.parent.resolve() not in shipped)
+    except OSError:
+        return []
+
+
+def candidates() -> list[Path]:
+    """Return every model that can be found without a path: own ones under ./models, then the shipped."""
+    shipped = [shipped_path(name) for name in SHIPPED]
+    return own_models() + [path for path in shipped if (path / "bundle.json").is_file()]
+
+
+def default_path() -> tuple[Path, str]:
+    """Return the folder of the model to use where none was named, and why it is that one.
+
+    $AETOOL_MODEL, else the newest own one under ./models by export time, else the shipped mnist. Raises `BundleError`.
+    """
+    named = os.environ.get("AETOOL_MODEL")
+    if named:
+        try:
+            return find_path(named), "from $AETOOL_MODEL"
+        except BundleError as error:
+            raise BundleError(f"$AETOOL_MODEL: {error}") from error
+    dated = sorted(_dated(own_models()))
+    return (dated[-1][1], "the newest under ./models") if dated else (find_path("mnist"), "the shipped model")
+
+
+def _dated(paths: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the export time of each bundle whose manifest can be read."""
+    for path in paths:
+        try:
+            yield Manifest.from_json(read_own(path / "bundle.json", MAX_BYTES["bundle.json"]) or b"").exported, path
+        except (OSError, BundleError):
+            continue
+
+
+def find_identity(wanted: str) -> Path | None:
+    """Return the folder of the model with this identity, if it can be found."""
+    for path in candidates():
+        try:
+            graphs = {name: read_own(path / name, MAX_BYTES[name]) or b"" for name in ("encoder.onnx", "decoder.onnx")}
+        except OSError:
+            continue
+        if identity(graphs) == wanted:
+            return path
+    return None

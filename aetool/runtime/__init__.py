@@ -1,0 +1,1 @@
+"""A bundle at work: devices, sessions, and many images at a time."""
