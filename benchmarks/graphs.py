@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from turns import in_turns, report, row
 
 from aetool.runtime.devices import open_session
-from aetool.training.graphs import to_onnx
+from aetool.training.export.graphs import to_onnx
 
 SHAPES = {"64 to 32 channels at 7x7": (64, 32, 7), "32 to 1 channel at 14x14": (32, 1, 14)}
 """Of the transposed convolutions of `conv`: channels in and out, and the side of what comes in."""

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from turns import in_turns, report, row
 
-from aetool.architectures import build
 from aetool.bundle.lookup import shipped_path
 from aetool.bundle.manifest import Manifest
 from aetool.runtime.devices import open_session, why_not
-from aetool.training.config import ARCHITECTURES
-from aetool.training.graphs import to_onnx
+from aetool.training.architectures.autoencoder import build
+from aetool.training.architectures.options import ARCHITECTURES
+from aetool.training.export.graphs import to_onnx
 
 BATCHES = (1, 64, 256)
 IMAGES = 256

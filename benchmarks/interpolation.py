@@ -15,9 +15,9 @@ import numpy as np
 
 from aetool import Bundle, Codec
 from aetool.arrays import to_images
-from aetool.datasets import load
 from aetool.generation.interpolation import METHODS, path
 from aetool.generation.paths import even, measure, spacing
+from aetool.training.data.dataset import load
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/interpolation.json"

@@ -16,9 +16,9 @@ import numpy as np
 
 from aetool import Bundle, Codec
 from aetool.arrays import Images, Pixels, to_images
-from aetool.datasets import load
 from aetool.images.files import find_images, read_batches
 from aetool.metrics import mse, percentiles
+from aetool.training.data.dataset import load
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/scoring.json"

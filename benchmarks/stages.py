@@ -9,7 +9,7 @@ import sys
 
 from turns import report
 
-from aetool.benchmark import Bench
+from aetool.bench.model import Bench
 from aetool.bundle.lookup import shipped_path
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from turns import ENVIRONMENT, PEERS, in_turns, python, report, row
 
-from aetool import datasets
 from aetool.training.config import PRECISIONS, TrainConfig
+from aetool.training.data.dataset import Dataset, load
 from aetool.training.loop import Trainer
 
 THREADS = len(os.sched_getaffinity(0))
@@ -53,7 +53,7 @@ def to_target(script: str, name: str, target: float, bar: float, trials: int, li
     ]
 
 
-def steps_of(precision: str, dataset: datasets.Dataset, compiled: bool) -> tuple[Callable[[], float], float]:
+def steps_of(precision: str, dataset: Dataset, compiled: bool) -> tuple[Callable[[], float], float]:
     """Return what takes some steps and returns the seconds, and how long the first step took."""
     config = TrainConfig(dataset="mnist", epochs=1, precision=precision, threads=THREADS, device="cpu")
     trainer = Trainer(config, dataset, Path("unused"))
@@ -71,7 +71,7 @@ def steps_of(precision: str, dataset: datasets.Dataset, compiled: bool) -> tuple
     return lambda: steps(1, SOME), first
 
 
-def compiling(dataset: datasets.Dataset, trials: int) -> tuple[list[dict], dict[str, float]]:
+def compiling(dataset: Dataset, trials: int) -> tuple[list[dict], dict[str, float]]:
     """Return the steps of torch.compile beside eager ones, and the seconds that compiling takes."""
     rows, first = [], {}
     for precision in PRECISIONS:
@@ -83,7 +83,7 @@ def compiling(dataset: datasets.Dataset, trials: int) -> tuple[list[dict], dict[
 
 
 def main(trials: int, limit: float) -> None:
-    dataset = datasets.load("mnist", 0)
+    dataset = load("mnist", 0)
     np.savez("mnist.npz", train=dataset.train.pixels, test=dataset.test.pixels)
     rows = to_target("train_pythae.py", "pythae 0.1.2, its MNIST network", 0.0170, 15, trials, limit)
     rows += to_target("train_tutorial.py", "a tutorial's loop, the same network", 0.0093, 3, trials, limit)

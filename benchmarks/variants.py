@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aetool import datasets
-from aetool.options import configure
+from aetool.cli.settings import configure
 from aetool.training import augment
+from aetool.training.data.dataset import load
 from aetool.training.loop import one_cycle
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     v = configure(Variant(), sys.argv[1:])
     torch.set_num_threads(v.threads)
     torch.manual_seed(0)
-    data = datasets.load("mnist", 0)
+    data = load("mnist", 0)
     train, test = torch.from_numpy(data.train.pixels), torch.from_numpy(data.test.pixels)
     net = network(v).to(memory_format=torch.channels_last)
     average = copy.deepcopy(net)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aetool.benchmark import SECTIONS, Bench, ratios, regressions
+from aetool.bench import model
+from aetool.bench.model import SECTIONS, Bench
+from aetool.bench.report import ratios, regressions
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,8 @@ def test_the_machine_is_named(work):
 @pytest.fixture
 def quick(monkeypatch):
     """A bench of one section that takes no time."""
-    from aetool import benchmark
 
-    monkeypatch.setattr(benchmark, "SECTIONS", {"start": lambda work: iter([{"what": "x", "ms": 5.0, "times": 2.0,
+    monkeypatch.setattr(model, "SECTIONS", {"start": lambda work: iter([{"what": "x", "ms": 5.0, "times": 2.0,
                                                 "spread": 0.1, "than": "y"}])})  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import datafiles
-from aetool.datafiles import TIMES, parse_idx, read_idx_pair, read_npz
 from aetool.errors import InvalidInput, LimitExceeded, ReadWriteError
 from aetool.system import limits
+from aetool.training.data import files
+from aetool.training.data.files import TIMES, parse_idx, read_idx_pair, read_npz
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
 COLOUR = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), np.uint8)
@@ -180,8 +180,8 @@ def test_npz_takes_every_layout(tmp_path, images, pixels):
 
 
 def test_images_with_a_side_of_3_are_taken_as_channels_first():
-    assert datafiles._as_pixels(np.zeros((5, 3, 8, 3), np.uint8), "x").shape == (5, 3, 8, 3)
-    assert datafiles._as_pixels(np.zeros((5, 8, 8, 3), np.uint8), "x").shape == (5, 3, 8, 8)
+    assert files._as_pixels(np.zeros((5, 3, 8, 3), np.uint8), "x").shape == (5, 3, 8, 3)
+    assert files._as_pixels(np.zeros((5, 8, 8, 3), np.uint8), "x").shape == (5, 3, 8, 8)
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2"])

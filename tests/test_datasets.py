@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import datasets
-from aetool.datasets import cache_folder, load
 from aetool.errors import InvalidInput, ReadWriteError, UsageError
 from aetool.system import downloads
 from aetool.system.downloads import Pinned
+from aetool.system.paths import cache_folder
+from aetool.training.data.dataset import load
+from aetool.training.data.named import DATASETS, _idx_set
 from tests.test_datafiles import idx
 
 
@@ -227,5 +228,5 @@ def small_set(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
         data = idx(array)
         pins.append(Pinned(name, len(data), hashlib.sha256(data).hexdigest()))
         (folder / f"{name}.gz").write_bytes(gzip.compress(data))
-    monkeypatch.setitem(datasets.DATASETS, "small", datasets._idx_set("small", (), ("only",), pins))
+    monkeypatch.setitem(DATASETS, "small", _idx_set("small", (), ("only",), pins))
     return names[0]

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool import Bundle, Codec, datasets, metrics
+from aetool import Bundle, Codec, metrics
 from aetool.arrays import to_images
 from aetool.bundle.lookup import SHIPPED, shipped_path
 from aetool.runtime.golden import check_golden
-from aetool.training import parity
+from aetool.training.data.dataset import load
+from aetool.training.export import parity
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def at_run(digits_run, monkeypatch):
 def test_the_manifest_says_what_was_measured(digits):
     bundle = Bundle.read(digits)
     manifest, codec = bundle.manifest, Codec(bundle, "cpu")
-    data = datasets.load("digits", 0)
+    data = load("digits", 0)
     images = to_images(data.test.pixels)
     assert manifest.distortion["test"] == pytest.approx(float(metrics.mse(images, codec.reconstruct(images)).mean()))
     assert manifest.distortion["test"] < manifest.distortion["pca"] * 1.2
@@ -41,7 +42,7 @@ def test_the_manifest_says_what_was_measured(digits):
 def test_encoding_a_training_image_gives_the_latent_in_the_bank_to_the_bit(digits):
     bundle = Bundle.read(digits)
     bank, codec = bundle.bank(), Codec(bundle, "cpu")
-    data = datasets.load("digits", 0)
+    data = load("digits", 0)
     assert len(bank.latents) == 1618 and list(bank.sources) == list(data.train.sources)
     for row in (0, 5, 1617):
         assert np.array_equal(codec.encode(to_images(data.train.pixels[row : row + 1]))[0], bank.latents[row])
@@ -99,7 +100,7 @@ def test_beyond_a_bound_the_export_ends_with_5_and_leaves_nothing(at_run, cli, m
 def test_a_run_without_a_checkpoint_cannot_be_exported(workplace, cli):
     Path("runs/x").mkdir(parents=True)
     config = json.dumps({"config": __import__("aetool.training.config").training.config.TrainConfig().to_dict(),
-                         "dataset": "digits", "sha256": datasets.load("digits", 0).sha256})  # fmt: skip
+                         "dataset": "digits", "sha256": load("digits", 0).sha256})  # fmt: skip
     Path("runs/x/config.json").write_text(config)
     code, _, err = cli("export", "x")
     assert code == 5 and "--resume" in err
@@ -127,7 +128,7 @@ def test_shipped_models_are_whole_and_prove_themselves_here(name):
 def test_shipped_mnist_meets_its_figures_on_the_real_test_set(data_dir):
     bundle = Bundle.read(shipped_path("mnist"))
     codec = Codec(bundle, "cpu", threads=2)
-    test = datasets.load("mnist", 0, str(data_dir)).test.pixels
+    test = load("mnist", 0, str(data_dir)).test.pixels
     total = 0.0
     for start in range(0, len(test), 1000):
         images = to_images(test[start : start + 1000])

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aetool import Bundle, datasets, imagecache
+from aetool import Bundle
 from aetool.errors import InvalidInput
-from aetool.folders import Wishes, common_spec, decode_folder
 from aetool.images.decode import Kind
 from aetool.images.files import find_images
+from aetool.training.data import cache
+from aetool.training.data.dataset import Dataset
+from aetool.training.data.dataset import load as load_dataset
+from aetool.training.data.folder import Wishes, common_spec, decode_folder
 from tests.toy import picture, toy_image
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "I", "F"]
@@ -32,8 +35,8 @@ def ignore(*_: object) -> None:
     """Report to nobody."""
 
 
-def load(folder: Path, **wishes: object) -> datasets.Dataset:
-    return datasets.load(str(folder), 0, None, ignore, Wishes(**wishes), 2)
+def load(folder: Path, **wishes: object) -> Dataset:
+    return load_dataset(str(folder), 0, None, ignore, Wishes(**wishes), 2)
 
 
 def test_sub_folders_are_classes_and_sources_are_relative_paths(tmp_path):
@@ -141,7 +144,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path, monkeypatch):
     fill(tmp_path / "set/b", 10)
     (tmp_path / "set/a/bad.png").write_text("no picture")
     first = load(tmp_path / "set")
-    monkeypatch.setattr(imagecache, "decode_folder", None)
+    monkeypatch.setattr(cache, "decode_folder", None)
     again = load(tmp_path / "set")
     assert again.sha256 == first.sha256 and np.array_equal(again.train.pixels, first.train.pixels)
     assert again.train.sources == first.train.sources and again.classes == first.classes
@@ -192,7 +195,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, name, monkeypatch):
 
 def test_the_cache_keeps_the_latest_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(imagecache, "KEPT", 2)
+    monkeypatch.setattr(cache, "KEPT", 2)
     for i in range(4):
         fill(tmp_path / f"set{i}", 16)
         load(tmp_path / f"set{i}")

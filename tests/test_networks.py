@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from aetool import Bundle, Codec
-from aetool.architectures import build
-from aetool.architectures.geometry import halvings
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Manifest
 from aetool.errors import BundleError, UsageError
 from aetool.images.spec import ImageSpec
-from aetool.training import parity
-from aetool.training.config import ARCHITECTURES
-from aetool.training.graphs import folded, layer_table, to_onnx
+from aetool.training.architectures.autoencoder import build
+from aetool.training.architectures.geometry import halvings
+from aetool.training.architectures.options import ARCHITECTURES
+from aetool.training.export import parity
+from aetool.training.export.graphs import folded, layer_table, to_onnx
 
 NAMES = list(ARCHITECTURES)
 PARITY_SHAPES = [(1, 28, 28), (3, 33, 20), (1, 8, 15)]

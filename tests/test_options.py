@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from aetool.cli.settings import configure
 from aetool.errors import UsageError
 from aetool.generation.sampling import Mix, Neighbours
-from aetool.options import configure
 
 
 @dataclass(frozen=True)

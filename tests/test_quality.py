@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from aetool import Bundle, Codec, datasets
+from aetool import Bundle, Codec
 from aetool.errors import InvalidInput
 from aetool.generation.sampling import SAMPLERS, Neighbours
 from aetool.system.paths import cache_folder
-from aetool.training import judge, quality
+from aetool.training.data.dataset import load
+from aetool.training.evaluation import judge, quality
 
 
 def quiet(*_):
@@ -22,7 +23,7 @@ def quiet(*_):
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits", 0)
+    return load("digits", 0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_the_judge_is_trained_once_and_anew_where_the_cache_is_damaged(judged, d
 
 
 def test_another_split_has_another_judge(data):
-    assert judge._key(data) != judge._key(datasets.load("digits", 1))
+    assert judge._key(data) != judge._key(load("digits", 1))
 
 
 def test_without_classes_there_is_no_judge(data):

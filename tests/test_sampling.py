@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aetool.cli.settings import configure
 from aetool.errors import UsageError
 from aetool.generation.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
 from aetool.latents.bank import make_bank
-from aetool.options import configure
-from aetool.training.mixtures import fit_mixtures
+from aetool.training.export.mixtures import fit_mixtures
 from tests.toy import CLASSES, toy_bank, toy_latents
 
 ROWS = np.random.default_rng(5).normal(size=(200, 3)).astype(np.float32) @ np.diag([1, 2, 0.5]).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aetool.timing import Timing, in_turns, measure, ratio
+from aetool.bench.timing import Timing, in_turns, measure, ratio
 
 
 def test_functions_are_called_in_turns_and_warmed_up():

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from aetool import datasets
 from aetool.errors import BundleError, UsageError
 from aetool.system.atomic import run_lock
-from aetool.training import augment, checkpoint, evaluate, loop, runs
-from aetool.training.config import ConvConfig, TrainConfig
+from aetool.training import augment, checkpoint, loop, pca, run_folder
+from aetool.training.architectures.options import ConvConfig
+from aetool.training.config import TrainConfig
+from aetool.training.data.dataset import load
+from aetool.training.pca import pca_mse
 from tests.conftest import command
 
 CONFIG = TrainConfig(dataset="digits", epochs=3, threads=1)
@@ -27,12 +29,12 @@ CONFIG = TrainConfig(dataset="digits", epochs=3, threads=1)
 
 @pytest.fixture(scope="module")
 def data():
-    return datasets.load("digits", 0)
+    return load("digits", 0)
 
 
 @pytest.fixture
 def run(workplace, data):
-    return runs.create(CONFIG, "digits", data.sha256)
+    return run_folder.create(CONFIG, "digits", data.sha256)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -67,10 +69,10 @@ def test_digits_come_out_far_below_pca(digits_run):
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run, data, workplace):
     first = train_whole(run, data)
-    again = train_whole(runs.create(CONFIG, "digits", data.sha256), data)
+    again = train_whole(run_folder.create(CONFIG, "digits", data.sha256), data)
     assert equal(first, again)
     other = replace(CONFIG, seed=1)
-    place = runs.create(other, "digits", data.sha256)
+    place = run_folder.create(other, "digits", data.sha256)
     for _ in loop.Trainer(other, data, place).reports():
         pass
     assert not equal(first, weights(place))
@@ -80,7 +82,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run, data,
 def test_resumed_equals_uninterrupted_to_the_bit(run, data, workplace, stop, monkeypatch):
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     whole = train_whole(run, data)
-    place = runs.create(CONFIG, "digits", data.sha256)
+    place = run_folder.create(CONFIG, "digits", data.sha256)
     trainer = loop.Trainer(CONFIG, data, place)
     for report in trainer.reports():
         if report.step == stop:
@@ -200,17 +202,17 @@ def test_pca_is_the_floor_that_the_singular_values_say():
     flat = train.reshape(200, 64) / 255
     values = np.linalg.svd(flat - flat.mean(0), compute_uv=False)
     expected = np.square(values[5:]).sum() / flat.size
-    assert evaluate.pca_mse(train, train, 5, 0) == pytest.approx(expected, rel=1e-4)
+    assert pca_mse(train, train, 5, 0) == pytest.approx(expected, rel=1e-4)
 
 
 def test_pca_of_large_images_is_near_the_exact_one(monkeypatch):
     rng = np.random.default_rng(0)
     low_rank = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 64)) * 12 + 128
     train = low_rank.clip(0, 255).astype(np.uint8).reshape(300, 1, 8, 8)
-    exact = evaluate.pca_mse(train, train, 4, 0)
-    monkeypatch.setattr(evaluate, "EXACT", 10)
-    monkeypatch.setattr(evaluate, "PCA_IMAGES", 250)
-    assert evaluate.pca_mse(train, train, 4, 0) == pytest.approx(exact, rel=0.05)
+    exact = pca_mse(train, train, 4, 0)
+    monkeypatch.setattr(pca, "EXACT", 10)
+    monkeypatch.setattr(pca, "PCA_IMAGES", 250)
+    assert pca_mse(train, train, 4, 0) == pytest.approx(exact, rel=0.05)
 
 
 def test_the_configuration_survives_json_and_tells_its_command():
@@ -283,7 +285,7 @@ def test_twice_the_pixels_move_an_edge_twice_as_far():
 def test_every_variant_of_training_is_resumed_to_the_bit(data, workplace, monkeypatch, change):
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     config = replace(CONFIG, **change)
-    one, two = (runs.create(config, "digits", data.sha256) for _ in range(2))
+    one, two = (run_folder.create(config, "digits", data.sha256) for _ in range(2))
     for _ in loop.Trainer(config, data, one).reports():
         pass
     trainer = loop.Trainer(config, data, two)
@@ -296,7 +298,7 @@ def test_every_variant_of_training_is_resumed_to_the_bit(data, workplace, monkey
     for _ in resumed.reports():
         pass
     assert equal(weights(one), weights(two))
-    assert not equal(weights(one), train_whole(runs.create(CONFIG, "digits", data.sha256), data))
+    assert not equal(weights(one), train_whole(run_folder.create(CONFIG, "digits", data.sha256), data))
 
 
 def test_a_setting_that_changed_since_the_checkpoint_is_said(run, data):

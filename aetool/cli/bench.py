@@ -12,7 +12,7 @@ from aetool.cli.report import Talk
 from aetool.errors import InvalidInput, ThresholdPassed, UsageError
 
 if TYPE_CHECKING:
-    from aetool.benchmark import Bench
+    from aetool.bench.model import Bench
 
 Baseline = Annotated[
     str | None, typer.Option("--baseline", metavar="FILE", help="An older report (--json) to compare the ratios with.")
@@ -38,7 +38,8 @@ def bench(
 
     Each thing is measured in turns with what it is compared to, so the ratios hold on a busy machine; times do not.
     """
-    from aetool.benchmark import Bench, ratios, regressions
+    from aetool.bench.model import Bench
+    from aetool.bench.report import ratios, regressions
     from aetool.cli.report import as_json as to_json
     from aetool.cli.sinks import write_stdout
 
@@ -99,7 +100,7 @@ def _baseline(name: str) -> dict[str, float]:
 
 def _measured(work: Bench, talk: Talk) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of each section; that of torch is left out where torch is not installed."""
-    from aetool.benchmark import SECTIONS
+    from aetool.bench.model import SECTIONS
 
     found = {}
     for title, section in SECTIONS.items():

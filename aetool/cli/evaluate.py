@@ -11,10 +11,10 @@ from aetool.cli.report import Talk
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
-    from aetool.datasets import Dataset
     from aetool.generation.sampling import Sampler
     from aetool.runtime.codec import Codec
     from aetool.system.progress import Report
+    from aetool.training.data.dataset import Dataset
 
 Data = Annotated[
     str | None,
@@ -73,9 +73,9 @@ def evaluate(
 
 def _samplers(methods: list[str]) -> dict[str, Sampler]:
     """Return the samplers asked for, or all, by what the table calls them."""
+    from aetool.cli.settings import configure
     from aetool.errors import UsageError, lookup
     from aetool.generation.sampling import SAMPLERS
-    from aetool.options import configure
 
     if not all(method.strip() for method in methods):
         raise UsageError("--method takes the name of a sampler, and its options behind it, as 'neighbours count=10'")
@@ -104,16 +104,17 @@ def _dataset(
     bundle: Bundle, data: str | None, data_dir: str | None, threads: int, talk: Talk, report: Report
 ) -> Dataset:
     """Return the model's data set, split as in training."""
-    from aetool import datasets
     from aetool.errors import InvalidInput, UsageError
-    from aetool.folders import Wishes
+    from aetool.training.data.dataset import load
+    from aetool.training.data.folder import Wishes
+    from aetool.training.data.named import DATASETS
 
     manifest, spec = bundle.manifest, bundle.manifest.image
     name = data or manifest.dataset["name"]
-    if data is None and name not in datasets.DATASETS:
+    if data is None and name not in DATASETS:
         raise UsageError(f"{bundle.name} was trained on «{name}»; say where that is with --data")
     wishes = Wishes(spec.channels, (spec.height, spec.width), spec.background)
-    dataset = datasets.load(name, manifest.training["seed"], data_dir, report, wishes, threads)
+    dataset = load(name, manifest.training["seed"], data_dir, report, wishes, threads)
     if dataset.spec.shape != spec.shape or dataset.classes != manifest.classes:
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
     if dataset.sha256 != manifest.dataset["sha256"]:
@@ -124,7 +125,8 @@ def _dataset(
 def _measured(
     codec: Codec, dataset: Dataset, samplers: dict[str, Sampler], seed: int, threads: int, report: Report
 ) -> dict[str, Any]:
-    from aetool.training import evaluate, judge, quality
+    from aetool.training.evaluation import judge, quality
+    from aetool.training.pca import pca_mse
 
     bundle, train, test = codec.bundle, dataset.train.pixels, dataset.test.pixels
     found: dict[str, Any] = {
@@ -133,7 +135,7 @@ def _measured(
         "distortion": {"test": quality.distortion(codec, dataset), "latent_size": bundle.manifest.latent_size},
         "seed": seed,
     }
-    found["distortion"]["pca"] = evaluate.pca_mse(train, test, bundle.manifest.latent_size, 0)
+    found["distortion"]["pca"] = pca_mse(train, test, bundle.manifest.latent_size, 0)
     if len(dataset.classes) > 1:
         chosen = judge.find_judge(dataset, threads, report)
         found["judge"] = {"accuracy": judge.accuracy(chosen, dataset), "features": judge.FEATURES}

@@ -35,11 +35,11 @@ def export(
     from aetool.cli.report import Talk
     from aetool.cli.sinks import write_stdout
     from aetool.system.paths import first_free, safe_name
-    from aetool.training import runs
-    from aetool.training.export import export as make
+    from aetool.training import run_folder
+    from aetool.training.export.run import export as make
 
     talk = Talk(quiet)
-    found = runs.find(run, trained=True)
+    found = run_folder.find(run, trained=True)
     path = Path(output) if output else None
     if path is not None:
         check_free(path, force)

@@ -21,22 +21,22 @@ def start(config: TrainConfig, talk: Talk) -> Path:
     """Train a new run to its end; returns its folder."""
     from aetool.cli.loading import show_loading
     from aetool.system.atomic import run_lock
-    from aetool.training import runs
+    from aetool.training import run_folder
     from aetool.training.loop import Trainer, torch_device
 
     torch_device(config.device)  # before anything is read or made
     with show_loading(talk) as report:
-        data = runs.load_dataset(config, report)
+        data = run_folder.load_dataset(config, report)
     for failure in data.skipped:
         talk.warn(f"{failure.path} is skipped: {failure.error}")
-    run = runs.create(config, data.name, data.sha256)
+    run = run_folder.create(config, data.name, data.sha256)
     with run_lock(run):
         talk.note(f"{run}: {len(data.train.pixels)} images of {' x '.join(map(str, data.spec.shape))}, "
                   f"{len(data.test.pixels)} apart for testing")  # fmt: skip
         try:
             _train(Trainer(config, data, run), talk)
         except BaseException:
-            runs.remove_unbegun(run)
+            run_folder.remove_unbegun(run)
             raise
     return run
 
@@ -44,9 +44,9 @@ def start(config: TrainConfig, talk: Talk) -> Path:
 def resume(name: str | None, talk: Talk) -> Path:
     """Go on with the run `name`, or the newest, to its end; returns its folder."""
     from aetool.system.atomic import run_lock
-    from aetool.training import runs
+    from aetool.training import run_folder
 
-    run = runs.find(name)
+    run = run_folder.find(name)
     with run_lock(run):
         _train(_resumed(run, talk), talk)
     return run
@@ -56,12 +56,12 @@ def _resumed(run: Path, talk: Talk) -> Trainer:
     """Return the trainer of a run, as far as its newest good checkpoint; says what was damaged."""
     from aetool.cli.loading import show_loading
     from aetool.errors import InvalidInput, UsageError
-    from aetool.training import runs
+    from aetool.training import run_folder
     from aetool.training.loop import Trainer
 
-    config, sha256 = runs.read_config(run)
+    config, sha256 = run_folder.read_config(run)
     with show_loading(talk) as report:
-        data = runs.load_dataset(config, report)
+        data = run_folder.load_dataset(config, report)
     if data.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} began with; start a new run")
     trainer = Trainer(config, data, run)

@@ -90,8 +90,8 @@ def sample(
 
 
 def _sampler(method: str, settings: list[str]) -> Sampler:
+    from aetool.cli.settings import configure
     from aetool.generation.sampling import SAMPLERS
-    from aetool.options import configure
 
     return configure(lookup(SAMPLERS, method, "method"), settings)
 

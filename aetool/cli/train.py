@@ -149,11 +149,12 @@ def _config(dataset: str | None, settings: list[str], given: dict[str, Any]) -> 
     """Return the configuration that the command line asks for; files and folders as absolute paths."""
     from pathlib import Path
 
-    from aetool.datasets import DATASETS
+    from aetool.cli.settings import configure
     from aetool.errors import lookup
-    from aetool.options import configure
     from aetool.system.processes import all_cores
-    from aetool.training.config import ARCHITECTURES, TrainConfig
+    from aetool.training.architectures.options import ARCHITECTURES
+    from aetool.training.config import TrainConfig
+    from aetool.training.data.named import DATASETS
 
     default = TrainConfig()
     options = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")

@@ -1,20 +1,32 @@
-"""Checkpoints: tensors as safetensors, all else as JSON that holds their sha256 (`kept`). No pickle."""
+"""Checkpoints: `STEP.safetensors` holds the tensors, `STEP.json` all else and their sha256. No pickle.
+
+The JSON carries a checksum of its own and is written last. Two good checkpoints are kept; an older one is removed when
+the newest has been read back. Torch is imported by the functions that need it.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
-from torch import Tensor
+from aetool.errors import BundleError, ReadWriteError
+from aetool.system.atomic import make_folder, write_file, writing
+from aetool.system.reading import read_file
 
-from aetool.errors import BundleError
-from aetool.training import kept
-from aetool.training.kept import found
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+MAX_BYTES = 1 << 36
+"""Bytes of the largest file of a checkpoint."""
+SUFFIXES = (".json", ".safetensors")
+WHOLE, DAMAGED, UNREADABLE = "whole", "damaged", "unreadable"
+MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,10 @@ def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings:
 
     `settings` is what the weights follow from besides the data: another run of them is told when it goes on from here.
     """
+    from safetensors.torch import save as dump_tensors
+
     data = dump_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    kept.keep(folder, progress.step, data, {"progress": asdict(progress), "settings": settings})
+    keep(folder, progress.step, data, {"progress": asdict(progress), "settings": settings})
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,10 @@ def load_newest(folder: Path) -> Loaded | None:
 
 def load(path: Path) -> Loaded:
     """Return the checkpoint whose JSON is `path`; raises `BundleError` for any change."""
-    data, body = kept.read(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load as load_tensors
+
+    data, body = read(path)
     try:
         progress = body["progress"]
         restored = Progress(**progress | {"history": tuple(progress["history"])})
@@ -85,6 +102,8 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
     The fused kernels walk through parameter and state side by side in memory: contiguous state of a channels_last
     weight would belong to other values, without an error.
     """
+    import torch
+
     parameters = dict(zip(names, (p for group in optimiser.param_groups for p in group["params"]), strict=True))
     state: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(names))}
     numbers = {name: i for i, name in enumerate(names)}
@@ -94,3 +113,85 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
             alike = tensor.shape == parameters[name].shape
             state[numbers[name]][key] = torch.empty_like(parameters[name]).copy_(tensor) if alike else tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def keep(folder: Path, step: int, data: bytes, body: dict[str, Any]) -> None:
+    """Write a checkpoint of tensors `data` and all else `body`, read it back, and keep one good one before it.
+
+    Raises `ReadWriteError`, and `BundleError` where it does not read back as it was written.
+    """
+    with writing(folder):
+        make_folder(folder)
+    stem = folder / f"{step:09d}"
+    for suffix in SUFFIXES:
+        if stem.with_suffix(suffix).is_dir():  # somebody's damage: nothing can be written there otherwise
+            _remove(stem.with_suffix(suffix))
+    write_file(stem.with_suffix(".safetensors"), data)
+    write_file(stem.with_suffix(".json"), _sealed(body | {"tensors": hashlib.sha256(data).hexdigest()}))
+    read(stem.with_suffix(".json"))
+    _prune(folder, stem.with_suffix(".json"))
+
+
+def _prune(folder: Path, newest: Path) -> None:
+    """Remove all but the newest and the last good one before it, and what the disk does not give at the moment.
+
+    What claims to be later than the newest could not be read when this process began.
+    """
+    kept = {newest.stem}
+    for path in reversed(found(folder)):
+        if path < newest:
+            state = _state(path)
+            kept |= set() if state == DAMAGED else {path.stem}
+            if state == WHOLE:
+                break
+    for suffix in SUFFIXES:  # the JSON first: it makes a checkpoint
+        for path in folder.glob(f"[0-9]*{suffix}"):
+            if path.stem not in kept:
+                with writing(path):
+                    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _state(path: Path) -> str:
+    try:
+        read(path)
+    except BundleError as error:
+        failed = error.__cause__.__cause__ if error.__cause__ else None
+        return UNREADABLE if isinstance(failed, OSError) and failed.errno not in MISSING else DAMAGED
+    return WHOLE
+
+
+def found(folder: Path) -> list[Path]:
+    """Return the checkpoints in `folder`, oldest first, good or not."""
+    return sorted(folder.glob("[0-9]*.json"))
+
+
+def read(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return tensors and body of the checkpoint whose JSON is `path`; raises `BundleError` for any change."""
+    try:
+        body = _unsealed(read_file(path))
+        data = read_file(path.with_suffix(".safetensors"), MAX_BYTES)
+        if hashlib.sha256(data).hexdigest() != body.pop("tensors"):
+            raise ValueError("its tensors differ from their sha256")
+        return data, body
+    except (ReadWriteError, ValueError, KeyError) as error:
+        raise BundleError(f"checkpoint {path.stem} is damaged ({error})") from error
+
+
+def _sealed(body: dict[str, Any]) -> bytes:
+    text = json.dumps(body, sort_keys=True)
+    return f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n".encode()
+
+
+def _unsealed(data: bytes) -> dict[str, Any]:
+    text, _, seal = data.decode().partition("\n")
+    if seal != hashlib.sha256(text.encode()).hexdigest() + "\n":
+        raise ValueError("its JSON differs from its sha256")
+    body: dict[str, Any] = json.loads(text)
+    return body

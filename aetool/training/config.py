@@ -6,53 +6,10 @@ import math
 import shlex
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from aetool.errors import BundleError, UsageError, lookup
-
-
-@dataclass(frozen=True)
-class ConvConfig:
-    """Options of the architecture `conv`.
-
-    widths   channels after each halving, outermost first; the last serves all further halvings
-    depth    3x3 convolutions at the innermost resolution, in encoder and decoder each
-    """
-
-    widths: tuple[int, ...] = (32, 64, 128)
-    depth: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
-        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
-            raise UsageError("conv needs widths from 1 to 4096 and a depth from 0 to 64")
-
-
-@dataclass(frozen=True)
-class ResidualConfig:
-    """Options of the architecture `residual`.
-
-    widths   channels after each halving, outermost first; the last serves all further halvings
-    blocks   residual blocks at the innermost resolution, in encoder and decoder each
-    hidden   size of a linear layer between the innermost resolution and the latents, 0 for none
-    """
-
-    widths: tuple[int, ...] = (32, 64, 128)
-    blocks: int = 1
-    hidden: int = 256
-
-    def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
-        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.blocks <= 64:
-            raise UsageError("residual needs widths from 1 to 4096 and blocks from 0 to 64")
-        if not 0 <= self.hidden <= 1 << 16:
-            raise UsageError("residual needs a hidden size from 0 to 65,536")
-
-
-ArchitectureConfig: TypeAlias = ConvConfig | ResidualConfig
-
-ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig(), "residual": ResidualConfig()}
-"""Architecture names with their default options; `aetool.architectures` has a file for each."""
+from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")

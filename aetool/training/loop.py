@@ -17,14 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from aetool.architectures import build
 from aetool.arrays import to_pixels
-from aetool.datasets import Dataset
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
 from aetool.system.atomic import write_file
-from aetool.training import augment, checkpoint, evaluate, runs
+from aetool.training import augment, checkpoint, distortion, run_folder
+from aetool.training.architectures.autoencoder import build
 from aetool.training.config import TrainConfig
-from aetool.training.curves import loss_curve, reconstruction_sheet
+from aetool.training.data.dataset import Dataset
+from aetool.training.pca import pca_mse
+from aetool.training.plots import loss_curve, reconstruction_sheet
 
 SAVE_EVERY = 30.0
 """Seconds between checkpoints."""
@@ -84,7 +85,7 @@ class Trainer:
         self.epochs = config.epochs_for(self.per_epoch)
         self.steps = self.epochs * self.per_epoch
         self.progress = checkpoint.Progress()
-        self.settings = runs.settings(config)
+        self.settings = run_folder.settings(config)
         self.floor = math.nan
         self._saved_at = time.monotonic()
 
@@ -109,14 +110,14 @@ class Trainer:
         except (RuntimeError, KeyError) as error:
             raise BundleError(f"the checkpoint in {self.run} does not fit its configuration") from error
         said = [f"{damage}; the one before is used" for damage in loaded.damage]
-        return said + runs.differences(loaded.settings, self.settings)
+        return said + run_folder.differences(loaded.settings, self.settings)
 
     def save(self) -> None:
         """Write a checkpoint and the log."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= checkpoint.optimiser_tensors(self.optimiser, self.names)
         checkpoint.save(self.run / "checkpoints", tensors, self.progress, self.settings)
-        runs.write_log(self.run, self.progress.history)
+        run_folder.write_log(self.run, self.progress.history)
         self._saved_at = time.monotonic()
 
     def reports(self) -> Iterator[Report]:
@@ -130,7 +131,7 @@ class Trainer:
 
     def _pca_floor(self) -> float:
         train, test = self.dataset.train.pixels, self.dataset.test.pixels
-        return evaluate.pca_mse(train, test, self.config.latent_size, self.config.seed)
+        return pca_mse(train, test, self.config.latent_size, self.config.seed)
 
     def _epoch(self, pixels: Tensor) -> Iterator[Report]:
         """Train from where the run stands to the end of the epoch."""
@@ -192,7 +193,7 @@ class Trainer:
     def _end_epoch(self, epoch: int) -> Report:
         done = self.progress
         train_mse = done.loss / self.per_epoch
-        test_mse = evaluate.test_mse(self.network, self.dataset.test.pixels, self.device)
+        test_mse = distortion.test_mse(self.network, self.dataset.test.pixels, self.device)
         entry = {"epoch": epoch + 1, "step": done.step, "train_mse": train_mse, "test_mse": test_mse,
                  "pca_mse": self.floor, "seconds": round(done.seconds, 3)}  # fmt: skip
         self.progress = replace(done, loss=0.0, history=(*done.history, entry))
@@ -203,7 +204,7 @@ class Trainer:
         loss_curve(self.progress.history, self.floor).save(stream, "PNG")
         write_file(self.run / "loss.png", stream.getvalue())
         shown = self.dataset.test.pixels[:32]
-        again = to_pixels(evaluate.reconstruct(self.network, shown, self.device).numpy())
+        again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
         write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again))
 
 

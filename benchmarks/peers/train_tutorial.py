@@ -14,8 +14,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from train_loop import adam, mnist, test_mse, until
 
-from aetool.architectures import build
-from aetool.training.config import ARCHITECTURES
+from aetool.training.architectures.autoencoder import build
+from aetool.training.architectures.options import ARCHITECTURES
 
 file, target, threads, limit = sys.argv[1:]
 torch.set_num_threads(int(threads))

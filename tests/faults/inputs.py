@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aetool import datasets
 from aetool.bundle.folder import FILES, write
 from aetool.errors import AetoolError
-from aetool.folders import Wishes, decode_folder
 from aetool.images.files import find_images
+from aetool.training.data.dataset import load
+from aetool.training.data.folder import Wishes, decode_folder
 from tests.faults.outcome import HANG, Outcome, part_of
 from tests.toy import toy_image, write_toy
 
@@ -168,7 +168,7 @@ def _bank_bomb(place: Path) -> str | None:
 
 def _refused(path: Path, code: int) -> str | None:
     try:
-        datasets.load(str(path), 0)
+        load(str(path), 0)
     except AetoolError as error:
         return None if error.exit_code == code and str(error).isprintable() else f"{error.exit_code}: {error}"
     return "was loaded"

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import torch
 
-from aetool import datasets
 from aetool.system.atomic import run_lock
-from aetool.training import checkpoint, loop, runs
-from aetool.training.config import ConvConfig, TrainConfig
+from aetool.training import checkpoint, loop, run_folder
+from aetool.training.architectures.options import ConvConfig
+from aetool.training.config import TrainConfig
+from aetool.training.data.dataset import Dataset, load
 from tests.faults.outcome import HANG, Outcome
 
 KILLS = 1000
@@ -31,7 +32,7 @@ SHARE = 0.7
 """Kills come at random before this share of the time that an uninterrupted run takes."""
 
 
-def train(run: Path, data: datasets.Dataset, config: TrainConfig, save_every: float) -> None:
+def train(run: Path, data: Dataset, config: TrainConfig, save_every: float) -> None:
     """Train or resume to the end, as the command does once everything is loaded."""
     loop.SAVE_EVERY, loop.REPORT_EVERY = save_every, 0.0
     with run_lock(run):
@@ -41,7 +42,7 @@ def train(run: Path, data: datasets.Dataset, config: TrainConfig, save_every: fl
             pass
 
 
-def forked(run: Path, data: datasets.Dataset, config: TrainConfig, save_every: float, after: float | None) -> int:
+def forked(run: Path, data: Dataset, config: TrainConfig, save_every: float, after: float | None) -> int:
     """Train in a child that is killed after some seconds; returns how it ended."""
     process = os.fork()
     if not process:
@@ -81,18 +82,20 @@ def same(run: Path, other: Path) -> bool:
 def run(share: float, seed: int) -> Outcome:
     """Kill `share` of `KILLS` times."""
     outcome, rng = Outcome(), random.Random(seed)
-    data = datasets.load("digits", 0)
+    data = load("digits", 0)
     loop.Trainer._pca_floor = lambda self: 0.0  # the same each time, and most of the time
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         os.chdir(name)
-        train(runs.create(CONFIG, "digits", data.sha256), data, CONFIG, 0.0)  # so that children find all of torch warm
+        train(
+            run_folder.create(CONFIG, "digits", data.sha256), data, CONFIG, 0.0
+        )  # so that children find all of torch warm
         number = 0
         while outcome.total < share * KILLS:
             number += 1
             config = replace(CONFIG, seed=number)
             save_every = 0.0 if number % 2 else 0.01
-            whole, killed = (runs.create(config, "digits", data.sha256) for _ in range(2))
+            whole, killed = (run_folder.create(config, "digits", data.sha256) for _ in range(2))
             started = time.monotonic()
             assert forked(whole, data, config, save_every, None) == 0
             seconds = SHARE * (time.monotonic() - started)

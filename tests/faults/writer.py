@@ -31,7 +31,8 @@ from aetool.cli.report import Talk
 from aetool.cli.sinks import target_of, write_records
 from aetool.errors import AetoolError
 from aetool.latents.files import LatentBatch
-from aetool.training import kept, runs
+from aetool.training import checkpoint as checkpoints
+from aetool.training import run_folder
 
 BEGIN, END = Path("/aetool-faults-begin"), Path("/aetool-faults-end")
 QUIET = Talk(quiet=True)
@@ -70,7 +71,7 @@ def checkpoint(folder: Path, version: int) -> None:
     """Keep one checkpoint more."""
     for step in STEPS[:2] if version == 0 else STEPS[version + 1 : version + 2]:
         data = np.random.default_rng(step).bytes(20_000)
-        kept.keep(folder / "checkpoints", step, data, {"progress": {"step": step}, "settings": {}})
+        checkpoints.keep(folder / "checkpoints", step, data, {"progress": {"step": step}, "settings": {}})
 
 
 def a_bundle(folder: Path, version: int) -> None:
@@ -83,7 +84,7 @@ def a_bundle(folder: Path, version: int) -> None:
 def log(folder: Path, version: int) -> None:
     """Write the log of a run."""
     history = tuple({"epoch": i, "train_mse": version + i / 7} for i in range(200))
-    runs.write_log(folder, history)
+    run_folder.write_log(folder, history)
 
 
 WRITERS = {

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aetool.errors import BundleError
-from aetool.training import kept
+from aetool.training import checkpoint
 from tests.faults.outcome import HANG, Outcome, Unavailable, part_of
 from tests.faults.writer import BEGIN, END, WRITERS
 
@@ -118,9 +118,9 @@ def torn(kind: str, old: Files, new: Files, now: Files) -> str | None:
 def torn_checkpoints(folder: Path, had_old: bool) -> str | None:
     """Return what is wrong with the checkpoints: every JSON must be of a whole one, and two must be good."""
     good = []
-    for path in kept.found(folder / "checkpoints"):
+    for path in checkpoint.found(folder / "checkpoints"):
         try:
-            good.append(kept.read(path)[1]["progress"]["step"])
+            good.append(checkpoint.read(path)[1]["progress"]["step"])
         except BundleError as error:
             return str(error)
     if had_old and (len(good) < 2 or good[-1] not in (20, 30)):

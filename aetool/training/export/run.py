@@ -13,23 +13,24 @@ import numpy.typing as npt
 import torch
 
 from aetool import metrics
-from aetool.architectures import Autoencoder
 from aetool.arrays import Latents, Pixels, to_images
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Golden, Manifest
-from aetool.datasets import Dataset
 from aetool.errors import InvalidInput
 from aetool.latents.bank import make_bank, write_bank
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden
 from aetool.system.progress import Report
-from aetool.training import parity, runs
+from aetool.training import run_folder
+from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
-from aetool.training.graphs import folded, layer_table, to_onnx
+from aetool.training.data.dataset import Dataset
+from aetool.training.export import parity
+from aetool.training.export.graphs import folded, layer_table, to_onnx
+from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.loop import trained_network
-from aetool.training.mixtures import fit_mixtures
 
 CHUNK = 2000
 """Images that are held as float at a time."""
@@ -53,8 +54,8 @@ def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
     Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` where the
     data set is not the one that was trained on.
     """
-    config, sha256 = runs.read_config(run)
-    dataset = runs.load_dataset(config, report)
+    config, sha256 = run_folder.read_config(run)
+    dataset = run_folder.load_dataset(config, report)
     if dataset.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} was trained on; train again")
     network, progress = trained_network(config, dataset, run)

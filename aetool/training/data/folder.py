@@ -10,12 +10,12 @@ from typing import TypeVar
 import numpy as np
 
 from aetool.arrays import Pixels
-from aetool.datafiles import Labelled
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import Kind, decode_image, kind_of
 from aetool.images.files import Failure, ImageFile, read_image
 from aetool.images.spec import ImageSpec
 from aetool.system.progress import Report
+from aetool.training.data.files import Labelled
 
 LARGEST = 128
 """The largest side that is kept when all images have the same size."""

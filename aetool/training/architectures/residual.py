@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from aetool.architectures.geometry import halvings
-from aetool.architectures.layers import down, from_latents, same, stage_widths, to_image, to_latents, up
-from aetool.training.config import ResidualConfig
+from aetool.training.architectures.geometry import halvings
+from aetool.training.architectures.layers import down, from_latents, same, stage_widths, to_image, to_latents, up
+from aetool.training.architectures.options import ResidualConfig
 
 
 class Block(nn.Module):

@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from aetool.architectures.geometry import halvings
-from aetool.architectures.layers import down, same
 from aetool.arrays import Labels, Pixels
-from aetool.datasets import Dataset
 from aetool.errors import AetoolError, InvalidInput
 from aetool.metrics import Features
 from aetool.system.atomic import write_file
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
 from aetool.training import augment
+from aetool.training.architectures.geometry import halvings
+from aetool.training.architectures.layers import down, same
+from aetool.training.data.dataset import Dataset
 from aetool.training.loop import one_cycle
 
 VERSION = 1

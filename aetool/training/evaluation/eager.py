@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from aetool.architectures import build
 from aetool.arrays import Images, Latents
 from aetool.bundle.manifest import Manifest
 from aetool.errors import lookup
-from aetool.training.config import ARCHITECTURES
+from aetool.training.architectures.autoencoder import build
+from aetool.training.architectures.options import ARCHITECTURES
 
 
 def eager(manifest: Manifest, threads: int) -> tuple[Callable[[Images], Latents], Callable[[Latents], Images]]:

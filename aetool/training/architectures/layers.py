@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from aetool.architectures.geometry import Halving
+from aetool.training.architectures.geometry import Halving
 
 
 def stage_widths(widths: Sequence[int], count: int) -> list[int]:

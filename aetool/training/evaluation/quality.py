@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from aetool.arrays import Labels, Latents, Pixels, to_images, to_pixels
-from aetool.datasets import Dataset, Split
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.neighbours import nearest_rows
 from aetool.metrics import Features, Support, frechet, mse, support
 from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
-from aetool.training.judge import Judge, judgements
+from aetool.training.data.dataset import Dataset, Split
+from aetool.training.evaluation.judge import Judge, judgements
 
 K = 5
 """Neighbours that make the balls of precision, recall, density and coverage."""

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from aetool import metrics
-from aetool.architectures import Autoencoder
 from aetool.arrays import Images, Latents, Pixels, to_images
 from aetool.errors import BundleError
 from aetool.runtime.codec import Codec
+from aetool.training.architectures.autoencoder import Autoencoder
 
 BATCHES = (1, 2, 7, 256)
 BOUNDS = {"latents": 1e-4, "images": 1e-5, "distortion": 1e-6}

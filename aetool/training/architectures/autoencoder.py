@@ -1,4 +1,4 @@
-"""Networks: one file, one architecture, one name; `build` finds it by that name."""
+"""Networks by name: an encoder and a decoder of one architecture."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from importlib import import_module
 from torch import nn
 
 from aetool.errors import lookup
-from aetool.training.config import ARCHITECTURES, ArchitectureConfig
+from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig
 
 
 def build(name: str, config: ArchitectureConfig, shape: tuple[int, int, int], latent_size: int) -> Autoencoder:
     """Return encoder and decoder of architecture `name` for images of `shape` (c, h, w); raises `UsageError`."""
     lookup(ARCHITECTURES, name, "architecture")
-    module = import_module(f"aetool.architectures.{name}")
+    module = import_module(f"aetool.training.architectures.{name}")
     return Autoencoder(module.Encoder(config, shape, latent_size), module.Decoder(config, shape, latent_size))
 
 

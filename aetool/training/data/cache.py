@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from aetool.datafiles import Labelled
 from aetool.errors import AetoolError, InvalidInput
-from aetool.folders import Wishes, decode_folder
 from aetool.images.files import Failure, ImageFile, find_images
 from aetool.system.atomic import replacing, write_file
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
+from aetool.training.data.files import Labelled
+from aetool.training.data.folder import Wishes, decode_folder
 
 KEPT = 8
 """Folders that are kept; the one that was read longest ago goes first."""

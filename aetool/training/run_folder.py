@@ -8,15 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from aetool import datasets
-from aetool.datasets import Dataset
 from aetool.errors import BundleError, UsageError
-from aetool.folders import Wishes
 from aetool.system.atomic import make_folder, write_file, writing
 from aetool.system.paths import first_free, safe_name
 from aetool.system.progress import Report
 from aetool.system.reading import read_file, reading
 from aetool.training.config import TrainConfig
+from aetool.training.data.dataset import Dataset, load
+from aetool.training.data.folder import Wishes
 
 RUNS = Path("runs")
 
@@ -62,9 +61,9 @@ def all_runs() -> list[Path]:
 
 
 def load_dataset(config: TrainConfig, report: Report) -> Dataset:
-    """Return the data set that a configuration names; raises what `datasets.load` raises."""
+    """Return the data set that a configuration names; raises what `load` raises."""
     wishes = Wishes(config.channels, config.size, config.background)
-    return datasets.load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads)
+    return load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads)
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from aetool.arrays import Images, Latents, to_pixels
+from aetool.bench.report import Report, comparison, microseconds, milliseconds
+from aetool.bench.start import first_bytes, peak_memory
+from aetool.bench.timing import Timing, in_turns
 from aetool.bundle.bundle import Bundle
-from aetool.coldstart import first_bytes, peak_memory
 from aetool.errors import DeviceUnavailable
 from aetool.images.decode import open_image, prepare
 from aetool.images.folder import picture_folder
@@ -27,10 +29,8 @@ from aetool.runtime.codec import Codec
 from aetool.runtime.devices import devices, runtime_wheels
 from aetool.system.processes import all_cores
 from aetool.system.reading import read_file
-from aetool.timing import Timing, in_turns, ratio
 
 BATCHES = (1, 8, 64, 256)
-Report = dict[str, Any]
 
 
 class Bench:
@@ -65,8 +65,8 @@ class Bench:
     def start(self) -> Iterator[Report]:
         """From the start of a process to the first byte of its picture, beside the least that it could do."""
         ours, bare = first_bytes(self._command(), self.bundle, self.trials)
-        yield {"what": "aetool sample", "ms": _ms(Timing.of(ours))} | _times("bare program", ours, bare)
-        yield {"what": "bare program", "ms": _ms(Timing.of(bare))}
+        yield {"what": "aetool sample", "ms": milliseconds(Timing.of(ours))} | comparison("bare program", ours, bare)
+        yield {"what": "bare program", "ms": milliseconds(Timing.of(bare))}
 
     def stages(self) -> Iterator[Report]:
         """Where the time of encoding and decoding goes, in microseconds an image."""
@@ -92,7 +92,7 @@ class Bench:
                 ),
             }
             for name, taken in zip(stages, in_turns(list(stages.values()), 1, self.trials), strict=True):
-                yield {"what": name, "us_an_image": _us(Timing.of(taken), n)}
+                yield {"what": name, "us_an_image": microseconds(Timing.of(taken), n)}
 
     def batches(self) -> Iterator[Report]:
         """Encoding and decoding by batch size; the ratio is against one at a time."""
@@ -100,8 +100,8 @@ class Bench:
             runs = [_repeated(function, values[:batch]) for batch in BATCHES]
             seconds = in_turns(runs, 1, self.trials)
             for batch, taken in zip(BATCHES, seconds, strict=True):
-                row = {"what": f"{part}, batch {batch}", "us_an_image": _us(Timing.of(taken), max(BATCHES))}
-                yield row | _times("batch 1", taken, seconds[0])
+                row = {"what": f"{part}, batch {batch}", "us_an_image": microseconds(Timing.of(taken), max(BATCHES))}
+                yield row | comparison("batch 1", taken, seconds[0])
 
     def device_rows(self) -> Iterator[Report]:
         """Each device that there is, against the CPU."""
@@ -127,7 +127,7 @@ class Bench:
 
     def torch(self) -> Iterator[Report]:
         """Eager torch with the same architecture and fresh weights, on the CPU with as many threads."""
-        from aetool.training.eager import eager
+        from aetool.training.evaluation.eager import eager
 
         ours = Codec(self.bundle, "cpu", self.threads)
         for (part, function, values), theirs in zip(
@@ -136,8 +136,8 @@ class Bench:
             for batch in (1, 64, 256):
                 runs = [_repeated(one, values[:batch]) for one in (function, theirs)]
                 mine, torchs = in_turns(runs, 1, self.trials)
-                row = {"what": f"{part}, batch {batch}", "us_an_image": _us(Timing.of(mine), max(BATCHES))}
-                yield row | _times("torch", mine, torchs)
+                row = {"what": f"{part}, batch {batch}", "us_an_image": microseconds(Timing.of(mine), max(BATCHES))}
+                yield row | comparison("torch", mine, torchs)
 
     def _command(self) -> list[str]:
         """Return the command that draws one picture, of a class where there are classes."""
@@ -155,8 +155,11 @@ class Bench:
                 runs = [_repeated(each[i][1], values[:batch]) for each in parts.values()]
                 seconds = dict(zip(parts, in_turns(runs, 1, self.trials), strict=True))
                 for name, taken in seconds.items():
-                    row = {"what": f"{name}, {part}, batch {batch}", "us_an_image": _us(Timing.of(taken), max(BATCHES))}
-                    yield row | _times(first, taken, seconds[first])
+                    row = {
+                        "what": f"{name}, {part}, batch {batch}",
+                        "us_an_image": microseconds(Timing.of(taken), max(BATCHES)),
+                    }
+                    yield row | comparison(first, taken, seconds[first])
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Report]]] = {
@@ -178,38 +181,3 @@ def _repeated(function: Callable[[Any], Any], values: Any) -> Callable[[], None]
             function(values)
 
     return run
-
-
-def _times(than: str, ours: list[float], theirs: list[float]) -> Report:
-    """Return how many times as fast ours is, with its spread; nothing for a thing against itself."""
-    if ours is theirs:
-        return {}
-    found = ratio(ours, theirs)
-    return {"times": round(found.median, 3), "spread": round(found.spread, 3), "than": than}
-
-
-def _ms(timing: Timing) -> float:
-    return round(timing.median * 1e3, 1)
-
-
-def _us(timing: Timing, images: int) -> float:
-    return round(timing.median / images * 1e6, 2)
-
-
-def ratios(sections: dict[str, list[Report]]) -> dict[str, float]:
-    """Return every ratio of a report by a name of its own."""
-    return {
-        f"{section}: {row['what']} / {row['than']}": row["times"]
-        for section, rows in sections.items()
-        for row in rows
-        if "times" in row
-    }
-
-
-def regressions(old: dict[str, float], new: dict[str, float], share: float) -> list[str]:
-    """Return a line for each ratio that both have and that has lost more than `share` of its old value."""
-    return [
-        f"{name} was {old[name]:g} and is {new[name]:g}"
-        for name in old
-        if name in new and new[name] < old[name] * (1 - share)
-    ]

@@ -1,0 +1,1 @@
+"""What `aetool bench` measures."""

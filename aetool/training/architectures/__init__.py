@@ -1,0 +1,1 @@
+"""Networks: one file, one architecture, one name."""

@@ -1,0 +1,1 @@
+"""Data sets: a name, a folder or a file to labelled pixels."""

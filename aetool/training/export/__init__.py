@@ -1,0 +1,1 @@
+"""A training run to a bundle, proven equal to PyTorch."""
