@@ -42,7 +42,7 @@ def build(words: list[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        app.command(name)(getattr(import_module(f"aetool.cli.{name}"), name))
+        app.command(name)(getattr(import_module(f"aetool.cli.commands.{name}"), name))
     return app
 
 

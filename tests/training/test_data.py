@@ -15,7 +15,7 @@ from aetool.system.downloads import Pinned
 from aetool.system.paths import cache_folder
 from aetool.training.data.dataset import load
 from aetool.training.data.named import DATASETS, _idx_set
-from tests.test_datafiles import idx
+from tests.training.test_data_files import idx
 
 
 @pytest.fixture(autouse=True)

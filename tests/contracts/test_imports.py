@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import command
+from tests.conftest import REPOSITORY, command
 
-PACKAGE = Path(__file__).parents[1] / "aetool"
+PACKAGE = REPOSITORY / "aetool"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RULE = (
@@ -82,7 +82,7 @@ def test_libraries_stay_in_their_rooms(path):
     )
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").rglob("*.py")), ids=name_of)
 def test_nothing_heavy_at_module_level_of_the_command_line(path):
     light = ("aetool.cli", "aetool.errors", "aetool.system.limits", "typer", "aetool.__version__")
     for module, top in imports(path):

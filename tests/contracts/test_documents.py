@@ -201,13 +201,10 @@ def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
 
 
-def test_the_layers_are_documented():
-    from tests.test_architecture_rules import LAYERS
+def test_the_rule_of_imports_is_documented():
+    from tests.contracts.test_imports import RULE
 
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    chain = re.sub(r"\s+", " ", text.split("    cli > ")[1].split("\n\n")[0])
-    documented = [set(part.split(", ")) for part in ("cli > " + chain).split(" > ")]
-    assert documented[::-1] == [set(rooms) - {"architectures"} for rooms in LAYERS]
+    assert RULE in (REPOSITORY / "CONTRIBUTING.md").read_text()
 
 
 def test_pictures_of_the_readme_say_how_they_were_made():
