@@ -10,9 +10,10 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a script
             signal.signal(number, lambda number, frame: os._exit(128 + number))
-    from aetool.cli.app import main as run
+    from aetool.cli.app import run
+    from aetool.cli.process import main as start
 
-    run()
+    start(run)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,17 @@ T = TypeVar("T")
 
 
 class AetoolError(Exception):
-    """Base of all errors of aetool; `exit_code` is what a command ends with."""
+    """Base of all errors of aetool.
+
+    `exit_code` is the exit code of a command that ends with the error. The message states a fact; `fix` names the next
+    step, which the command line words with its own flags (`aetool.cli.fixes`).
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", fix: str | None = None) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 class UsageError(AetoolError, ValueError):

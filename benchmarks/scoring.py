@@ -37,7 +37,7 @@ def kinds(test: Pixels, codec: Codec) -> Iterator[tuple[str, Images]]:
     mixed = rng.permuted(images.reshape(len(images), -1), axis=1)
     yield "pixels in random order", mixed.reshape(images.shape)
     photos = find_images([os.path.join(os.environ["AETOOL_DATA"], "sign_digits")])  # noqa: PTH118
-    yield "photos of hands", np.concatenate([b.images for b in read_batches(photos, codec.spec, 256)])
+    yield "photos of hands", np.concatenate([b.value for b in read_batches(photos, codec.spec, 256)])
     yield "blank", np.zeros_like(images[:1])
 
 

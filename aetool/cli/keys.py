@@ -1,142 +1,69 @@
-"""Keys of a command: images, folders, latent files, class means and stdin, in the order they were named, as latents."""
+"""Keys of a command: images, folders, latent files, classes and stdin, read as far as they can be without a model."""
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING
 
-from aetool.cli.choice import choose_bundle, matching, open_codec
-from aetool.cli.report import Talk
-from aetool.cli.sinks import LATENT_SUFFIXES, Target, keep_inputs
-from aetool.cli.sources import Failures, holds_latents, image_files, open_input, stdin
-from aetool.errors import InvalidInput, UsageError
+from aetool.cli.console import Console
+from aetool.cli.inputs import stdin
+from aetool.cli.model import open_model
+from aetool.cli.target import Target
+from aetool.system.limits import Limits
 
 if TYPE_CHECKING:
-    from aetool.arrays import Latents
-    from aetool.images.files import Failure, ImageFile
-    from aetool.latents.files import LatentBatch
-    from aetool.runtime.codec import Codec
-
-    Key: TypeAlias = str | ImageFile | LatentBatch
+    from aetool.cli.options import ModelOptions
+    from aetool.model.keys import Key, Part
+    from aetool.model.model import Model
 
 CLASS = "class:"
 
 
-@dataclass(frozen=True, eq=False)
-class Keys:
-    """Latents (m, k), where each comes from, what pictures of it are called below a folder, and its class."""
-
-    latents: Latents
-    sources: tuple[str, ...]
-    names: tuple[str, ...]
-    classes: tuple[str | None, ...]
-
-
-def keep_keys(target: Target, names: Iterable[str]) -> None:
-    """Raise `UsageError` where the output is one of these keys, and remember them as inputs of `target`."""
-    for name in names:
-        if name != "-" and not name.startswith(CLASS):
-            keep_inputs(target, [name])
-            target.inputs.add(name)
-
-
-def read_keys(
-    names: list[str], model: str | None, device: str, cores: int | None, talk: Talk, named: str | None = None
-) -> tuple[Codec, Keys]:
-    """Return the codec to work with, and all that the keys stand for; an error in one of them ends the command.
-
-    `named` is the identity of the model where the keys do not name one, nor -m.
-    """
-    import numpy as np
-
-    codec, parts = stream_keys(names, model, device, cores, talk, None, named)
-    keys = list(parts)
-    if not keys:
-        raise InvalidInput("no keys came; expected images, latents, or class:NAME")
-    columns = (tuple(v for part in keys for v in getattr(part, column)) for column in ("sources", "names", "classes"))
-    return codec, Keys(np.concatenate([part.latents for part in keys]), *columns)
-
-
-def stream_keys(
+def open_keys(
     names: list[str],
-    model: str | None,
-    device: str,
-    cores: int | None,
-    talk: Talk,
-    failures: Failures | None,
-    named: str | None = None,
-    alone: bool = False,
-) -> tuple[Codec, Iterator[Keys]]:
-    """Return the codec to work with, and what the keys stand for as it is read; images that cannot be go to `failures`.
+    options: ModelOptions,
+    limits: Limits,
+    console: Console,
+    target: Target | None = None,
+    identity: str | None = None,
+) -> tuple[Model, list[Part]]:
+    """Return the model to work with and the parts of all keys, latent files read: they may name the model.
 
-    Latent files are read first, since they may say which model is meant. `alone` encodes images in this process, for
-    commands that decode on `cores` meanwhile.
+    No key is replaced by `target`. `identity` names the model where neither keys nor -m do.
     """
-    from aetool.latents.files import LatentBatch
+    from aetool.model.keys import model_of, read_parts
 
-    keys: list[Key] = [key for name in names for key in _read(name)]
-    batches = [key for key in keys if isinstance(key, LatentBatch)]
-    identity = next((batch.model for batch in batches), named)
-    codec = open_codec(choose_bundle(model, talk, identity), device, cores)
-    for _ in matching(batches, codec.bundle, talk):
-        pass
-    return codec, _all(keys, codec, failures, 1 if alone else cores)
+    for name in names:
+        if target is not None and name != "-" and not name.startswith(CLASS):
+            target.add_input(name)
+    parts = read_parts((key for name in names for key in _keys(name, limits)), limits)
+    model = open_model(options, console, limits, model_of(parts) or identity)
+    _check(parts, model, console)
+    return model, parts
 
 
-def _read(name: str) -> list[Key]:
-    """Return what one name stands for, read as far as it can be without a model."""
+def _keys(name: str, limits: Limits) -> Iterable[Key]:
+    """Return the keys that a name stands for; - is a picture or latents from stdin."""
+    if name != "-":
+        return [name]
+    from aetool.images.files import ImageFile
     from aetool.latents.files import read_latents
 
-    if name.startswith(CLASS):
-        return [name]
-    if name == "-":
-        return list(read_latents(stdin(), "stdin", None)) if holds_latents(stdin()) else list(image_files(["-"]))
-    if os.path.splitext(name)[1].lower() in LATENT_SUFFIXES:  # noqa: PTH122
-        with open_input(name) as stream:
-            return list(read_latents(stream, name, None))
-    return list(image_files([name]))
+    if _holds_latents(stdin()):
+        return list(read_latents(stdin(), "stdin", None, limits))
+    return [ImageFile("-", "stdin", data=stdin().read())]
 
 
-def _all(keys: list[Key], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
-    """Yield the keys in order, neighbouring images encoded together."""
-    from aetool.images.files import ImageFile
+def _holds_latents(stream: IO[bytes]) -> bool:
+    """Return whether a stream starts like latents (JSON, .npz, .npy, or nothing at all), without reading from it."""
+    start: bytes = stream.peek(8)  # type: ignore[attr-defined]
+    return start.lstrip()[:1] in (b"{", b"[", b"") or start.startswith((b"PK", b"\x93NUMPY"))
+
+
+def _check(parts: Iterable[Part], model: Model, console: Console) -> None:
+    """Refuse latents of another model before any picture is encoded, and warn where latents name no model."""
+    from aetool.cli.model import own_latents
     from aetool.latents.files import LatentBatch
 
-    for key, group in itertools.groupby(keys, lambda key: ImageFile if isinstance(key, ImageFile) else key):
-        if isinstance(key, LatentBatch):
-            yield Keys(key.latents, key.sources, key.sources, key.classes)
-        elif isinstance(key, str):
-            yield from (_class_mean(key, codec) for _ in group)
-        else:
-            yield from _encoded((file for file in group if isinstance(file, ImageFile)), codec, failures, cores)
-
-
-def _class_mean(key: str, codec: Codec) -> Keys:
-    bank, name = codec.bundle.bank(), key.removeprefix(CLASS)
-    label = bank.class_index(name)
-    if not bank.counts[-1 if label is None else label]:
-        raise UsageError(f"there was no training image of class «{name}», so it has no mean")
-    return Keys(bank.mean(label)[None], (key,), (key,), (name,))
-
-
-def _encoded(files: Iterable[ImageFile], codec: Codec, failures: Failures | None, cores: int | None) -> Iterator[Keys]:
-    from aetool.runtime.codec import Codec
-    from aetool.runtime.parallel import over_files
-
-    for batch in over_files(files, codec, Codec.encode, cores):
-        if failures is None:
-            _raise_first(batch.failures)
-        else:
-            failures.add(batch.failures)
-        if batch.files:
-            columns = zip(*((file.path, file.relative, file.label) for file in batch.files), strict=True)
-            yield Keys(batch.value, *columns)
-
-
-def _raise_first(failed: Iterable[Failure]) -> None:
-    for failure in failed:
-        text = str(failure.error)
-        raise type(failure.error)(text if failure.path in text else f"{failure.path} cannot be used: {text}")
+    for _ in own_latents((part for part in parts if isinstance(part, LatentBatch)), model, console):
+        pass

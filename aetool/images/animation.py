@@ -11,13 +11,15 @@ from aetool.arrays import Pixels
 from aetool.errors import LimitExceeded
 from aetool.images.provenance import Provenance, description, exif_bytes, png_info
 from aetool.images.sheet import to_pil
-from aetool.system.limits import limit
+from aetool.system.limits import LIMITS, Limits
 
 
-def encode_animation(pixels: Pixels, suffix: str, fps: float, provenance: Provenance | None = None) -> bytes:
+def encode_animation(
+    pixels: Pixels, suffix: str, fps: float, provenance: Provenance | None = None, limits: Limits = LIMITS
+) -> bytes:
     """Return the frames (n, c, h, w) as an endless animation in which every frame is kept, equal ones too."""
-    if len(pixels) > limit("frames"):
-        raise LimitExceeded(f"{len(pixels):,} frames are over {limit('frames'):,}; --max-frames, or write to a folder/")
+    if len(pixels) > limits.frames:
+        raise LimitExceeded(f"{len(pixels):,} frames are over {limits.frames:,}", fix="frames")
     frames = [to_pil(frame) for frame in pixels]
     duration = round(1000 / fps)
     return ENCODERS[suffix](frames, duration, provenance)

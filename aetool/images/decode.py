@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from aetool.arrays import Pixels
 from aetool.errors import InvalidInput, LimitExceeded, printable
 from aetool.images.spec import ImageSpec
-from aetool.system.limits import limit
+from aetool.system.limits import LIMITS, Limits
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""
@@ -52,29 +52,29 @@ def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def open_image(data: bytes) -> Image.Image:
+def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
-    Image.MAX_IMAGE_PIXELS = (limit("pixels") + 1) // 2  # Pillow refuses twice as many, in frames too
+    Image.MAX_IMAGE_PIXELS = (limits.pixels + 1) // 2  # Pillow refuses twice as many, in frames too
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
-        raise _too_large("it") from None
+        raise _too_large("it", limits) from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"not an image that can be read ({_first_line(error)})") from error
-    if image.width * image.height > limit("pixels"):
-        raise _too_large(f"{image.width} x {image.height}")
+    if image.width * image.height > limits.pixels:
+        raise _too_large(f"{image.width} x {image.height}", limits)
     return image
 
 
-def _too_large(what: str) -> LimitExceeded:
-    return LimitExceeded(f"{what} is more than the {limit('pixels'):,} pixels accepted; --max-pixels allows more")
+def _too_large(size: str, limits: Limits) -> LimitExceeded:
+    return LimitExceeded(f"{size} is more than the {limits.pixels:,} pixels accepted", fix="pixels")
 
 
-def kind_of(data: bytes) -> Kind:
+def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
     """Return what the picture in `data` is, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    image = open_image(data)
+    image = open_image(data, limits)
     try:
         turned = image.getexif().get(ORIENTATION, 1) >= 5
         palette = image.getpalette() if image.mode in ("P", "PA") else None
@@ -84,14 +84,18 @@ def kind_of(data: bytes) -> Kind:
     return Kind(image.size if turned else image.size[::-1], grey)
 
 
-def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
+def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
-    image = open_image(data)
+    return decode_picture(open_image(data, limits), spec, limits)
+
+
+def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+    """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     try:
         scale_transparency(image)
         return prepare(image, spec)
     except Image.DecompressionBombError:
-        raise _too_large("a frame") from None
+        raise _too_large("a frame", limits) from None
     except DECODE_ERRORS as error:
         raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
 

@@ -6,16 +6,20 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from aetool.arrays import Images, Pixels, to_images
+from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import AetoolError
-from aetool.images.decode import decode_image
+from aetool.images.decode import decode_image, decode_picture
 from aetool.images.spec import ImageSpec
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 
-SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
+Value = TypeVar("Value")
 
 
 def walk(folder: str) -> Iterator[str]:
@@ -44,7 +48,7 @@ def _inside(entry: os.DirEntry[str]) -> bool | None:
         return None
     if entry.is_dir(follow_symlinks=False):
         return True
-    if os.path.splitext(entry.name)[1].lower() not in SUFFIXES:  # noqa: PTH122
+    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
         return None
     try:
         return False if entry.is_file() else None
@@ -56,8 +60,8 @@ def _inside(entry: os.DirEntry[str]) -> bool | None:
 class ImageFile:
     """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
 
-    `data` holds a picture that is no file, as one from stdin; `named` says that this very file was asked for: then a
-    FIFO, as the shell makes one of <(…), is read.
+    `data` holds the bytes of a picture from stdin, `picture` an image that Pillow has opened. `named` marks a file that
+    was asked for by its own name: then a FIFO, as the shell makes of <(...), is read.
     """
 
     path: str
@@ -65,6 +69,7 @@ class ImageFile:
     label: str | None = None
     data: bytes | None = None
     named: bool = False
+    picture: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -76,15 +81,17 @@ class Failure:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageBatch:
-    """Images (n, c, h, w) with their n files, and what failed since the batch before."""
+class FileBatch(Generic[Value]):
+    """A value computed from n picture files, in their order, and the files that failed since the batch before."""
 
-    images: Images
+    value: Value
     files: tuple[ImageFile, ...]
     failures: tuple[Failure, ...] = ()
 
 
-def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iterator[ImageBatch]:
+def read_batches(
+    files: Iterable[ImageFile], spec: ImageSpec, size: int, limits: Limits = LIMITS
+) -> Iterator[FileBatch[Images]]:
     """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
 
     The first batch has one image, so that the first result is there at once, and the next ones grow to `size`.
@@ -95,7 +102,7 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
     wanted = 1
     for file in files:
         try:
-            pixels.append(decode_image(read_image(file), spec))
+            pixels.append(pixels_of(file, spec, limits))
             read.append(file)
         except AetoolError as error:
             failures.append(Failure(file.path, error))
@@ -106,14 +113,21 @@ def read_batches(files: Iterable[ImageFile], spec: ImageSpec, size: int) -> Iter
         yield _batch(pixels, read, failures, spec)
 
 
+def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+    """Return a picture as uint8 (c, h, w); raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`."""
+    if file.picture is not None:
+        return decode_picture(file.picture, spec, limits)
+    return decode_image(read_image(file), spec, limits)
+
+
 def read_image(file: ImageFile) -> bytes:
     """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
     return read_file(file.path, fifo=file.named) if file.data is None else file.data
 
 
-def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> ImageBatch:
+def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> FileBatch[Images]:
     stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
-    return ImageBatch(to_images(stacked), tuple(files), tuple(failures))
+    return FileBatch(to_images(stacked), tuple(files), tuple(failures))
 
 
 def find_images(names: Iterable[str]) -> Iterator[ImageFile]:

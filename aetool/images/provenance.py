@@ -78,4 +78,4 @@ def read_provenance(data: bytes) -> dict[str, object]:
             continue
         if isinstance(said, dict) and {"software", "model", "command"} <= said.keys():
             return said
-    raise InvalidInput("this picture does not say how it was made; aetool's own do, unless made with --no-metadata")
+    raise InvalidInput("this picture does not say how it was made", fix="no-metadata")

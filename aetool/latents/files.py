@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import pickle
 import shutil
 import tempfile
@@ -24,8 +25,8 @@ import numpy.typing as npt
 
 from aetool.arrays import Latents, check_latents
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, UsageError
-from aetool.system.atomic import Output
-from aetool.system.limits import is_bomb, limit
+from aetool.system.atomic import Output, replacing, writing
+from aetool.system.limits import LIMITS, Limits, is_bomb
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
@@ -36,12 +37,21 @@ MAX_LINE = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class LatentBatch:
-    """Latents (n, k) with the n names of what they came from, their classes, and the identity of their model."""
+    """Latents (n, k) with their n sources and classes, and the identity of their model.
+
+    `names` are the n names of picture files made from the latents; None where the sources serve.
+    """
 
     latents: Latents
     sources: tuple[str, ...]
     classes: tuple[str | None, ...]
     model: str | None
+    names: tuple[str, ...] | None = None
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The names of picture files made from the latents."""
+        return self.sources if self.names is None else self.names
 
 
 def to_jsonl(batch: LatentBatch) -> bytes:
@@ -56,7 +66,7 @@ def to_jsonl(batch: LatentBatch) -> bytes:
     return "".join(lines).encode()
 
 
-def read_latents(stream: BinaryIO, name: str, size: int | None) -> Iterator[LatentBatch]:
+def read_latents(stream: BinaryIO, name: str, size: int | None, limits: Limits = LIMITS) -> Iterator[LatentBatch]:
     """Yield the records of a stream in any of the three forms, told apart by its first bytes; never seeks.
 
     `name` is what errors and bare lists call it, `size` the k that is expected, None for any. Raises `InvalidInput` or
@@ -64,9 +74,9 @@ def read_latents(stream: BinaryIO, name: str, size: int | None) -> Iterator[Late
     """
     head = stream.read(6)
     if head.startswith(b"\x93NUMPY"):
-        yield _bare(_load(_whole(head, stream, name), name), name, size)
+        yield _bare(_load(_whole(head, stream, name, limits), name), name, size)
     elif head.startswith(b"PK"):
-        yield _read_npz(_whole(head, stream, name), name, size)
+        yield _read_npz(_whole(head, stream, name, limits), name, size, limits)
     else:
         first = (head + stream.readline(MAX_LINE)).splitlines(keepends=True)
         yield from _read_lines(itertools.chain(first, _lines(stream)), name, size)
@@ -77,10 +87,10 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _whole(head: bytes, stream: BinaryIO, name: str) -> bytes:
-    data = head + stream.read(limit("bytes"))
-    if len(data) > limit("bytes"):
-        raise LimitExceeded(f"{name} is larger than the {limit('bytes') >> 20} MiB accepted; --max-bytes allows more")
+def _whole(head: bytes, stream: BinaryIO, name: str, limits: Limits) -> bytes:
+    data = head + stream.read(limits.bytes)
+    if len(data) > limits.bytes:
+        raise LimitExceeded(f"{name} is larger than the {limits.bytes >> 20} MiB accepted; --max-bytes allows more")
     return data
 
 
@@ -100,13 +110,13 @@ def _bare(array: npt.NDArray[Any], name: str, size: int | None) -> LatentBatch:
     return LatentBatch(latents, tuple(f"{name}#{i}" for i in range(count)), (None,) * count, None)
 
 
-def _read_npz(data: bytes, name: str, size: int | None) -> LatentBatch:
+def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> LatentBatch:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             unpacked = sum(info.file_size for info in members.values())
-            if unpacked > limit("bytes"):
-                raise LimitExceeded(f"{name} unpacks to more than the {limit('bytes') >> 20} MiB accepted")
+            if unpacked > limits.bytes:
+                raise LimitExceeded(f"{name} unpacks to more than the {limits.bytes >> 20} MiB accepted")
             if is_bomb(len(data), unpacked):
                 raise LimitExceeded(f"{name} holds {unpacked >> 20} MiB in {len(data) >> 10} KiB, as no latents do")
             arrays = {key: _load(archive.read(info), f"{key} in {name}") for key, info in members.items()}
@@ -240,3 +250,33 @@ class Spool:
 def _header(stream: Output | IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
     fields: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, fields)
+
+
+def write_latents(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
+    """Write latents (n, size) to a .jsonl, .npz or .npy file, and return n; arrays only where n is above 0.
+
+    The file is the old one or complete. Raises `ReadWriteError`, and whatever the batches raise as they are made.
+    """
+    if path.suffix.lower() in (".npz", ".npy"):
+        return _write_array(path, batches, size)
+    count = 0
+    with replacing(path) as stream:
+        for batch in batches:
+            stream.write(to_jsonl(batch))
+            count += len(batch.latents)
+    return count
+
+
+def _write_array(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
+    with writing(path), Spool(_spool_folder(path), size) as spool:
+        spool.add(batches)
+        if spool.count:
+            with replacing(path) as stream:
+                spool.write(stream, path.suffix.lower())
+        return spool.count
+
+
+def _spool_folder(path: Path) -> Path:
+    """Return the folder of the file, where there is room for its rows; the temporary folder for devices."""
+    target = Path(os.path.realpath(path))
+    return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())

@@ -28,16 +28,16 @@ class Device:
     """An execution provider, what installs it, its options by threads, and its plug-in if it is one."""
 
     provider: str
-    mend: str = ""
+    fix: str = ""
     options: Callable[[int], dict[str, str]] = field(default=lambda threads: {})
     plugin: str | None = None
 
 
-class Trouble(NamedTuple):
-    """Why a device cannot be used here, and what mends that."""
+class Problem(NamedTuple):
+    """Why a device cannot be used here, and what fixs that."""
 
     reason: str
-    mend: str
+    fix: str
 
 
 def _openvino_options(threads: int) -> dict[str, str]:
@@ -81,12 +81,12 @@ def choose_device(name: str) -> str:
     """
     if name == "auto":
         there = DEVICES["cuda"].provider in ort.get_available_providers()
-        return "cuda" if there and not _cuda_trouble() else "cpu"
+        return "cuda" if there and not _cuda_problem() else "cpu"
     if name != "cpu":
         lookup(known_devices(), name, "device")
-    trouble = why_not(name)
-    if trouble:
-        raise DeviceUnavailable(f"no {name} here: {trouble.reason}; mend: {trouble.mend}")
+    problem = why_not(name)
+    if problem:
+        raise DeviceUnavailable(f"no {name} here: {problem.reason}; fix: {problem.fix}")
     return name
 
 
@@ -143,33 +143,33 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def why_not(name: str) -> Trouble | None:
+def why_not(name: str) -> Problem | None:
     """Return what keeps a device from being used on this machine, None where nothing does."""
     device = known_devices()[name]
     if device.plugin:
-        return _plugin_trouble(device)
+        return _plugin_problem(device)
     if device.provider not in ort.get_available_providers():
         both = {"onnxruntime", "onnxruntime-gpu"} <= runtime_wheels().keys()
         reason = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"
-        return Trouble(reason if both else "this build of ONNX Runtime is without it", device.mend)
-    return _cuda_trouble() if name == "cuda" else None
+        return Problem(reason if both else "this build of ONNX Runtime is without it", device.fix)
+    return _cuda_problem() if name == "cuda" else None
 
 
-def _plugin_trouble(device: Device) -> Trouble | None:
+def _plugin_problem(device: Device) -> Problem | None:
     """Return what keeps the plug-in of a device from working; it is there afterwards where nothing does."""
     package = str(device.plugin).replace("_", "-")
     try:
         if not _plugged(device):
             _register(str(device.plugin), device.provider)
     except ModuleNotFoundError:
-        return Trouble(f"the package {package} is not installed", device.mend)
+        return Problem(f"the package {package} is not installed", device.fix)
     except Exception as error:  # a missing library, another version of ONNX Runtime
-        mend = f"pip install --upgrade onnxruntime {package}"
-        return Trouble(f"its library could not be loaded: {first_line(error)}", mend)
+        fix = f"pip install --upgrade onnxruntime {package}"
+        return Problem(f"its library could not be loaded: {first_line(error)}", fix)
     if _plugged(device):
         return None
     makers = ", ".join(sorted({unit.device.vendor for unit in ort.get_ep_devices()}))
-    return Trouble(f"its plug-in takes no processor of this machine ({makers})", "--device cpu computes the same")
+    return Problem(f"its plug-in takes no processor of this machine ({makers})", "--device cpu computes the same")
 
 
 @cache
@@ -180,17 +180,17 @@ def _register(plugin: str, provider: str) -> None:
     ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
 
 
-def _cuda_trouble() -> Trouble | None:
+def _cuda_problem() -> Problem | None:
     """Return what keeps an installed CUDA build from working: the driver, a missing GPU, or its libraries."""
     try:
         driver = ctypes.CDLL("libcuda.so.1" if os.name != "nt" else "nvcuda.dll")
     except OSError:
-        return Trouble(
+        return Problem(
             "the NVIDIA driver is not installed (libcuda.so.1)", "install it, until nvidia-smi lists the GPU"
         )
     count = ctypes.c_int(0)
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
-        return Trouble("the driver finds no GPU", "nvidia-smi must list one; containers need --gpus all")
+        return Problem("the driver finds no GPU", "nvidia-smi must list one; containers need --gpus all")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
         ort.preload_dlls()
     major = str(ort.cuda_version).partition(".")[0]
@@ -198,7 +198,7 @@ def _cuda_trouble() -> Trouble | None:
         try:
             ctypes.CDLL(library)
         except OSError:
-            return Trouble(f"{library} was not found", "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+            return Problem(f"{library} was not found", "pip install 'onnxruntime-gpu[cuda,cudnn]'")
     return None
 
 
@@ -216,10 +216,10 @@ def runtime_wheels() -> dict[str, str]:
 
 
 def devices() -> list[dict[str, Any]]:
-    """Return a row for each device: device, provider, available, and for those that are not, reason and mend."""
+    """Return a row for each device: device, provider, available, and for those that are not, reason and fix."""
     rows = []
     for name, device in known_devices().items():
-        trouble = why_not(name)
-        row = {"device": name, "provider": device.provider, "available": trouble is None}
-        rows.append(row | (trouble._asdict() if trouble else {}))
+        problem = why_not(name)
+        row = {"device": name, "provider": device.provider, "available": problem is None}
+        rows.append(row | (problem._asdict() if problem else {}))
     return rows

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -17,14 +16,12 @@ import numpy as np
 from aetool.arrays import Images, Latents, Pixels, to_images, to_pixels
 from aetool.bundle.bundle import Bundle
 from aetool.errors import AetoolError
-from aetool.images.decode import decode_image
-from aetool.images.files import Failure, ImageFile, read_batches, read_image
+from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
 from aetool.images.folder import PictureWriter
 from aetool.images.spec import ImageSpec
 from aetool.runtime.codec import Codec
-from aetool.system.limits import limit, set_limit
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import MOST, all_cores, ordered
-from aetool.system.reading import read_file
 
 PATIENCE = 0.05
 """Seconds of work that one process does alone before it calls for workers, which take about as long to start.
@@ -37,38 +34,35 @@ Step = Callable[[Codec, Images], Value]
 """What is made of images (n, c, h, w), as `Codec.encode`: a function of a module, since workers get it by its name."""
 
 
-@dataclass(frozen=True, eq=False)
-class Part(Generic[Value]):
-    """What a step made of the pictures of n files, and what failed since the batch before."""
-
-    value: Value
-    files: tuple[ImageFile, ...]
-    failures: tuple[Failure, ...] = ()
-
-
 def over_files(
-    files: Iterable[ImageFile], codec: Codec, step: Step[Value], cores: int | None = None
-) -> Iterator[Part[Value]]:
+    files: Iterable[ImageFile],
+    codec: Codec,
+    step: Step[Value],
+    cores: int | None = None,
+    limits: Limits = LIMITS,
+) -> Iterator[FileBatch[Value]]:
     """Yield what `step` makes of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
     rest = iter(files)
     begun = 0.0
-    for batch in read_batches(rest, codec.spec, codec.batch):
-        yield Part(step(codec, batch.images), batch.files, batch.failures)
+    for batch in read_batches(rest, codec.spec, codec.batch, limits):
+        yield FileBatch(step(codec, batch.value), batch.files, batch.failures)
         begun = begun or time.process_time()  # after the first, which opens sessions
         if cores != 1 and time.process_time() - begun > PATIENCE:
-            yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()))
+            yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()), limits)
             return
 
 
-def _by_workers(files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int) -> Iterator[Part[Value]]:
+def _by_workers(
+    files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
+) -> Iterator[FileBatch[Value]]:
     """Go through what is left: on the CPU in the workers, else here with what they have read."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step, limit("pixels")), tasks, cores):
-            yield Part(value, *_sorted(chunk, errors))
+        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step, limits), tasks, cores):
+            yield FileBatch(value, *_sorted(chunk, errors))
     else:
-        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limit("pixels")), tasks, cores):
-            yield Part(step(codec, to_images(pixels)), *_sorted(chunk, errors))
+        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
+            yield FileBatch(step(codec, to_images(pixels)), *_sorted(chunk, errors))
 
 
 def decode_to(
@@ -130,16 +124,16 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
 
 
 def _light(file: ImageFile) -> ImageFile | str:
-    """Return what a worker needs to know of a picture: its path, unless it is no file."""
-    return file if file.data is not None or file.named else file.path
+    """Return the part of a picture that a worker needs: its path, unless the picture is no plain file."""
+    plain = file.data is None and file.picture is None and not file.named
+    return file.path if plain else file
 
 
 class _Reader:
-    """A worker that reads pictures of at most so many pixels, as the process that it works for."""
+    """A worker that reads pictures within the limits of the process that it works for."""
 
-    def __init__(self, spec: ImageSpec, pixels: int) -> None:
-        self.spec = spec
-        set_limit("pixels", pixels)
+    def __init__(self, spec: ImageSpec, limits: Limits) -> None:
+        self.spec, self.limits = spec, limits
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
         """Return pixels (n, c, h, w) of those pictures that can be used, and what is wrong with the others."""
@@ -147,8 +141,8 @@ class _Reader:
         errors: Errors = {}
         for i, file in enumerate(chunk):
             try:
-                data = read_file(file) if isinstance(file, str) else read_image(file)
-                pixels.append(decode_image(data, self.spec))
+                picture = ImageFile(file, file) if isinstance(file, str) else file
+                pixels.append(pixels_of(picture, self.spec, self.limits))
             except AetoolError as error:
                 errors[i] = error
         return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
@@ -157,9 +151,9 @@ class _Reader:
 class _Worker(Generic[Value]):
     """A worker that reads pictures and takes a step with them."""
 
-    def __init__(self, bundle: Bundle, step: Step[Value], pixels: int) -> None:
+    def __init__(self, bundle: Bundle, step: Step[Value], limits: Limits) -> None:
         self.codec, self.step = Codec(bundle, "cpu"), step
-        self.read = _Reader(self.codec.spec, pixels)
+        self.read = _Reader(self.codec.spec, limits)
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
         """Return what the step makes of those pictures that can be used, and what is wrong with the others."""

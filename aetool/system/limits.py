@@ -1,33 +1,33 @@
-"""How large things from strangers may be: one table, which options of the command line change for their process."""
+"""Limits: how large files from strangers may be. Options of the command line make other limits; nothing is global."""
 
 from __future__ import annotations
 
-LIMITS = {"pixels": 100_000_000, "frames": 10_000, "bytes": 1 << 29}
-"""What is accepted unless an option says otherwise.
+from dataclasses import dataclass
 
-pixels   of an image that is read, before it is decoded (--max-pixels)
-frames   of an animation that is written (--max-frames)
-bytes    of a file of latents, unpacked (--max-bytes); of a data set eight times as many
-"""
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest sizes that are accepted.
+
+    pixels   of an image that is read, before it is decoded (--max-pixels)
+    frames   of an animation that is written (--max-frames)
+    bytes    of a file of latents, unpacked (--max-bytes); of a data set eight times as many
+    """
+
+    pixels: int = 100_000_000
+    frames: int = 10_000
+    bytes: int = 1 << 29
+
+
+LIMITS = Limits()
+"""The limits that hold unless others are given."""
 
 MAX_RATIO = 100
-"""How many times smaller than its content an honest archive of pictures or latents may be."""
+"""Largest ratio of unpacked to packed size of an honest archive of pictures or latents."""
 ALWAYS = 1 << 26
-"""Bytes of content that an archive may have at any ratio."""
-
-_now = dict(LIMITS)
-
-
-def limit(name: str) -> int:
-    """Return what is accepted now."""
-    return _now[name]
-
-
-def set_limit(name: str, value: int) -> None:
-    """Accept another size from now on, in this process."""
-    _now[name] = value
+"""Bytes that an archive may unpack to at any ratio."""
 
 
 def is_bomb(packed: int, unpacked: int) -> bool:
-    """Whether an archive of `packed` bytes holds more than an honest one would."""
+    """Return whether an archive of `packed` bytes unpacks to more than an honest archive would."""
     return unpacked > max(ALWAYS, MAX_RATIO * packed)

@@ -157,7 +157,7 @@ def _died(worker: _Worker) -> AetoolError:
     worker.process.join(1)
     code = worker.process.exitcode or 0
     how = f"by signal {-code}" if code < 0 else f"with {code}"
-    return AetoolError(f"a worker process was ended {how} (out of memory?); --threads 1 works without workers")
+    return AetoolError(f"a worker process was ended {how} (out of memory?)", fix="workers")
 
 
 def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list[Connection]) -> None:

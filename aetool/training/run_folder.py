@@ -10,6 +10,7 @@ from typing import Any
 
 from aetool.errors import BundleError, UsageError
 from aetool.system.atomic import make_folder, write_file, writing
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import first_free, safe_name
 from aetool.system.progress import Report
 from aetool.system.reading import read_file, reading
@@ -60,10 +61,10 @@ def all_runs() -> list[Path]:
         )
 
 
-def load_dataset(config: TrainConfig, report: Report) -> Dataset:
+def load_dataset(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Dataset:
     """Return the data set that a configuration names; raises what `load` raises."""
     wishes = Wishes(config.channels, config.size, config.background)
-    return load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads)
+    return load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads, limits)
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:

@@ -255,7 +255,7 @@ def test_devices_tells_what_there_is_and_why_not(cli):
     code, out, _ = cli("devices", "--json")
     rows = {row["device"]: row for row in json.loads(out)["devices"]}
     assert code == 0 and rows["cpu"]["available"]
-    assert rows["cuda"]["available"] or (rows["cuda"]["reason"] and rows["cuda"]["mend"])
+    assert rows["cuda"]["available"] or (rows["cuda"]["reason"] and rows["cuda"]["fix"])
     assert b"cpu" in cli("devices")[1]
 
 
@@ -275,12 +275,12 @@ def test_an_output_may_lie_in_the_input_folder_where_it_is_no_picture_of_it(cli,
 
 
 def test_many_samples_are_drawn_in_blocks_with_one_seed(cli, toy, workplace, monkeypatch):
-    from aetool.cli import sample
+    from aetool.model import drawing
 
     words = ["sample", "-m", toy, "-n", "25", "--seed", "4", "-q", "-o"]
     assert cli(*words, "whole.jsonl")[0] == 0
     assert cli(*words, "whole.npz")[0] == 0
-    monkeypatch.setattr(sample, "BLOCK", 10)
+    monkeypatch.setattr(drawing, "BLOCK", 10)
     assert cli(*words, "blocks.jsonl")[0] == 0
     assert cli(*words, "again.jsonl")[0] == 0
     assert Path("blocks.jsonl").read_bytes() == Path("again.jsonl").read_bytes()

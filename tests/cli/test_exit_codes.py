@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aetool.cli import app
+from aetool.cli import app, process
 from aetool.errors import AetoolError
 from tests.conftest import command
 from tests.toy import toy_image, write_toy
@@ -152,11 +153,10 @@ def test_golden_values_that_differ_are_5(cli, toy, here, monkeypatch):
 
 
 def test_a_missing_extra_says_what_to_install(cli, here, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    for name in [
-        name for name in __import__("sys").modules if name.startswith(("aetool.training.loop", "aetool.arch"))
-    ]:
-        monkeypatch.delitem(__import__("sys").modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    fresh = ("aetool.training.loop", "aetool.training.session", "aetool.training.arch")
+    for name in [name for name in sys.modules if name.startswith(fresh)]:
+        monkeypatch.delitem(sys.modules, name)
     code, _, err = cli("train", "--epochs", "1")
     assert code == 2 and "pip install 'aetool[train]'" in err and not Path("runs").exists()
 
@@ -210,14 +210,14 @@ except BaseException:  # as the start of extension modules does
 def test_a_signal_during_an_import_is_not_lost(here, monkeypatch, name, kind):
     Path(f"careless_{name}.py").write_text(CARELESS.format(name))
     monkeypatch.syspath_prepend(here)
-    monkeypatch.setattr(app, "_signals", [])
+    monkeypatch.setattr(process, "_signals", [])
     number = signal.Signals[name]
-    before = {one: signal.signal(one, app._interrupt) for one in (number, signal.SIGALRM)}
+    before = {one: signal.signal(one, process._interrupt) for one in (number, signal.SIGALRM)}
     try:
         with pytest.raises(kind):
             import_module(f"careless_{name}")
             time.sleep(5)
-        assert app._signals[0] == number
+        assert process._signals[0] == number
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

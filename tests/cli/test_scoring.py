@@ -63,4 +63,4 @@ def test_real_digits_pass_and_inverted_ones_and_photos_are_flagged(data_dir):
     photos = list(find_images([str(data_dir / "sign_digits")]))[::10]
     if not photos:
         pytest.skip("REAL DATA MISSING: sign_digits/ beside mnist/")
-    assert above_99(np.concatenate([batch.images for batch in read_batches(photos, codec.spec, 256)])) >= 0.99
+    assert above_99(np.concatenate([batch.value for batch in read_batches(photos, codec.spec, 256)])) >= 0.99

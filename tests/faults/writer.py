@@ -26,16 +26,18 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 from aetool.bundle.folder import FILES, write
-from aetool.cli.display import Look, Tiles, write_pictures
-from aetool.cli.report import Talk
-from aetool.cli.sinks import target_of, write_records
+from aetool.cli.console import Console
+from aetool.cli.target import target_of
+from aetool.cli.write import write_latents, write_pictures
 from aetool.errors import AetoolError
+from aetool.images.layout import Layout
 from aetool.latents.files import LatentBatch
+from aetool.system.limits import LIMITS
 from aetool.training import checkpoint as checkpoints
 from aetool.training import run_folder
 
 BEGIN, END = Path("/aetool-faults-begin"), Path("/aetool-faults-end")
-QUIET = Talk(quiet=True)
+QUIET = Console(quiet=True)
 STEPS = (10, 20, 30, 40)
 """Steps of the checkpoints: version 0 writes the first two, each later version the next."""
 
@@ -53,8 +55,8 @@ def pictures(folder: Path, version: int, name: str, count: int, side: int) -> No
     """Write `count` pictures in two batches."""
     names = [f"{'sub/' * (i % 2)}p{i}" for i in range(count)]
     all_of_them = pixels(version, count, side)
-    tiles = [Tiles(all_of_them[:2], tuple(names[:2])), Tiles(all_of_them[2:], tuple(names[2:]))]
-    write_pictures(tiles, target_of(f"{folder}/{name}"), Look(), None, QUIET)
+    parts = [(all_of_them[:2], names[:2]), (all_of_them[2:], names[2:])]
+    write_pictures(parts, target_of(f"{folder}/{name}"), Layout(), None, QUIET, LIMITS.frames)
 
 
 def latents(folder: Path, version: int, name: str) -> None:
@@ -64,7 +66,7 @@ def latents(folder: Path, version: int, name: str) -> None:
         LatentBatch(rows[i : i + 100], tuple(f"s{j}" for j in range(100)), (None,) * 100, "0" * 16)
         for i in (0, 100, 200)
     ]
-    write_records(batches, target_of(f"{folder}/{name}", latents=True), 8)
+    write_latents(batches, target_of(f"{folder}/{name}", latents=True), 8)
 
 
 def checkpoint(folder: Path, version: int) -> None:

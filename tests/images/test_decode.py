@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
-from aetool.images import files
 from aetool.images.decode import decode_image, open_image, prepare
 from aetool.images.files import Failure, ImageFile, find_images, read_batches, walk
 from aetool.images.spec import ImageSpec
-from aetool.system import limits
+from aetool.system.limits import Limits
 
 GREY = ImageSpec(1, 2, 2)
 COLOUR = ImageSpec(3, 2, 2)
@@ -231,7 +231,7 @@ def test_a_folder_is_walked_in_sorted_order_and_sub_folders_are_classes(tmp_path
 
 
 def test_a_folder_gives_files_by_suffix_in_any_case_and_no_dot_files(tmp_path):
-    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(files.SUFFIXES))]
+    kept = [f"{i:02}{suffix}" for i, suffix in enumerate(sorted(IMAGE_SUFFIXES))]
     tree(tmp_path, *kept, "x.PnG", ".hidden.png", ".dot/a.png", "notes.txt", "noext", "png", "a.png.bak", "a.npz")
     assert [file.relative for file in find_images([str(tmp_path)])] == [*kept, "x.PnG"]
     assert len(kept) == 10
@@ -288,7 +288,7 @@ def test_a_fifo_that_is_written_to_is_read_by_name(tmp_path):
         if batch.files or writer.poll() is not None:
             break
     (expected,) = read_batches(find_images([str(tmp_path / "a.png")]), GREY, 8)
-    assert writer.wait(30) == 0 and np.array_equal(batch.images, expected.images)
+    assert writer.wait(30) == 0 and np.array_equal(batch.value, expected.value)
 
 
 # Batches
@@ -305,8 +305,8 @@ def summary(batches) -> list[tuple[list[int], list[str]]]:
     """Return the levels of flat images and the names of the failures, batch by batch."""
     result = []
     for batch in batches:
-        assert batch.images.dtype == np.float32 and batch.images.shape[1:] == (1, 2, 2)
-        levels = np.rint(batch.images[:, 0, 0, 0] * 255).astype(int).tolist()
+        assert batch.value.dtype == np.float32 and batch.value.shape[1:] == (1, 2, 2)
+        levels = np.rint(batch.value[:, 0, 0, 0] * 255).astype(int).tolist()
         assert [file.path for file in batch.files] == [f"{level}.png" for level in levels]
         result.append((levels, [failure.path for failure in batch.failures]))
     return result
@@ -378,13 +378,11 @@ def test_no_changed_byte_raises_anything_but_the_errors_of_aetool(kind):
             assert error.exit_code in (4, 6)
 
 
-def test_too_many_pixels_are_refused(monkeypatch):
+def test_too_many_pixels_are_refused():
     data = encoded(Image.new("L", (8, 9)))
-    monkeypatch.setitem(limits._now, "pixels", 72)
-    assert decode_image(data, GREY).shape == (1, 2, 2)
-    monkeypatch.setitem(limits._now, "pixels", 71)
+    assert decode_image(data, GREY, Limits(pixels=72)).shape == (1, 2, 2)
     with pytest.raises(LimitExceeded, match="8 x 9 is more than the 71 pixels accepted"):
-        decode_image(data, GREY)
+        decode_image(data, GREY, Limits(pixels=71))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -14,7 +14,7 @@ import pytest
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded
 from aetool.latents import files
 from aetool.latents.files import BATCH, LatentBatch, Spool, read_latents, to_jsonl
-from aetool.system import limits
+from aetool.system.limits import LIMITS, Limits
 
 FLOAT32 = np.finfo(np.float32)
 EXTREME = [
@@ -29,8 +29,8 @@ def batch(array, sources=None, classes=None, model: str | None = "0123456789abcd
     return LatentBatch(array, tuple(sources or (f"{i}.png" for i in range(n))), tuple(classes or [None] * n), model)
 
 
-def read(data: bytes, size: int | None = None) -> list[LatentBatch]:
-    return list(read_latents(io.BytesIO(data), "file", size))
+def read(data: bytes, size: int | None = None, limits: Limits = LIMITS) -> list[LatentBatch]:
+    return list(read_latents(io.BytesIO(data), "file", size, limits))
 
 
 def npy(array) -> bytes:
@@ -391,17 +391,15 @@ def test_sources_and_classes_without_dimensions_are_refused(name):
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     data = npz(np.savez_compressed, latents=np.zeros((1000, 100)))
     assert len(data) < 10_000
-    monkeypatch.setitem(limits._now, "bytes", 100_000)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(LimitExceeded, match="file unpacks to more than"):
-        read(data)
+        read(data, limits=Limits(bytes=100_000))
 
 
 @pytest.mark.parametrize("data", [npy(np.zeros((100, 100))), npz(latents=np.zeros((100, 100)))])
-def test_an_array_that_is_too_large_is_refused(monkeypatch, data):
-    monkeypatch.setitem(limits._now, "bytes", len(data) - 1)
+def test_an_array_that_is_too_large_is_refused(data):
     with pytest.raises(LimitExceeded, match="file is larger than"):
-        read(data)
+        read(data, limits=Limits(bytes=len(data) - 1))
 
 
 # Pipes

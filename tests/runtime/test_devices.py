@@ -29,7 +29,7 @@ def test_every_device_is_there_or_says_why_not():
     rows = {row["device"]: row for row in devices.devices()}
     assert set(DEVICES) <= set(rows) and rows["cpu"]["available"]
     for row in rows.values():
-        assert row["available"] or (row["reason"] and row["mend"])
+        assert row["available"] or (row["reason"] and row["fix"])
 
 
 def test_a_name_is_a_promise():
@@ -38,7 +38,7 @@ def test_a_name_is_a_promise():
         choose_device("tpu")
     for name in known_devices():
         if why_not(name):
-            with pytest.raises(DeviceUnavailable, match=f"no {name} here: .*; mend: .+"):
+            with pytest.raises(DeviceUnavailable, match=f"no {name} here: .*; fix: .+"):
                 choose_device(name)
 
 
@@ -61,7 +61,7 @@ def test_a_missing_driver_is_told(monkeypatch):
 
     monkeypatch.setattr(devices.ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(devices.ctypes, "CDLL", missing)
-    assert "driver" in why_not("cuda").reason and "nvidia-smi" in why_not("cuda").mend
+    assert "driver" in why_not("cuda").reason and "nvidia-smi" in why_not("cuda").fix
     assert choose_device("auto") == "cpu"
 
 
@@ -87,7 +87,7 @@ def test_a_plugin_that_takes_no_processor_is_told(monkeypatch):
     )
     for _ in range(2):
         assert "takes no processor of this machine" in why_not("openvino").reason
-        assert why_not("openvino").mend == "--device cpu computes the same"
+        assert why_not("openvino").fix == "--device cpu computes the same"
 
 
 @plugin
@@ -98,7 +98,7 @@ def test_a_plugin_that_cannot_be_loaded_is_told(monkeypatch, tmp_path):
         DEVICES, "openvino", devices.Device("Broken", "pip install it", plugin="onnxruntime_ep_openvino")
     )
     monkeypatch.setattr(onnxruntime_ep_openvino, "get_library_path", lambda: str(tmp_path / "none.so"))
-    assert "could not be loaded" in why_not("openvino").reason and "onnxruntime-ep-openvino" in why_not("openvino").mend
+    assert "could not be loaded" in why_not("openvino").reason and "onnxruntime-ep-openvino" in why_not("openvino").fix
 
 
 def test_the_cpu_runs_every_node():

@@ -24,7 +24,7 @@ from aetool.images.folder import picture_folder
 from aetool.runtime import parallel
 from aetool.runtime.parallel import decode_to, over_files
 from aetool.system import processes
-from aetool.system.limits import limit, set_limit
+from aetool.system.limits import Limits
 from aetool.system.processes import ordered
 from tests.conftest import command
 from tests.toy import toy_image
@@ -127,14 +127,10 @@ def test_workers_that_are_not_forked_know_what_they_need(codec, folder, impatien
     monkeypatch.setattr(processes, "get_context", lambda method: multiprocessing.get_context("spawn"))
     found = [part.value for part in over_files(files, codec, Codec.encode, 2)]
     assert np.concatenate(found).tobytes() == np.concatenate(expected).tobytes()
-    before = limit("pixels")
     toy_image(1, 2, 3, 4).resize((40, 40)).save(folder / "large.png")
-    try:
-        set_limit("pixels", 100)
-        files.append(ImageFile(str(folder / "large.png"), "large.png"))
-        (failure,) = (failure for part in over_files(files, codec, Codec.encode, 2) for failure in part.failures)
-    finally:
-        set_limit("pixels", before)
+    files.append(ImageFile(str(folder / "large.png"), "large.png"))
+    parts = over_files(files, codec, Codec.encode, 2, Limits(pixels=100))
+    (failure,) = (failure for part in parts for failure in part.failures)
     assert isinstance(failure.error, LimitExceeded)
 
 

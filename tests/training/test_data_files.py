@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from aetool.errors import InvalidInput, LimitExceeded, ReadWriteError
-from aetool.system import limits
+from aetool.system.limits import Limits
 from aetool.training.data import files
 from aetool.training.data.files import TIMES, parse_idx, read_idx_pair, read_npz
 
@@ -142,14 +142,13 @@ def test_damaged_gzip_is_refused(tmp_path):
             read_idx_pair(path)
 
 
-def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path):
     images = np.zeros((5, 40, 40), np.uint8)
     (tmp_path / "x.gz").write_bytes(gzip.compress(idx(images)))
-    monkeypatch.setitem(limits._now, "bytes", -(-len(idx(images)) // TIMES))
-    assert len(read_idx_pair(tmp_path / "x.gz").pixels) == 5
-    monkeypatch.setitem(limits._now, "bytes", len(idx(images)) // TIMES - 1)
+    enough = Limits(bytes=-(-len(idx(images)) // TIMES))
+    assert len(read_idx_pair(tmp_path / "x.gz", enough).pixels) == 5
     with pytest.raises(LimitExceeded, match="unpacks to more than"):
-        read_idx_pair(tmp_path / "x.gz")
+        read_idx_pair(tmp_path / "x.gz", Limits(bytes=len(idx(images)) // TIMES - 1))
 
 
 def test_a_missing_idx_file_is_told(tmp_path):
@@ -280,12 +279,11 @@ def test_a_damaged_npz_is_refused(tmp_path):
         read_npz(tmp_path / "x.npz")
 
 
-def test_an_npz_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+def test_an_npz_that_unpacks_to_too_much_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((100, 28, 28), np.uint8))
-    monkeypatch.setitem(limits._now, "bytes", 10_000 // TIMES)
     assert (tmp_path / "x.npz").stat().st_size < 1000
     with pytest.raises(LimitExceeded, match="more than is accepted"):
-        read_npz(tmp_path / "x.npz")
+        read_npz(tmp_path / "x.npz", Limits(bytes=10_000 // TIMES))
 
 
 @pytest.mark.parametrize("name", ["images", "labels"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.report import Talk
+from aetool.cli.console import Console, as_table
+from aetool.cli.console import as_json as to_json
+from aetool.cli.model import choose_path
+from aetool.cli.options import AsJson, Device, ModelName, Quiet, Threads
+from aetool.cli.target import write_stdout
 from aetool.errors import InvalidInput, ThresholdPassed, UsageError
 
 if TYPE_CHECKING:
@@ -25,14 +27,14 @@ Trials = Annotated[int, typer.Option("--trials", metavar="N", min=1, max=1000, h
 
 
 def bench(
-    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Bundle to measure.")] = None,
-    as_json: params.AsJson = False,
+    name: ModelName = None,
+    as_json: AsJson = False,
     baseline: Baseline = None,
     fail_over: FailOver = None,
     trials: Trials = 7,
-    device: params.Device = "auto",
-    threads: params.Threads = 1,
-    quiet: params.Quiet = False,
+    device: Device = "auto",
+    threads: Threads = 1,
+    quiet: Quiet = False,
 ) -> None:
     """Measure how fast a model is on this machine.
 
@@ -40,14 +42,12 @@ def bench(
     """
     from aetool.bench.model import Bench
     from aetool.bench.report import ratios, regressions
-    from aetool.cli.report import as_json as to_json
-    from aetool.cli.sinks import write_stdout
 
-    talk = Talk(quiet)
+    console = Console(quiet)
     share = _share(fail_over, baseline)
     old = _baseline(baseline) if baseline else {}
-    work = Bench(_path(name, talk), device, threads, trials)
-    sections = _measured(work, talk)
+    work = Bench(choose_path(name, console, flag="a name"), device, threads, trials)
+    sections = _measured(work, console)
     found = ratios(sections)
     if as_json:
         write_stdout(to_json({"machine": work.machine(), "sections": sections, "ratios": found}))
@@ -58,16 +58,6 @@ def bench(
     worse = regressions(old, found, share)
     if worse and fail_over:
         raise ThresholdPassed(f"slower than the baseline by more than {fail_over}: {'; '.join(worse)}")
-
-
-def _path(name: str | None, talk: Talk) -> Path:
-    from aetool.bundle.lookup import default_path, find_path
-
-    if name:
-        return find_path(name)
-    path, why = default_path()
-    talk.note(f"model {path.name}, {why}; name another to choose it")
-    return path
 
 
 def _share(fail_over: str | None, baseline: str | None) -> float:
@@ -98,24 +88,23 @@ def _baseline(name: str) -> dict[str, float]:
         raise InvalidInput(f"{name} is not a report of aetool bench --json") from None
 
 
-def _measured(work: Bench, talk: Talk) -> dict[str, list[dict[str, Any]]]:
+def _measured(work: Bench, console: Console) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of each section; that of torch is left out where torch is not installed."""
     from aetool.bench.model import SECTIONS
 
     found = {}
     for title, section in SECTIONS.items():
-        talk.note(f"measuring {title}")
+        console.note(f"measuring {title}")
         try:
             found[title] = list(section(work))
         except ModuleNotFoundError as error:
             if title != "torch":
                 raise
-            talk.note(f"without {error.name}, which the extra [train] brings, torch is not measured")
+            console.note(f"without {error.name}, which the extra [train] brings, torch is not measured")
     return found
 
 
 def _text(machine: dict[str, Any], sections: dict[str, list[dict[str, Any]]]) -> str:
-    from aetool.cli.report import as_table
 
     versions = ", ".join(f"{key} {value}" for key, value in machine["versions"].items())
     lines = [

@@ -7,45 +7,39 @@ from typing import Annotated
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.choice import choose_bundle, first_model, matching, open_codec
-from aetool.cli.display import Look, provenance, write_decoded
-from aetool.cli.report import Talk
-from aetool.cli.sinks import keep_inputs, target_of
-from aetool.cli.sources import open_input
+from aetool.cli.console import Console
+from aetool.cli.inputs import open_input
+from aetool.cli.layout import layout_of
+from aetool.cli.model import first_model, open_model, own_latents
+from aetool.cli.options import LayoutOptions, MaxBytes, ModelOptions, PictureOutput, Quiet
+from aetool.cli.target import picture_target
+from aetool.cli.write import write_generated
 from aetool.errors import InvalidInput, UsageError
-from aetool.system.limits import LIMITS
+from aetool.system.limits import LIMITS, Limits
 
 LatentFile = Annotated[str, typer.Argument(metavar="LATENTS", help="A .jsonl, .npz or .npy file, or - for stdin.")]
 
 
 def decode(
+    options: ModelOptions,
+    layout: LayoutOptions,
     latents: LatentFile = "-",
-    output: params.PictureOutput = None,
-    model: params.Model = None,
-    scale: params.Scale = None,
-    fps: params.Fps = 10,
-    no_metadata: params.NoMetadata = False,
-    device: params.Device = "auto",
-    threads: params.Cores = None,
-    max_frames: params.MaxFrames = LIMITS["frames"],
-    max_bytes: params.MaxBytes = LIMITS["bytes"],
-    quiet: params.Quiet = False,
+    output: PictureOutput = None,
+    max_bytes: MaxBytes = LIMITS.bytes,
+    quiet: Quiet = False,
 ) -> None:
     """Turn latents into pictures."""
     from aetool.latents.files import read_latents
 
-    talk = Talk(quiet)
-    target = target_of(output)
-    if target.kind == "latents":
-        raise UsageError("decode writes pictures; end -o with .png, .gif or folder/, say")
+    console, limits = Console(quiet), Limits(bytes=max_bytes)
+    target = picture_target(output, "decode writes pictures; end -o with .png, .gif or folder/, say")
     if Path(latents).is_dir():
         raise UsageError(f"{latents} is a folder; decode takes one file of latents, or - for stdin")
-    keep_inputs(target, [] if latents == "-" else [latents])
+    if latents != "-":
+        target.add_input(latents)
     with open_input(latents) as stream:
-        identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None))
-        codec = open_codec(choose_bundle(model, talk, identity), device, threads)
-        parts = ((batch.latents, batch.sources) for batch in matching(batches, codec.bundle, talk))
-        look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-        if not write_decoded(parts, codec, target, look, provenance(codec.bundle, None), talk, threads):
+        identity, batches = first_model(read_latents(stream, "stdin" if latents == "-" else latents, None, limits))
+        model = open_model(options, console, limits, identity)
+        own = own_latents(batches, model, console)
+        if not write_generated(own, model, target, layout_of(layout), layout, console, cores=options.threads):
             raise InvalidInput("no latents came; expected records, as aetool encode or sample --latents write them")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from aetool.cli import params
+from aetool.cli.console import as_json as to_json
+from aetool.cli.console import as_table
+from aetool.cli.options import AsJson
+from aetool.cli.target import write_stdout
 
 
-def devices(as_json: params.AsJson = False) -> None:
+def devices(as_json: AsJson = False) -> None:
     """Show what this machine can run on.
 
-    For what it cannot, why, and what to type to mend it."""
-    from aetool.cli.report import as_json as to_json
-    from aetool.cli.report import as_table
-    from aetool.cli.sinks import write_stdout
+    For what it cannot, why, and what to type to fix it."""
     from aetool.runtime import devices as machine
 
     rows = machine.devices()
     if as_json:
         write_stdout(to_json({"wheels": machine.runtime_wheels(), "devices": rows}))
         return
-    table = [["device", "available", "why not, and the mend"]]
+    table = [["device", "available", "why not, and the fix"]]
     for row in rows:
-        mend = f"{row['reason']}; {row['mend']}" if "reason" in row else ""
-        table.append([row["device"], "yes" if row["available"] else "no", mend])
+        fix = f"{row['reason']}; {row['fix']}" if "reason" in row else ""
+        table.append([row["device"], "yes" if row["available"] else "no", fix])
     write_stdout(as_table(table))

@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.report import Talk
+from aetool.cli import completion
+from aetool.cli.console import Console, as_table
+from aetool.cli.console import as_json as to_json
+from aetool.cli.model import choose_bundle
+from aetool.cli.options import AsJson, Device, ModelName, Quiet
+from aetool.cli.settings import configure
+from aetool.cli.target import write_stdout
+from aetool.errors import UsageError, lookup
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
     from aetool.generation.sampling import Sampler
-    from aetool.runtime.codec import Codec
-    from aetool.system.progress import Report
-    from aetool.training.data.dataset import Dataset
 
 Data = Annotated[
     str | None,
-    typer.Option("--data", metavar="DATASET", help="Its data set. Default: the name that the model gives."),
+    typer.Option(
+        "--data",
+        metavar="DATASET",
+        help="Its data set. Default: the name that the model gives.",
+        autocompletion=completion.data_sets,
+    ),
 ]
 Methods = Annotated[
     list[str] | None,
@@ -28,23 +36,23 @@ Methods = Annotated[
         help="A sampler with its options, as 'neighbours count=10'; may be repeated. Default: each as it is.",
     ),
 ]
-EvaluateSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
 DataDir = Annotated[
     str | None, typer.Option("--data-dir", metavar="DIR", help="Where named data sets lie, as for train.")
 ]
-EvaluateThreads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="Default: one a core.")]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="Default: one a core.")]
 
 
 def evaluate(
-    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Bundle to evaluate.")] = None,
+    name: ModelName = None,
     data: Data = None,
     methods: Methods = None,
-    seed: EvaluateSeed = 0,
-    as_json: params.AsJson = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
-    device: params.Device = "auto",
-    threads: EvaluateThreads = None,
-    quiet: params.Quiet = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a model and the images its samplers make; needs the extra [train].
 
@@ -52,29 +60,28 @@ def evaluate(
     over that of reconstructed training images; novelty the distance to the nearest training image, over that of
     reconstructed test images.
     """
-    from aetool.cli.choice import choose_bundle
-    from aetool.cli.loading import show_loading
-    from aetool.cli.report import as_json as to_json
-    from aetool.cli.sinks import write_stdout
     from aetool.runtime.codec import Codec
     from aetool.system.processes import all_cores
+    from aetool.training.evaluation.evaluate import evaluate as measure
+    from aetool.training.evaluation.evaluate import find_dataset
 
-    talk = Talk(quiet)
-    samplers = _samplers(methods or [])
-    bundle = choose_bundle(name, talk)
-    samplers = _that_can_draw(samplers, bundle, named=bool(methods), talk=talk)
-    count = threads or all_cores()
+    console, count = Console(quiet), threads or all_cores()
+    asked = _samplers(methods or [])
+    bundle = choose_bundle(name, console)
+    samplers = _usable(asked, bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
-    with show_loading(talk) as report:
-        dataset = _dataset(bundle, data, data_dir, count, talk, report)
-        found = _measured(codec, dataset, samplers, seed, count, report)
+    with console.stages() as report:
+        dataset, same = find_dataset(bundle, data, data_dir, count, report)
+        if not same:
+            console.warn(
+                f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images"
+            )
+        found = measure(codec, dataset, samplers, seed, count, report)
     write_stdout(to_json(found) if as_json else _text(found))
 
 
 def _samplers(methods: list[str]) -> dict[str, Sampler]:
-    """Return the samplers asked for, or all, by what the table calls them."""
-    from aetool.cli.settings import configure
-    from aetool.errors import UsageError, lookup
+    """Return the samplers asked for, or all, by their titles in the table."""
     from aetool.generation.sampling import SAMPLERS
 
     if not all(method.strip() for method in methods):
@@ -83,76 +90,27 @@ def _samplers(methods: list[str]) -> dict[str, Sampler]:
     return {shown: configure(lookup(SAMPLERS, words[0], "method"), words[1:]) for words, shown in asked}
 
 
-def _that_can_draw(samplers: dict[str, Sampler], bundle: Bundle, named: bool, talk: Talk) -> dict[str, Sampler]:
-    """Return the samplers that this bank can serve; where they were `named`, every one must be."""
-    from aetool.errors import UsageError
-    from aetool.generation.sampling import rng_for
+def _usable(samplers: dict[str, Sampler], bundle: Bundle, named: bool, console: Console) -> dict[str, Sampler]:
+    """Return the samplers that this bank can serve; raises the error of one that was `named` by the user."""
+    from aetool.cli.fixes import told
+    from aetool.training.evaluation.evaluate import cannot_draw
 
-    able, bank = {}, bundle.bank()
-    for name, sampler in samplers.items():
-        try:
-            sampler.draw(bank, None, 1, rng_for(0))
-            able[name] = sampler
-        except UsageError as error:
-            if named:
-                raise
-            talk.warn(f"{name} is left out: {error}")
-    return able
-
-
-def _dataset(
-    bundle: Bundle, data: str | None, data_dir: str | None, threads: int, talk: Talk, report: Report
-) -> Dataset:
-    """Return the model's data set, split as in training."""
-    from aetool.errors import InvalidInput, UsageError
-    from aetool.training.data.dataset import load
-    from aetool.training.data.folder import Wishes
-    from aetool.training.data.named import DATASETS
-
-    manifest, spec = bundle.manifest, bundle.manifest.image
-    name = data or manifest.dataset["name"]
-    if data is None and name not in DATASETS:
-        raise UsageError(f"{bundle.name} was trained on «{name}»; say where that is with --data")
-    wishes = Wishes(spec.channels, (spec.height, spec.width), spec.background)
-    dataset = load(name, manifest.training["seed"], data_dir, report, wishes, threads)
-    if dataset.spec.shape != spec.shape or dataset.classes != manifest.classes:
-        raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
-    if dataset.sha256 != manifest.dataset["sha256"]:
-        talk.warn(f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images")
-    return dataset
-
-
-def _measured(
-    codec: Codec, dataset: Dataset, samplers: dict[str, Sampler], seed: int, threads: int, report: Report
-) -> dict[str, Any]:
-    from aetool.training.evaluation import judge, quality
-    from aetool.training.pca import pca_mse
-
-    bundle, train, test = codec.bundle, dataset.train.pixels, dataset.test.pixels
-    found: dict[str, Any] = {
-        "model": {"name": bundle.name, "identity": bundle.identity},
-        "data": {"name": dataset.name, "sha256": dataset.sha256, "train": len(train), "test": len(test)},
-        "distortion": {"test": quality.distortion(codec, dataset), "latent_size": bundle.manifest.latent_size},
-        "seed": seed,
-    }
-    found["distortion"]["pca"] = pca_mse(train, test, bundle.manifest.latent_size, 0)
-    if len(dataset.classes) > 1:
-        chosen = judge.find_judge(dataset, threads, report)
-        found["judge"] = {"accuracy": judge.accuracy(chosen, dataset), "features": judge.FEATURES}
-        rows = quality.evaluate(codec, dataset, chosen, samplers, seed, report)
-        found["rows"] = [row.to_dict() for row in rows]
-    return found
+    errors = {name: cannot_draw(sampler, bundle) for name, sampler in samplers.items()}
+    for name, error in errors.items():
+        if error and named:
+            raise error
+        if error:
+            console.warn(f"{name} is left out: {told(error)}")
+    return {name: sampler for name, sampler in samplers.items() if not errors[name]}
 
 
 COLUMNS = {"accuracy": "accuracy", "worst_class": "worst", "frechet": "Fréchet", "ratio": "ratio",
            "precision": "prec.", "recall": "recall", "density": "dens.", "coverage": "cover.",
            "novelty": "novelty"}  # fmt: skip
-"""Figures of a row and what the table calls them."""
+"""Figures of a row and their titles in the table."""
 
 
 def _text(found: dict[str, Any]) -> str:
-    from aetool.cli.report import as_table
-
     model, data, distortion = found["model"], found["data"], found["distortion"]
     lines = [
         f"{model['name']} ({model['identity']}) on {data['name']}: test mse {distortion['test']:.5f}, "

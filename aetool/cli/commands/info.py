@@ -6,23 +6,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aetool.cli import params
+from aetool.cli import completion
+from aetool.cli.console import as_json as to_json
+from aetool.cli.console import as_table, say
+from aetool.cli.options import AsJson
+from aetool.cli.target import write_stdout
+from aetool.errors import BundleError
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
 
 
-def info(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="Bundle to show. Default: list those found.")
-    ] = None,
-    model: params.Model = None,
-    as_json: params.AsJson = False,
-) -> None:
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL]", help="Bundle to show. Default: list those found.", autocompletion=completion.models
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="Bundle to use: a folder, or a name in ./models or shipped.",
+        autocompletion=completion.models,
+    ),
+]
+
+
+def info(name: Name = None, model: ModelOption = None, as_json: AsJson = False) -> None:
     """Show what a model is, or which models there are."""
     from aetool.bundle.bundle import Bundle
-    from aetool.cli.report import as_json as to_json
-    from aetool.cli.sinks import write_stdout
 
     chosen = model or name
     if chosen is None:
@@ -36,10 +51,6 @@ def info(
 def _list_models(as_json: bool) -> None:
     from aetool.bundle.bundle import Bundle
     from aetool.bundle.lookup import candidates
-    from aetool.cli.report import as_json as to_json
-    from aetool.cli.report import as_table, say
-    from aetool.cli.sinks import write_stdout
-    from aetool.errors import BundleError
 
     found = []
     for path in candidates():
@@ -77,7 +88,6 @@ def _shown(value: object) -> str:
 
 
 def _summary(bundle: Bundle) -> str:
-    from aetool.cli.report import as_table
 
     m, bank = bundle.manifest, bundle.bank()
     d = m.distortion
@@ -100,7 +110,6 @@ def _summary(bundle: Bundle) -> str:
 
 def _layers(layers: list[dict[str, Any]]) -> str:
     """Return the layer table; for a ConvTranspose2d with its output size worked out, o = (i-1)s + k - 2p."""
-    from aetool.cli.report import as_table
 
     rows = [
         [

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.choice import choose_bundle, open_codec
-from aetool.cli.display import Look, Tiles, provenance, write_pictures
-from aetool.cli.report import Talk
-from aetool.cli.sinks import target_of, write_stdout
-from aetool.cli.sources import Failures, input_files, only_missing
+from aetool.cli.console import Console
+from aetool.cli.failures import Failures
+from aetool.cli.inputs import input_files, only_missing
+from aetool.cli.layout import layout_of, provenance
+from aetool.cli.model import open_model
+from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet
+from aetool.cli.target import picture_target, write_stdout
+from aetool.cli.write import write_pictures
 from aetool.errors import UsageError
-from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
-    from aetool.arrays import Images, Pixels
-    from aetool.images.files import ImageFile
-    from aetool.runtime.codec import Codec
-
-    Again: TypeAlias = tuple[Pixels, list[dict[str, float | None]]]
-    """Reconstructions as pixels, and their distortions where these are asked for."""
+    from aetool.arrays import Pixels
+    from aetool.images.files import FileBatch
+    from aetool.model.model import Again
 
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")
@@ -31,75 +29,44 @@ Report = Annotated[bool, typer.Option("--json", help="Print the distortion of ea
 
 
 def reconstruct(
-    files: params.Files = None,
-    output: params.PictureOutput = None,
-    model: params.Model = None,
+    options: ModelOptions,
+    inputs: Inputs,
+    layout: LayoutOptions,
+    files: Files = None,
+    output: PictureOutput = None,
     as_json: Report = False,
-    files_from: params.FilesFrom = None,
-    null: params.Null = False,
-    errors: params.Errors = None,
     skip_existing: SkipExisting = False,
-    scale: params.Scale = None,
-    fps: params.Fps = 10,
-    no_metadata: params.NoMetadata = False,
-    device: params.Device = "auto",
-    threads: params.Cores = None,
-    max_pixels: params.MaxPixels = LIMITS["pixels"],
-    max_frames: params.MaxFrames = LIMITS["frames"],
-    quiet: params.Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Encode images and decode them again."""
-    talk = Talk(quiet)
-    target = target_of(output)
-    if target.kind == "latents":
-        raise UsageError("reconstruct writes pictures; for latents: aetool encode")
+    console = Console(quiet)
+    target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
     if as_json and output == "-":
         raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
-    inputs = input_files(files, files_from, null, target)
-    failures = Failures(talk, errors)
+    found = input_files(files, inputs, target)
+    failures = Failures(console, inputs.errors)
     if skip_existing:
-        inputs = only_missing(inputs, target, failures)
-    codec = open_codec(choose_bundle(model, talk), device, threads)
-    tiles = _reconstructed(inputs, codec, failures, as_json, threads)
+        found = only_missing(found, target, failures)
+    model = open_model(options, console, inputs.limits)
+    parts = failures.values(_named(model.reconstructed(found, as_json), as_json))
     if as_json and output is None:
-        for _ in tiles:  # the report is the data; pictures need -o
+        for _ in parts:  # the report is the data; pictures need -o
             pass
     else:
-        look = Look(scale=scale, fps=fps, metadata=not no_metadata)
-        write_pictures(tiles, target, look, provenance(codec.bundle, None), talk)
-    failures.verdict()
+        made = None if layout.no_metadata else provenance(model.bundle, None)
+        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames)
+    failures.end()
 
 
-def _reconstructed(
-    inputs: Iterable[ImageFile], codec: Codec, failures: Failures, as_json: bool, cores: int | None
-) -> Iterator[Tiles]:
+def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileBatch[tuple[Pixels, Sequence[str]]]]:
+    """Yield pictures with the names of their files, after the figures of a batch are printed if they are asked for."""
     import json
 
-    from aetool.runtime.parallel import over_files
+    from aetool.images.files import FileBatch
 
-    for batch in over_files(inputs, codec, _measured if as_json else _again, cores):
-        failures.add(batch.failures)
-        if batch.files:
-            pixels, figures = batch.value
-            if as_json:
-                named = zip(batch.files, figures, strict=True)
-                write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
-            yield Tiles(pixels, tuple(file.relative for file in batch.files))
-            failures.done += len(batch.files)
-    failures.refuse_nothing()
-
-
-def _again(codec: Codec, images: Images) -> Again:
-    """Return the reconstructions of images."""
-    from aetool.arrays import to_pixels
-
-    return to_pixels(codec.reconstruct(images)), []
-
-
-def _measured(codec: Codec, images: Images) -> Again:
-    """Return the reconstructions of images, and their distortions."""
-    from aetool.arrays import to_pixels
-    from aetool.metrics import distortions
-
-    again = codec.reconstruct(images)
-    return to_pixels(again), distortions(images, again)
+    for batch in batches:
+        pixels, figures = batch.value
+        if as_json:
+            named = zip(batch.files, figures, strict=True)
+            write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
+        yield FileBatch((pixels, [file.relative for file in batch.files]), batch.files, batch.failures)

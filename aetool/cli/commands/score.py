@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.choice import choose_bundle, open_codec
-from aetool.cli.report import Talk
-from aetool.cli.sinks import target_of, write_stdout
-from aetool.cli.sources import Failures, input_files
-from aetool.errors import ThresholdPassed, UsageError
-from aetool.system.limits import LIMITS
+from aetool.cli.console import Console
+from aetool.cli.failures import Failures
+from aetool.cli.inputs import input_files
+from aetool.cli.model import open_model
+from aetool.cli.options import Files, Inputs, ModelOptions, Quiet
+from aetool.cli.target import target_of, write_stdout
+from aetool.errors import ThresholdPassed, UsageError, printable
 
 if TYPE_CHECKING:
-    from aetool.arrays import Images
-    from aetool.images.files import ImageFile
-    from aetool.metrics import Figures
-    from aetool.runtime.codec import Codec
+    from aetool.model.model import Score
 
 Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
 FailOver = Annotated[
@@ -29,17 +26,12 @@ FailOver = Annotated[
 
 
 def score(
-    files: params.Files = None,
+    options: ModelOptions,
+    inputs: Inputs,
+    files: Files = None,
     fail_over: FailOver = None,
     as_json: Report = False,
-    model: params.Model = None,
-    files_from: params.FilesFrom = None,
-    null: params.Null = False,
-    errors: params.Errors = None,
-    device: params.Device = "auto",
-    threads: params.Cores = None,
-    max_pixels: params.MaxPixels = LIMITS["pixels"],
-    quiet: params.Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Tell how unlike the images that a model was made for each image is.
 
@@ -48,50 +40,24 @@ def score(
     """
     if fail_over is not None and not 0 <= fail_over < 100:
         raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")
-    talk = Talk(quiet)
-    inputs = input_files(files, files_from, null, target_of(None))
-    codec = open_codec(choose_bundle(model, talk), device, threads)
-    failures = Failures(talk, errors)
+    console = Console(quiet)
+    found = input_files(files, inputs, target_of(None))
+    model = open_model(options, console, inputs.limits)
+    failures = Failures(console, inputs.errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"
-    for source, mse, percentile in _scored(inputs, codec, failures, threads):
-        write_stdout(head + (_json_line(source, mse, percentile) if as_json else _text_line(source, mse, percentile)))
+    for scores in failures.values(model.scored(found)):
+        write_stdout(head + "".join(map(_json_line if as_json else _text_line, scores)))
         head = ""
-        over += fail_over is not None and percentile > fail_over
+        over += sum(fail_over is not None and score.percentile > fail_over for score in scores)
     if over:
         raise ThresholdPassed(f"{over} of {failures.done} images above the percentile {fail_over:g}")
-    failures.verdict()
+    failures.end()
 
 
-def _scored(
-    inputs: Iterable[ImageFile], codec: Codec, failures: Failures, cores: int | None
-) -> Iterator[tuple[str, float, float]]:
-    """Yield source, mse and percentile of each image."""
-    from aetool.metrics import percentiles
-    from aetool.runtime.parallel import over_files
-
-    quantiles = codec.bundle.manifest.distortion["quantiles"]
-    for batch in over_files(inputs, codec, _mse, cores):
-        failures.add(batch.failures)
-        found = batch.value
-        failures.done += len(found)
-        sources = [file.path for file in batch.files]
-        yield from zip(sources, found.tolist(), percentiles(found, quantiles).tolist(), strict=True)
+def _json_line(score: Score) -> str:
+    fields = {"source": score.source, "mse": score.mse, "percentile": round(score.percentile, 4)}
+    return json.dumps(fields) + "\n"
 
 
-def _mse(codec: Codec, images: Images) -> Figures:
-    """Return the mse of each image's reconstruction."""
-    from aetool.metrics import mse
-
-    return mse(images, codec.reconstruct(images))
-
-
-def _json_line(source: str, mse: float, percentile: float) -> str:
-    import json
-
-    return json.dumps({"source": source, "mse": mse, "percentile": round(percentile, 4)}) + "\n"
-
-
-def _text_line(source: str, mse: float, percentile: float) -> str:
-    from aetool.errors import printable
-
-    return f"{percentile:10.2f}  {mse:.6f}  {printable(source)}\n"
+def _text_line(score: Score) -> str:
+    return f"{score.percentile:10.2f}  {score.mse:.6f}  {printable(score.source)}\n"

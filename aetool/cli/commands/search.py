@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aetool.cli import params
-from aetool.cli.choice import first_model, matching
-from aetool.cli.keys import read_keys
-from aetool.cli.report import Talk
-from aetool.cli.sinks import write_stdout
-from aetool.cli.sources import open_input
+from aetool import choices
+from aetool.cli import completion
+from aetool.cli.console import Console, as_table
+from aetool.cli.inputs import open_input
+from aetool.cli.keys import open_keys
+from aetool.cli.model import first_model, own_latents
+from aetool.cli.options import KeyLimits, ModelOptions, Quiet
+from aetool.cli.target import write_stdout
 from aetool.errors import InvalidInput, UsageError, lookup
-from aetool.system.limits import LIMITS
 
 if TYPE_CHECKING:
     from aetool.latents.files import LatentBatch
     from aetool.latents.search import Hit
+    from aetool.system.limits import Limits
 
 Query = Annotated[
     str, typer.Argument(metavar="QUERY", help="An image, a folder, a latent file, class:NAME, or - for stdin.")
@@ -30,7 +33,15 @@ Known = Annotated[
     typer.Option("--in", metavar="FILE", help="Search this latent file (or - for stdin) instead of the bank."),
 ]
 Count = Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=100_000, help="How many to find.")]
-Metric = Annotated[str, typer.Option("--metric", metavar="NAME", help="euclidean or cosine (1 - cosine).")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help=f"{choices.listed(choices.METRICS)}.",
+        autocompletion=completion.of(choices.METRICS),
+    ),
+]
 Report = Annotated[
     bool, typer.Option("--json", help="One JSON line a hit: query, source, class, distance, index (from 0).")
 ]
@@ -38,39 +49,34 @@ Report = Annotated[
 
 def search(
     query: Query,
+    options: ModelOptions,
+    limits: KeyLimits,
     known: Known = None,
     count: Count = 10,
     metric: Metric = "euclidean",
     as_json: Report = False,
-    model: params.Model = None,
-    device: params.Device = "auto",
-    threads: params.Cores = None,
-    max_pixels: params.MaxPixels = LIMITS["pixels"],
-    max_bytes: params.MaxBytes = LIMITS["bytes"],
-    quiet: params.Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the training images, or the latents of a file, that are nearest to an image.
 
     A query that holds several images or latents is answered for each.
     """
-    from aetool.latents.search import METRICS, bank_batches
-    from aetool.latents.search import search as nearest
-
-    talk = Talk(quiet)
-    how = lookup(METRICS, metric, "metric")
+    console = Console(quiet)
+    lookup(choices.METRICS, metric, "metric")
     if query == known == "-":
         raise UsageError("the query and --in cannot both come from stdin; name a file for one of them")
-    with _opened(known) as (named, batches):
-        codec, keys = read_keys([query], model, device, threads, talk, named)
-        searched = bank_batches(codec.bundle.bank()) if batches is None else matching(batches, codec.bundle, talk)
-        found = nearest(keys.latents, searched, count, how)
+    with _opened(known, limits.limits) as (identity, batches):
+        model, parts = open_keys([query], options, limits.limits, console, identity=identity)
+        keys = model.joined(parts)
+        searched = None if batches is None else own_latents(batches, model, console)
+        found = model.nearest(keys.latents, count, metric, searched)
     if not any(found):
         raise InvalidInput(f"no latents to search in {known}")
     write_stdout(_lines(keys.sources, found) if as_json else _table(keys.sources, found))
 
 
 @contextlib.contextmanager
-def _opened(known: str | None) -> Iterator[tuple[str | None, Iterator[LatentBatch] | None]]:
+def _opened(known: str | None, limits: Limits) -> Iterator[tuple[str | None, Iterator[LatentBatch] | None]]:
     """Give the model that a latent file names, and its latents as they are read; nothing for the bank."""
     from aetool.latents.files import read_latents
 
@@ -80,12 +86,10 @@ def _opened(known: str | None) -> Iterator[tuple[str | None, Iterator[LatentBatc
     if Path(known).is_dir():
         raise UsageError(f"{known} is a folder; --in takes a file, as aetool encode {known} -o latents.jsonl makes one")
     with open_input(known) as stream:
-        yield first_model(read_latents(stream, "stdin" if known == "-" else known, None))
+        yield first_model(read_latents(stream, "stdin" if known == "-" else known, None, limits))
 
 
 def _lines(queries: tuple[str, ...], found: list[list[Hit]]) -> str:
-    import json
-
     rows: list[dict[str, Any]] = [
         {"query": query, "source": hit.source}
         | ({} if hit.label is None else {"class": hit.label})
@@ -97,8 +101,6 @@ def _lines(queries: tuple[str, ...], found: list[list[Hit]]) -> str:
 
 
 def _table(queries: tuple[str, ...], found: list[list[Hit]]) -> str:
-    from aetool.cli.report import as_table
-
     rows = [["query", "distance", "class", "source", "index"]]
     for query, hits in zip(queries, found, strict=True):
         rows += [[query, f"{hit.distance:.6g}", hit.label or "", hit.source, str(hit.index)] for hit in hits]

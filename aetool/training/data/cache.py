@@ -17,6 +17,7 @@ import numpy as np
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.files import Failure, ImageFile, find_images
 from aetool.system.atomic import replacing, write_file
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled
@@ -26,7 +27,7 @@ KEPT = 8
 """Folders that are kept; the one that was read longest ago goes first."""
 
 
-def read_folder(folder: str, wishes: Wishes, workers: int, report: Report) -> Labelled:
+def read_folder(folder: str, wishes: Wishes, workers: int, report: Report, limits: Limits = LIMITS) -> Labelled:
     """Return the images of `folder` as `decode_folder` does, from the cache if no name, size or time has changed.
 
     A cache that cannot be read is made anew, one that cannot be written is done without.
@@ -35,7 +36,7 @@ def read_folder(folder: str, wishes: Wishes, workers: int, report: Report) -> La
     entry = cache_folder() / "folders" / fingerprint(folder, files, wishes)
     labelled = _load(entry)
     if labelled is None:
-        labelled = decode_folder(files, wishes, workers, report)
+        labelled = decode_folder(files, wishes, workers, report, limits)
         with contextlib.suppress(AetoolError, OSError):
             _save(entry, labelled)
     return labelled

@@ -14,6 +14,7 @@ from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, UsageError, did_you_mean
 from aetool.images.files import Failure
 from aetool.images.spec import ImageSpec
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
 from aetool.training.data.files import Labelled, read_idx_pair, read_npz
@@ -54,6 +55,7 @@ def load(
     report: Report = lambda *_: None,
     wishes: Wishes = AS_THEY_ARE,
     workers: int = 1,
+    limits: Limits = LIMITS,
 ) -> Dataset:
     """Return the data set called `name`, or the folder, idx or .npz file at that path, with its test images apart.
 
@@ -65,9 +67,12 @@ def load(
     if name in DATASETS:
         labelled, title = DATASETS[name](data_dir, report), name
     elif path.is_dir():
-        labelled, title = read_folder(name, wishes, workers, report), path.resolve().name
+        labelled, title = read_folder(name, wishes, workers, report, limits), path.resolve().name
     elif path.is_file():
-        labelled, title = (read_npz if path.suffix.lower() == ".npz" else read_idx_pair)(path), path.name.split(".")[0]
+        labelled, title = (
+            (read_npz if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
+            path.name.split(".")[0],
+        )
     else:
         hint = did_you_mean(name, list(DATASETS))
         raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or a folder, idx or .npz file")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
-from aetool.system.limits import ALWAYS, MAX_RATIO, is_bomb, limit
+from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits, is_bomb
 from aetool.system.reading import read_file
 
 TIMES = 8
@@ -58,19 +58,19 @@ def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def read_idx_pair(path: Path) -> Labelled:
+def read_idx_pair(path: Path, limits: Limits = LIMITS) -> Labelled:
     """Read idx images, and the labels beside them where «images-idx3» in the name has a «labels-idx1»."""
-    images = parse_idx(_unpacked(path), path.name)
+    images = parse_idx(_unpacked(path, limits), path.name)
     if images.ndim != 3:
         raise InvalidInput(f"{path.name} holds labels; name the file of the images")
     beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     if beside == path or not beside.is_file():
         return Labelled(images[:, None], np.full(len(images), -1), ())
-    return Labelled(images[:, None], *_numbered(parse_idx(_unpacked(beside), beside.name), beside.name))
+    return Labelled(images[:, None], *_numbered(parse_idx(_unpacked(beside, limits), beside.name), beside.name))
 
 
-def _unpacked(path: Path) -> bytes:
-    most = TIMES * limit("bytes")
+def _unpacked(path: Path, limits: Limits) -> bytes:
+    most = TIMES * limits.bytes
     data = read_file(path, most)
     if data[:2] != b"\x1f\x8b":
         return data
@@ -84,12 +84,12 @@ def _unpacked(path: Path) -> bytes:
     return data
 
 
-def read_npz(path: Path) -> Labelled:
+def read_npz(path: Path, limits: Limits = LIMITS) -> Labelled:
     """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
-            if size > TIMES * limit("bytes") or is_bomb(path.stat().st_size, size):
+            if size > TIMES * limits.bytes or is_bomb(path.stat().st_size, size):
                 raise LimitExceeded(f"{path} unpacks to {size >> 20} MiB, more than is accepted of a file of its size")
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays.get("labels")

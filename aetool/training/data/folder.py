@@ -14,6 +14,7 @@ from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import Kind, decode_image, kind_of
 from aetool.images.files import Failure, ImageFile, read_image
 from aetool.images.spec import ImageSpec
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled
 
@@ -41,18 +42,20 @@ class Wishes:
     background: int = 0
 
 
-def decode_folder(files: Sequence[ImageFile], wishes: Wishes, workers: int, report: Report) -> Labelled:
+def decode_folder(
+    files: Sequence[ImageFile], wishes: Wishes, workers: int, report: Report, limits: Limits = LIMITS
+) -> Labelled:
     """Return every usable one of `files`, their sub-folders as classes, and what had to be skipped.
 
     Raises `InvalidInput` where none is usable.
     """
-    kinds = list(_parallel(_kind, files, workers, "looking at images", report))
+    kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
     spec = common_spec([kind for kind in kinds if kind is not None], wishes)
     # Filled in place: memory is bounded by the resized images, whatever the size of the files.
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    results = _parallel(lambda file: _decoded(file, spec), files, workers, "reading images", report)
+    results = _parallel(lambda file: _decoded(file, spec, limits), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
@@ -82,16 +85,16 @@ def common_spec(kinds: Sequence[Kind], wishes: Wishes) -> ImageSpec:
     return ImageSpec(channels, *size, background=wishes.background)
 
 
-def _kind(file: ImageFile) -> Kind | None:
+def _kind(file: ImageFile, limits: Limits) -> Kind | None:
     try:
-        return kind_of(read_image(file))
+        return kind_of(read_image(file), limits)
     except AetoolError:
         return None  # named when it is decoded
 
 
-def _decoded(file: ImageFile, spec: ImageSpec) -> Pixels | AetoolError:
+def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits) -> Pixels | AetoolError:
     try:
-        return decode_image(read_image(file), spec)
+        return decode_image(read_image(file), spec, limits)
     except AetoolError as error:
         return error
 

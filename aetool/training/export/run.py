@@ -48,7 +48,7 @@ class Exported:
     identity: str
 
 
-def export(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
+def make_bundle(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
     Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` where the

@@ -1,4 +1,4 @@
-"""Talk on stderr: notes, warnings, progress; and reports on stdout, as text or JSON."""
+"""The console: notes, warnings and progress on stderr, and reports as text or JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aetool.errors import printable
 
+if TYPE_CHECKING:
+    from aetool.system.progress import Report
+
 Advance = Callable[[int, str], None]
-"""Told how much is done and what to show beside it."""
+"""A function of the amount done and the text beside it."""
 
 
 def say(line: str) -> None:
@@ -22,23 +25,33 @@ def say(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Talk:
-    """How a command talks: `quiet` silences notes and progress, never warnings and errors."""
+class Console:
+    """Notes, warnings and progress of a command; `quiet` silences notes and progress, never warnings and errors."""
 
     quiet: bool = False
 
     def note(self, line: str) -> None:
-        """Say what was chosen or done."""
+        """Print a choice made for the user, or a thing done."""
         if not self.quiet:
             say(f"aetool: {line}")
 
     def warn(self, line: str) -> None:
-        """Say what may be wrong."""
+        """Print a possible mistake."""
         say(f"aetool: warning: {line}")
+
+    def seed(self, given: int | None) -> int:
+        """Return the seed given, or a new one, printed."""
+        from aetool.model.drawing import fresh_seed
+
+        if given is not None:
+            return given
+        seed = fresh_seed()
+        self.note(f"seed {seed}")
+        return seed
 
     @property
     def shows_progress(self) -> bool:
-        """Whether there is a terminal to show a bar on."""
+        """Whether stderr is a terminal that can show a bar."""
         return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
 
     @contextlib.contextmanager
@@ -64,9 +77,24 @@ class Talk:
 
             yield advance
 
+    @contextlib.contextmanager
+    def stages(self) -> Iterator[Report]:
+        """Give a report function that shows a bar for each stage of work, and names the stage once."""
+        with contextlib.ExitStack() as stack:
+            bars: dict[str, Advance] = {}
+
+            def report(title: str, done: int, total: int | None, text: str) -> None:
+                if title not in bars:
+                    stack.close()
+                    self.note(title if total is None else f"{title}, {total} in all")
+                    bars[title] = stack.enter_context(self.progress(title, total))
+                bars[title](done, text)
+
+            yield report
+
 
 def _nothing(done: int, text: str) -> None:
-    """Progress that nobody sees."""
+    """Show no progress."""
 
 
 def as_json(value: Any) -> str:

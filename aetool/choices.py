@@ -1,0 +1,84 @@
+"""Names that a user can choose by, each with one line of help and its options.
+
+Help pages, shell completion and the tables of the README are made from these tables; a test compares them with the
+tables that implement the names. The file imports nothing heavy, so that `--help` stays instant.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Choice(NamedTuple):
+    """One line of help, and the options with their defaults as `--set` takes them."""
+
+    help: str
+    options: str = ""
+
+
+SAMPLERS = {
+    "local": Choice(
+        "noise of the shape of the neighbourhood, at the class's own spread", "count=20 bandwidth=0.75 pure=0.7"
+    ),
+    "neighbours": Choice("a latent mixed with one of its nearest of the class", "count=50 low=0.3 high=0.7"),
+    "mix": Choice("random convex combinations of latents of the class", "m=2 concentration=1.0"),
+    "gmm": Choice("a mixture of normal distributions fitted at export; needs no stored latents"),
+    "gaussian": Choice("one normal distribution of the class; needs no stored latents"),
+}
+METHODS = {
+    "lerp": Choice("a straight line"),
+    "slerp": Choice("an arc"),
+    "graph": Choice("through latents of the bank"),
+}
+METRICS = {
+    "euclidean": Choice("length of the difference"),
+    "cosine": Choice("1 - cosine of the angle"),
+}
+DEVICES = {
+    "auto": Choice("cuda where it works, else cpu"),
+    "cpu": Choice("the processor"),
+    "cuda": Choice("an NVIDIA GPU, with onnxruntime-gpu"),
+    "openvino": Choice("an Intel processor, with the extra openvino"),
+}
+TRAINING_DEVICES = {name: DEVICES[name] for name in ("auto", "cpu", "cuda")}
+PRECISIONS = {
+    "float32": Choice("the default"),
+    "bfloat16": Choice("faster on processors and GPUs with hardware for bfloat16"),
+}
+ARCHITECTURES = {
+    "conv": Choice("strided convolutions down to a linear latent, and back", "widths=32,64,128 depth=1"),
+    "residual": Choice(
+        "conv with a residual block and a hidden layer inside: slower, sharper", "widths=32,64,128 blocks=1 hidden=256"
+    ),
+}
+DATASETS = {
+    "digits": Choice("1,797 handwritten digits of 8x8, built in"),
+    "mnist": Choice("70,000 handwritten digits of 28x28"),
+    "fashion-mnist": Choice("70,000 pictures of clothes of 28x28"),
+}
+SHIPPED = {
+    "mnist": Choice("handwritten digits, 28x28, 16 numbers a latent"),
+    "sign_digits": Choice("colour photos of hands, 64x64, 32 numbers a latent"),
+}
+
+IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
+"""Files that are read as pictures when a folder is walked."""
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
+LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")
+
+
+def listed(table: dict[str, Choice]) -> str:
+    """Return the choices as one text for help: "local (...), mix (...)"."""
+    return ", ".join(f"{name} ({choice.help})" for name, choice in table.items())
+
+
+def options_of(table: dict[str, Choice]) -> str:
+    """Return the options of all choices as one text for help: "local: count=20 ...; mix: ..."."""
+    return "; ".join(f"{name}: {choice.options or 'none'}" for name, choice in table.items())
+
+
+def markdown(table: dict[str, Choice], title: str) -> str:
+    """Return the choices as a Markdown table, for documents."""
+    rows = [f"| `{name}` | {choice.help} | {choice.options} |" for name, choice in table.items()]
+    return "\n".join([f"| {title} | | options |", "|---|---|---|", *rows]) + "\n"

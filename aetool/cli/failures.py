@@ -1,0 +1,74 @@
+"""Failures: inputs that could not be used, named as they come and summed up at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aetool.cli.console import Console
+from aetool.cli.fixes import told
+from aetool.errors import AetoolError, InvalidInput, SomeInputsFailed
+
+if TYPE_CHECKING:
+    from aetool.images.files import Failure, FileBatch
+
+T = TypeVar("T")
+
+NO_IMAGE = "no image found; expected image files, or folders of png, jpg, gif, bmp, webp, tif, ppm"
+
+
+class Failures:
+    """Counts of inputs that were used, skipped and failed; each failure is named on stderr when it comes."""
+
+    def __init__(self, console: Console, file: str | None = None, nothing: str = NO_IMAGE) -> None:
+        self.console, self.file, self.nothing = console, file, nothing
+        self.done = self.skipped = 0
+        self.errors: list[AetoolError] = []
+        self._lines: list[str] = []
+
+    def values(self, batches: Iterable[FileBatch[T]]) -> Iterator[T]:
+        """Yield the values of batches that have one, count their files, and name the failures.
+
+        Ends with the error of `end` where no input could be used, while the output is still open: then nothing is
+        replaced by nothing.
+        """
+        for batch in batches:
+            self.add(batch.failures)
+            if batch.files or not batch.failures:
+                yield batch.value
+                self.done += len(batch.files) or 1
+        if not self.done and not self.skipped:
+            self.end()
+
+    def add(self, failures: Iterable[Failure]) -> None:
+        """Name failures on stderr, and note them for the file of errors."""
+        import json
+
+        for failure in failures:
+            self.errors.append(failure.error)
+            text = told(failure.error)
+            self._lines.append(json.dumps({"path": failure.path, "reason": text}) + "\n")
+            self.console.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
+
+    def end(self) -> None:
+        """Write the file of errors, if one is asked for; raise the error that the command ends with, if any."""
+        self._write()
+        failed = len(self.errors)
+        if self.skipped:
+            self.console.note(f"{self.skipped} are there already")
+        if failed and (self.done or self.skipped):
+            raise SomeInputsFailed(f"{self.done} done, {failed} failed")
+        if failed:
+            kinds: set[Any] = {type(error) for error in self.errors}
+            kind = kinds.pop() if len(kinds) == 1 else InvalidInput
+            raise kind("nothing could be used" if failed > 1 else "the input could not be used")
+        if not self.done and not self.skipped:
+            raise InvalidInput(self.nothing)
+
+    def _write(self) -> None:
+        if self.file is not None:
+            from pathlib import Path
+
+            from aetool.system.atomic import write_file
+
+            write_file(Path(self.file), "".join(self._lines).encode())

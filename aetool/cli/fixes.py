@@ -1,0 +1,39 @@
+"""Fixes: the next step for each error of the library, in the words of the command line."""
+
+from __future__ import annotations
+
+from aetool.errors import AetoolError
+
+FIXES = {
+    "pixels": "--max-pixels allows more",
+    "frames": "--max-frames allows more, or write to a folder/",
+    "bytes": "--max-bytes allows more",
+    "folder": "write to a folder/ instead",
+    "workers": "--threads 1 works without workers",
+    "other-model": "name theirs with -m",
+    "no-metadata": "aetool's own do, unless made with --no-metadata",
+    "no-classes": "leave --class and --digit out",
+    "no-each": "leave --each out",
+    "data": "say where that is with --data",
+    "no-rows-graph": "export it without --no-bank, or use another --method",
+    "no-rows-search": "search a file with --in",
+    "no-mixture": "--method neighbours needs none",
+    "gmm": "--method gmm needs none",
+    "gaussian": "--method gaussian needs none",
+    "no-direction": "use --metric euclidean",
+    "devices": "see: aetool devices",
+    "no-cuda": "leave --device out, or use --device cpu",
+    "diverged": "try a lower --lr",
+    "unfinished": "go on with: aetool train --resume",
+    "no-run": "start one with: aetool train",
+    "data-dir": "or put the files into DIR/NAME/ and pass --data-dir DIR",
+    "bundle-exists": "choose another -o, or replace it with --force",
+    "another-output": "choose another -o",
+    "verify": "see: aetool verify",
+}
+"""Next steps by `AetoolError.fix`."""
+
+
+def told(error: AetoolError) -> str:
+    """Return the message of an error with its next step."""
+    return f"{error}; {FIXES[error.fix]}" if error.fix else str(error)

@@ -1,0 +1,84 @@
+"""Layout of a command's pictures: rows, provenance, and the preview in a terminal."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aetool import __version__
+from aetool.errors import printable
+
+if TYPE_CHECKING:
+    from aetool.arrays import Pixels
+    from aetool.bundle.bundle import Bundle
+    from aetool.cli.console import Console
+    from aetool.cli.options import LayoutOptions
+    from aetool.cli.target import Target
+    from aetool.images.layout import Layout
+    from aetool.images.provenance import Provenance
+    from aetool.model.model import Model
+
+PREVIEWED = 60
+"""Pictures that a terminal shows; the terminal scrolls."""
+PREVIEW_TILE = 20
+"""Characters of width that each of several pictures gets at least."""
+TINY = 16
+"""Pixels of width below which a terminal shows pictures twice as large."""
+
+
+def layout_of(options: LayoutOptions, columns: int | None = None, strip: bool = False) -> Layout:
+    """Return the layout that a command and its options ask for."""
+    from aetool.images.layout import Layout
+
+    return Layout(columns, strip, options.scale, options.fps)
+
+
+def check_size(count: int, model: Model, target: Target, layout: Layout) -> None:
+    """Raise `LimitExceeded` where `count` pictures of the model are too many for one file."""
+    from aetool.images.layout import check_layout
+    from aetool.images.sheet import check_size as check_values
+
+    shape = model.bundle.manifest.image.shape
+    if target.kind in ("picture", "animation"):
+        check_layout(count, shape, target.suffix, layout)
+    elif target.kind == "terminal":
+        check_values(count * shape[0] * shape[1] * shape[2])
+
+
+def provenance(bundle: Bundle, seed: int | None) -> Provenance:
+    """Return how a picture was made: names without their folders, and the seed even where it was drawn."""
+    from aetool.images.provenance import Provenance
+
+    words = [_base_name(word) for word in sys.argv[1:]]
+    drawn = seed is not None and not any(word.partition("=")[0] == "--seed" for word in words)
+    command = shlex.join(["aetool", *words, *(["--seed", str(seed)] if drawn else [])])
+    return Provenance(f"aetool {__version__}", f"{bundle.name} {bundle.identity}", printable(command), seed)
+
+
+def _base_name(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={_base_name(value)}"
+    slash = os.sep if word.endswith(os.sep) else ""
+    return Path(word).name + slash if os.sep in word else word
+
+
+def preview(pixels: Pixels, console: Console) -> str:
+    """Return pictures as half blocks that fit the width of the terminal."""
+    from aetool.images.encode import half_blocks
+    from aetool.images.sheet import enlarge, sheet, shrink
+
+    columns = max(8, shutil.get_terminal_size().columns)
+    colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    if len(pixels) > PREVIEWED:
+        console.note(f"showing {PREVIEWED} of {len(pixels)}; write them with -o")
+    shown = pixels[:PREVIEWED]
+    shown = enlarge(shown, 2) if shown.shape[3] < TINY else shown
+    if len(shown) == 1:
+        return half_blocks(shrink(shown, columns)[0], colour)
+    across = max(1, min(len(shown), columns // PREVIEW_TILE))
+    return half_blocks(sheet(shrink(shown, columns // across - 2), across, 1)[:, :, :columns], colour)

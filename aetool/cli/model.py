@@ -1,0 +1,71 @@
+"""The model of a command: the one that -m names, or a default that is said on stderr."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from aetool.cli.console import Console
+from aetool.system.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aetool.bundle.bundle import Bundle
+    from aetool.cli.options import ModelOptions
+    from aetool.latents.files import LatentBatch
+    from aetool.model.model import Model
+
+
+def choose_path(name: str | None, console: Console, identity: str | None = None, flag: str = "-m") -> Path:
+    """Return the folder of the model `name`, else of $AETOOL_MODEL, of the latents, the newest, or the shipped one.
+
+    `identity` is that of the model which the latents name. A choice made for the user is printed on stderr.
+    """
+    from aetool.bundle.lookup import default_path, find_identity, find_path
+
+    if name:
+        return find_path(name)
+    path = None
+    if identity and not os.environ.get("AETOOL_MODEL"):
+        path, why = find_identity(identity), "named by the latents"
+    if path is None:
+        path, why = default_path()
+    console.note(f"model {path.name}, {why}; {flag} chooses another")
+    return path
+
+
+def choose_bundle(name: str | None, console: Console, identity: str | None = None) -> Bundle:
+    """Read the bundle of the model that `choose_path` chooses."""
+    from aetool.bundle.bundle import Bundle
+
+    return Bundle.read(choose_path(name, console, identity))
+
+
+def open_model(options: ModelOptions, console: Console, limits: Limits = LIMITS, identity: str | None = None) -> Model:
+    """Return the model that the options ask for, ready to work."""
+    from aetool.model.model import Model
+
+    bundle = choose_bundle(options.model, console, identity)
+    return Model(bundle, options.device, options.threads, limits)
+
+
+def first_model(batches: Iterable[LatentBatch]) -> tuple[str | None, Iterator[LatentBatch]]:
+    """Return the identity that the first latents carry, and all batches from the first on."""
+    iterator = iter(batches)
+    first = next(iterator, None)
+    if first is None:
+        return None, iter(())
+    return first.model, itertools.chain([first], iterator)
+
+
+def own_latents(batches: Iterable[LatentBatch], model: Model, console: Console) -> Iterator[LatentBatch]:
+    """Yield latents of this model; warns where they name no model, raises `InvalidInput` where they name another."""
+    warned = False
+    for batch in model.own(batches):
+        if batch.model is None and not warned:
+            console.warn(f"these latents do not say which model made them; taken as {model.bundle.name}'s")
+            warned = True
+        yield batch

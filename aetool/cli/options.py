@@ -1,0 +1,206 @@
+"""Options that several commands share, in groups; `flattened` makes one command line of them.
+
+A group is a frozen dataclass whose fields are options. A command takes whole groups as parameters, and Typer sees their
+fields. An option is so written once, and a command that reads files cannot forget the limits of the group.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from aetool import choices
+from aetool.cli import completion
+from aetool.errors import UsageError
+from aetool.system.limits import LIMITS, Limits
+
+
+def flattened(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function for Typer, with the fields of the groups of `command` as its parameters."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+
+    @functools.wraps(command)
+    def call(**values: Any) -> Any:
+        made = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        return command(**made, **values)
+
+    parameters = [
+        one for parameter in inspect.signature(command).parameters.values() for one in _flat(parameter, hints)
+    ]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _flat(parameter: inspect.Parameter, hints: dict[str, Any]) -> Iterator[inspect.Parameter]:
+    """Yield a parameter with its evaluated type, or the fields of the group that it stands for."""
+    hint = hints[parameter.name]
+    if not is_dataclass(hint):
+        yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint)
+        return
+    inner = get_type_hints(hint, include_extras=True)
+    for field in fields(hint):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        yield inspect.Parameter(field.name, kind, default=field.default, annotation=inner[field.name])
+
+
+MaxPixels = Annotated[
+    int, typer.Option("--max-pixels", metavar="N", min=1, help="Refuse images of more pixels than this.")
+]
+MaxFrames = Annotated[int, typer.Option("--max-frames", metavar="N", min=1, help="Refuse to write longer animations.")]
+MaxBytes = Annotated[
+    int, typer.Option("--max-bytes", metavar="N", min=1, help="Refuse .npz and .npy files that unpack to more.")
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help=f"{', '.join(choices.DEVICES)}; see: aetool devices.",
+        autocompletion=completion.of(choices.DEVICES),
+    ),
+]
+Threads = Annotated[
+    int, typer.Option("--threads", metavar="N", min=1, max=1024, help="Threads that one run of a graph may use.")
+]
+Cores = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, max=1024, help="Cores to use. Default: one for few images, else all."
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="Bundle: a folder, or a name in ./models or shipped.",
+        autocompletion=completion.models,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+Files = Annotated[
+    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
+]
+Keys = Annotated[
+    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        help="The same seed gives the same pictures. Default: a new one, told on stderr.",
+    ),
+]
+PictureOutput = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="PATH",
+        help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, or folder/.",
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The model to work with, and where it runs."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped.",
+            autocompletion=completion.models,
+        ),
+    ] = None  # fmt: skip
+    device: Device = "auto"
+    threads: Cores = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures to read: lists of their names, the account of failures, and the limit of their size."""
+
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from", metavar="FILE", help="Read names of inputs from FILE, or - for stdin, one a line."
+        ),
+    ] = None
+    null: Annotated[
+        bool, typer.Option("-0", "--null", help="Names in --files-from end with NUL instead of a newline.")
+    ] = False
+    errors: Annotated[
+        str | None,
+        typer.Option(
+            "--errors", metavar="FILE", help="List inputs that failed in FILE: JSON Lines of path and reason."
+        ),
+    ] = None
+    max_pixels: MaxPixels = LIMITS.pixels
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of pictures that are read."""
+        return Limits(pixels=self.max_pixels)
+
+
+@dataclass(frozen=True)
+class KeyLimits:
+    """The limits of keys: pictures and files of latents."""
+
+    max_pixels: MaxPixels = LIMITS.pixels
+    max_bytes: MaxBytes = LIMITS.bytes
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of keys that are read."""
+        return Limits(pixels=self.max_pixels, bytes=self.max_bytes)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where to write, pictures or latents."""
+
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="PATH",
+            help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, folder/, .jsonl .npz .npy.",
+        ),
+    ] = None  # fmt: skip
+    as_latents: Annotated[bool, typer.Option("--latents", help="Write latents instead of pictures.")] = False
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """How pictures are written: their scale, the speed and length of an animation, and their provenance."""
+
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            "--scale",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Enlarge by this whole factor. Default: tiles get at least 64 pixels.",
+        ),
+    ] = None
+    fps: Annotated[
+        float, typer.Option("--fps", metavar="F", min=0.1, max=100, help="Pictures a second of an animation.")
+    ] = 10
+    no_metadata: Annotated[
+        bool, typer.Option("--no-metadata", help="Do not write model, command and seed into pictures.")
+    ] = False
+    max_frames: MaxFrames = LIMITS.frames
+
+    def __post_init__(self) -> None:
+        """Refuse speeds that no animation has; the parser lets nan pass."""
+        if not 0.1 <= self.fps <= 100:
+            raise UsageError("--fps takes a number from 0.1 to 100")

@@ -1,0 +1,120 @@
+"""Targets: the place and kind of an output, which never replaces an input."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aetool.choices import ANIMATION_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES
+from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, reason
+
+
+class ReadFiles:
+    """The files and folders that a command reads; no output may replace one, under any name or link."""
+
+    def __init__(self) -> None:
+        self.folders: set[str] = set()
+        self.files: set[tuple[int, int]] = set()
+
+    def add(self, name: str) -> None:
+        """Remember a file or folder that is read; a missing one is named by its reader."""
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(name)  # noqa: PTH116
+            if os.path.isdir(name):  # noqa: PTH112
+                self.folders.add(os.path.realpath(name))
+            else:
+                self.files.add((status.st_dev, status.st_ino))
+
+    def add_picture(self, name: str) -> None:
+        """Remember a picture that is read; as `add`, without a second look at the kind of the file."""
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(name)  # noqa: PTH116
+            self.files.add((status.st_dev, status.st_ino))
+
+    def refuse(self, path: Path | str, one_of_many: bool = False) -> None:
+        """Raise `UsageError` where writing to `path` would replace a file that is read.
+
+        `one_of_many` marks one of many outputs: then nothing inside a folder that is read may be replaced.
+        """
+        if not os.path.exists(path):  # noqa: PTH110
+            return
+        status, real = os.stat(path), os.path.realpath(path)  # noqa: PTH116
+        inside = one_of_many and any(real.startswith(folder + os.sep) for folder in self.folders)
+        if inside or (status.st_dev, status.st_ino) in self.files:
+            raise UsageError(f"{printable(str(path))} is an input; choose another -o")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An output: `kind` is picture, animation, folder, latents or terminal; `path` None is stdout.
+
+    `read` holds the inputs so far.
+    """
+
+    kind: str
+    path: Path | None
+    suffix: str
+    read: ReadFiles = field(default_factory=ReadFiles)
+
+    def add_input(self, name: str) -> None:
+        """Remember an input; raises `UsageError` where the output would replace it or lie among its pictures."""
+        if self.path is not None:
+            self._refuse_input(self.path, name)
+        self.read.add(name)
+
+    def _refuse_input(self, path: Path, name: str) -> None:
+        output, given = Path(os.path.realpath(path)), Path(os.path.realpath(name))
+        if given == output or (given in output.parents and given.is_dir() and self._would_be_read(output)):
+            raise UsageError(f"the output {printable(str(path))} is an input; choose another -o")
+        if self.kind == "folder" and given.parent == output and not given.is_dir():
+            raise UsageError(f"the output folder {printable(str(path))} holds an input; choose another -o")
+
+    def _would_be_read(self, output: Path) -> bool:
+        """Return whether an output inside an input folder is, or becomes, one of its pictures."""
+        return self.kind == "folder" or (self.kind != "latents" and output.exists())
+
+
+def target_of(output: str | None, latents: bool = False) -> Target:
+    """Return the target that -o (or stdout) and --latents ask for; raises `UsageError`."""
+    if output is None or output == "-":
+        to_terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
+        kind = "latents" if latents else "terminal" if to_terminal else "picture"
+        return Target(kind, None, ".jsonl" if latents else ".png")
+    path, suffix = Path(output), os.path.splitext(output)[1].lower()  # noqa: PTH122
+    folder = output.endswith(("/", os.sep)) or path.is_dir()
+    kinds = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents": LATENT_SUFFIXES}
+    kind = "folder" if folder else next((name for name, known in kinds.items() if suffix in known), "")
+    if not kind and path.exists() and not path.is_file():  # a device or FIFO: as stdout
+        kind, suffix = ("latents", ".jsonl") if latents else ("picture", ".png")
+    if not kind or (latents and kind != "latents"):
+        known = LATENT_SUFFIXES if latents else [*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES, "folder/", *LATENT_SUFFIXES]
+        raise UsageError(f"-o {printable(output)} does not say what to write; end it with {', '.join(known)}")
+    return Target(kind, path, suffix)
+
+
+def picture_target(output: str | None, instead: str) -> Target:
+    """Return a target for pictures; raises `UsageError`, with the command to use `instead`, for latents."""
+    target = target_of(output)
+    if target.kind == "latents":
+        raise UsageError(instead)
+    return target
+
+
+def write_stdout(data: bytes | str) -> None:
+    """Write to stdout to the last byte; raises `PipeClosed` where the reader went away, else `ReadWriteError`."""
+    if sys.stdout is None:
+        raise ReadWriteError("could not write to stdout: it is closed")
+    rest = memoryview(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+    try:
+        while rest:  # unbuffered (python -u), stdout takes only what the pipe has room for
+            rest = rest[sys.stdout.buffer.write(rest) :]
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise PipeClosed from None
+    except OSError as error:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 1)  # or the unwritten rest is tried again, and complained of, at exit
+        raise ReadWriteError(f"could not write to stdout: {reason(error)}") from error

@@ -1,0 +1,155 @@
+"""The one way out of a command: latents, sheets, animations, folders of pictures, or half blocks in a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aetool.cli.layout import preview, provenance
+from aetool.cli.target import Target, write_stdout
+
+if TYPE_CHECKING:
+    from aetool.arrays import Latents, Pixels
+    from aetool.cli.console import Console
+    from aetool.cli.options import LayoutOptions
+    from aetool.images.folder import PictureWriter
+    from aetool.images.layout import Layout
+    from aetool.images.provenance import Provenance
+    from aetool.latents.files import LatentBatch
+    from aetool.model.model import Model
+
+
+def write_generated(
+    batches: Iterable[LatentBatch],
+    model: Model,
+    target: Target,
+    layout: Layout,
+    options: LayoutOptions,
+    console: Console,
+    seed: int | None = None,
+    cores: int | None = 1,
+) -> int:
+    """Write latents, or the pictures that the model decodes from them; return how many.
+
+    `cores` is the most that decoding into a folder takes, None for all.
+    """
+    if target.kind == "latents":
+        return write_latents(model.signed(batches), target, model.bundle.manifest.latent_size)
+    named = ((batch.latents, batch.titles) for batch in batches)
+    made = None if options.no_metadata else provenance(model.bundle, seed)
+    if target.kind == "folder":
+        from aetool.runtime.parallel import decode_to
+
+        with _open_folder(target, made) as (place, write):
+            return decode_to(write, named, place, model.codec, cores)
+    return write_pictures(_decoded(named, model), target, layout, made, console, options.max_frames)
+
+
+def _decoded(named: Iterable[tuple[Latents, Sequence[str]]], model: Model) -> Iterator[tuple[Pixels, Sequence[str]]]:
+    from aetool.arrays import to_pixels
+    from aetool.runtime.parallel import pieces
+
+    for latents, names in pieces(named, model.codec.batch):
+        yield to_pixels(model.codec.decode(latents)), names
+
+
+def write_latents(batches: Iterable[LatentBatch], target: Target, size: int) -> int:
+    """Write latents of `size` numbers to the target, JSON Lines as they come; return how many."""
+    from aetool.latents.files import to_jsonl
+    from aetool.latents.files import write_latents as write_file
+
+    if target.path is not None:
+        return write_file(target.path, _guarded(batches, target, target.path), size)
+    count = 0
+    for batch in batches:
+        write_stdout(to_jsonl(batch))
+        count += len(batch.latents)
+    return count
+
+
+def _guarded(batches: Iterable[LatentBatch], target: Target, path: Path) -> Iterator[LatentBatch]:
+    """Yield batches; raises `UsageError` at their end where the file to be replaced is among the inputs."""
+    yield from batches
+    target.read.refuse(path)
+
+
+def write_pictures(
+    parts: Iterable[tuple[Pixels, Sequence[str]]],
+    target: Target,
+    layout: Layout,
+    made: Provenance | None,
+    console: Console,
+    max_frames: int,
+) -> int:
+    """Write pictures (n, c, h, w) with their names to the target, one by one into a folder; return how many."""
+    if target.kind == "folder":
+        return _write_folder(parts, target, made)
+    whole = _gathered(parts)
+    if whole is None:
+        return 0
+    if target.kind == "terminal":
+        write_stdout(preview(whole, console))
+    else:
+        _write_file(target, whole, layout, made, max_frames)
+    return len(whole)
+
+
+def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance | None, max_frames: int) -> None:
+    from aetool.images.layout import encode_pictures
+    from aetool.system.atomic import write_file
+    from aetool.system.limits import Limits
+
+    data = encode_pictures(pixels, target.suffix, layout, made, Limits(frames=max_frames))
+    if target.path is None:
+        write_stdout(data)
+    else:
+        target.read.refuse(target.path)
+        write_file(target.path, data)
+
+
+def _write_folder(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target, made: Provenance | None) -> int:
+    """Write one PNG of native size a picture, sub-folders kept; return how many."""
+    count, rest = 0, iter(parts)
+    first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
+    with _open_folder(target, made) as (place, write):
+        for pixels, names in itertools.chain([first] if first else [], rest):
+            write(pixels, [place(name) for name in names])
+            count += len(names)
+    return count
+
+
+@contextlib.contextmanager
+def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
+    """Give the paths of pictures by name, and their writer; no file that is read is replaced."""
+    from aetool.images.folder import picture_folder
+    from aetool.images.provenance import png_text
+    from aetool.system.atomic import flushing
+
+    assert target.path is not None
+    with flushing(target.path), picture_folder(target.path, png_text(made)) as (places, write):
+
+        def place(name: str) -> str:
+            path = places(name)
+            if not write.alone:
+                target.read.refuse(path, one_of_many=True)
+            return path
+
+        yield place, write
+
+
+def _gathered(parts: Iterable[tuple[Pixels, Sequence[str]]]) -> Pixels | None:
+    """Return all pictures as one array, None for no picture; raises `LimitExceeded` for more than fit one file."""
+    import numpy as np
+
+    from aetool.images.sheet import check_size
+
+    found: list[Pixels] = []
+    values = 0
+    for pixels, _ in parts:
+        found.append(pixels)
+        values += pixels.size
+        check_size(values)
+    return np.concatenate(found) if values else None

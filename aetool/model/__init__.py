@@ -1,0 +1,1 @@
+"""Models: a bundle at work, with every verb of the command line as a method."""

@@ -1,0 +1,300 @@
+"""The model: a bundle at work, with every verb of the command line as a method.
+
+Methods that end in -ed work on streams, in memory that does not grow; the commands use them. The others collect the
+streams, and end with the first error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.lookup import default_path, find_path
+from aetool.errors import UsageError, lookup
+from aetool.generation import arithmetic, paths
+from aetool.generation.interpolation import METHODS
+from aetool.generation.sampling import SAMPLERS, Sampler
+from aetool.images.decode import decode_image
+from aetool.images.files import FileBatch, ImageFile, read_image
+from aetool.images.layout import Layout
+from aetool.latents.bank import Bank
+from aetool.latents.files import LatentBatch
+from aetool.latents.search import METRICS, Hit, bank_batches
+from aetool.latents.search import search as search_latents
+from aetool.metrics import distortions, mse, percentiles
+from aetool.model import drawing, keys
+from aetool.model.keys import Key, Part, Source, image_files, read_parts
+from aetool.model.pictures import Pictures
+from aetool.runtime.codec import Codec
+from aetool.runtime.parallel import over_files
+from aetool.system.limits import LIMITS, Limits
+
+Again = tuple[Pixels, list[dict[str, float | None]]]
+"""Reconstructions as pixels, and the distortions of each."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How unlike the training images an image is: the mse of its reconstruction, and the percentile of that mse."""
+
+    source: str
+    mse: float
+    percentile: float
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A path: latents (n, k), the same without the repeated first key of a loop, and the unevenness of its steps."""
+
+    latents: Latents
+    pictures: LatentBatch
+    unevenness: float
+
+
+def load(name: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Model:
+    """Return a model: a folder with a bundle, a name in ./models, or a shipped name; None for the default model.
+
+    `device` is of `aetool devices`; `threads` are the cores to use, None for one while images are few and then all.
+    Raises `BundleError`, `DeviceUnavailable`.
+    """
+    path = default_path()[0] if name is None else find_path(str(name))
+    return Model(Bundle.read(path), device, threads)
+
+
+class Model:
+    """A bundle at work on a device."""
+
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", threads: int | None = None, limits: Limits = LIMITS
+    ) -> None:
+        self.bundle, self.cores, self.limits = bundle, threads, limits
+        # On the CPU many images are spread over processes of one thread each, elsewhere over threads.
+        self.codec = Codec(bundle, device, 1 if device in ("auto", "cpu") else threads or 1)
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        m = self.bundle.manifest
+        shape = " x ".join(map(str, m.image.shape))
+        return f"<model {self.bundle.name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
+
+    def prepare(self, source: str | Path | bytes) -> Pixels:
+        """Return a picture file as uint8 (c, h, w), as the model takes it; raises `InvalidInput`, `ReadWriteError`."""
+        data = source if isinstance(source, bytes) else read_image(ImageFile(str(source), "", named=True))
+        return decode_image(data, self.bundle.manifest.image, self.limits)
+
+    def encode(self, sources: Source | Images | Iterable[Source]) -> Latents:
+        """Return latents (n, k) of pictures, or of images float32 (n, c, h, w) in [0, 1]."""
+        if isinstance(sources, np.ndarray):
+            return self.codec.encode(sources)
+        return keys.joined(_values(self.encoded(image_files(_listed(sources))))).latents
+
+    def encoded(self, files: Iterable[ImageFile], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
+        """Yield the latents of picture files."""
+        for batch in over_files(files, self.codec, Codec.encode, cores or self.cores, self.limits):
+            columns = [(file.path, file.label, file.relative) for file in batch.files]
+            sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
+            latents = LatentBatch(batch.value, sources, classes, self.bundle.identity, names)
+            yield FileBatch(latents, batch.files, batch.failures)
+
+    def decode(self, latents: Latents | LatentBatch) -> Pictures:
+        """Return the pictures of latents (n, k)."""
+        size = self.bundle.manifest.latent_size
+        batch = latents if isinstance(latents, LatentBatch) else _unnamed(check_latents(np.atleast_2d(latents), size))
+        return self._pictures([keys.check_model(batch, self.bundle)])
+
+    def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
+        """Return the reconstructions g(f(x)) of pictures."""
+        batches = list(self.encoded(image_files(_listed(sources))))
+        return self._pictures(_values(batches))
+
+    def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
+        """Yield the reconstructions of picture files, and their distortions if they are to be `measured`."""
+        step = _measured if measured else _again
+        yield from over_files(files, self.codec, step, self.cores, self.limits)
+
+    def score(self, sources: Source | Iterable[Source]) -> list[Score]:
+        """Return the score of each picture."""
+        return [score for part in _values(self.scored(image_files(_listed(sources)))) for score in part]
+
+    def scored(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[list[Score]]]:
+        """Yield the scores of picture files."""
+        quantiles = self.bundle.manifest.distortion["quantiles"]
+        for batch in over_files(files, self.codec, _mse, self.cores, self.limits):
+            rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
+            scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
+            yield FileBatch(scores, batch.files, batch.failures)
+
+    def sample(
+        self,
+        name: str | None = None,
+        n: int = 16,
+        seed: int | None = None,
+        method: str | Sampler = "local",
+        images: Source | Iterable[Source] | None = None,
+    ) -> Pictures:
+        """Return n new pictures of the class `name`, None for the whole bank; `images` are taken as the class.
+
+        `method` is the name of a sampler, or a sampler such as `Local(bandwidth=0.5)`. Raises `UsageError`.
+        """
+        bank = None if images is None else self.bank_of(_values(self.encoded(image_files(_listed(images)))))
+        labels = {name: None} if bank else self.labels([name])
+        seed = drawing.fresh_seed() if seed is None else seed
+        return self._pictures(self.sampled(labels, n, seed, method, bank), seed=seed)
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of all classes; raises `UsageError` where the model has none."""
+        if not self.bundle.manifest.classes:
+            raise UsageError("this model knows no classes", fix="no-each")
+        return self.bundle.manifest.classes
+
+    def bank_of(self, batches: Iterable[LatentBatch]) -> Bank:
+        """Return the bank of pictures that the model has never seen; raises `InvalidInput` for fewer than two."""
+        return drawing.bank_of(batches)
+
+    def labels(self, names: Iterable[str | None]) -> dict[str | None, int | None]:
+        """Return the class number of each name, None for the whole bank; raises `UsageError` for unknown names."""
+        bank = self.bundle.bank()
+        return {name: bank.class_index(name) for name in names}
+
+    def sampled(
+        self,
+        labels: Mapping[str | None, int | None],
+        n: int,
+        seed: int,
+        method: str | Sampler = "local",
+        bank: Bank | None = None,
+    ) -> Iterator[LatentBatch]:
+        """Yield n new latents of each class, drawn from the bank of the bundle or another one."""
+        sampler = lookup(SAMPLERS, method, "method") if isinstance(method, str) else method
+        yield from drawing.drawn(sampler, bank or self.bundle.bank(), labels, n, seed)
+
+    def interpolate(
+        self, *given: Key, steps: int = 10, method: str = "lerp", even: bool = False, loop: bool = False
+    ) -> Pictures:
+        """Return the pictures of a path from key to key, `steps` from each to the next, both counted."""
+        walk = self.walked(self.latents(given), steps, method, even, loop)
+        return self._pictures([walk.pictures], Layout(strip=True))
+
+    def walked(
+        self, latents: Latents, steps: int, method: str = "lerp", even: bool = False, loop: bool = False
+    ) -> Walk:
+        """Return the path through latents (m, k), with even steps if `even` is asked for."""
+        chosen = lookup(METHODS, method, "method")
+        path, uneven = paths.walk(latents, self.bundle.bank(), chosen, steps, self.codec.decode if even else None, loop)
+        return Walk(path, _unnamed(path[:-1] if loop else path), uneven)
+
+    def figures(self, path: Latents) -> paths.WalkFigures:
+        """Return the figures of a path (n, k), n at least 2."""
+        bank = self.bundle.bank()
+        return paths.measure(path, self.codec.decode, bank, paths.spacing(bank))
+
+    def combine(self, *given: Key, weights: Sequence[float] | None = None) -> Pictures:
+        """Return the picture of the sum of keys, each times its weight; without weights, of their mean."""
+        return self._pictures([self.combined(self.latents(given), weights)])
+
+    def combined(self, latents: Latents, weights: Sequence[float] | None = None) -> LatentBatch:
+        """Return the sum of latents (m, k), each times its weight; without weights, their mean."""
+        return LatentBatch(arithmetic.combine(latents, weights), ("combined",), (None,), None)
+
+    def perturb(self, *given: Key, sigma: float = 0.5, n: int = 8, seed: int | None = None) -> Pictures:
+        """Return n variations of each key: its latent with noise; sigma 1 is the spread of the whole bank."""
+        seed = drawing.fresh_seed() if seed is None else seed
+        batches = self.batches(read_parts(given, self.limits))
+        return self._pictures(self.perturbed(_values(batches), sigma, n, seed), Layout(columns=n), seed)
+
+    def perturbed(self, batches: Iterable[LatentBatch], sigma: float, n: int, seed: int) -> Iterator[LatentBatch]:
+        """Yield n variations of each latent of the batches."""
+        return drawing.perturbed(batches, self.bundle.bank(), sigma, n, seed)
+
+    def search(
+        self,
+        query: Key,
+        n: int = 10,
+        metric: str = "euclidean",
+        known: Iterable[LatentBatch] | None = None,
+    ) -> list[list[Hit]]:
+        """Return the n nearest latents of the bank, or of `known`, to each latent of the query, nearest first."""
+        return self.nearest(self.latents([query]), n, metric, known)
+
+    def nearest(
+        self, latents: Latents, n: int, metric: str, known: Iterable[LatentBatch] | None = None
+    ) -> list[list[Hit]]:
+        """Return the n nearest latents of the bank, or of `known`, to each of the latents (q, k)."""
+        chosen = lookup(METRICS, metric, "metric")
+        searched = bank_batches(self.bundle.bank()) if known is None else self.own(known)
+        return search_latents(latents, searched, n, chosen)
+
+    def latents(self, given: Iterable[Key]) -> Latents:
+        """Return the latents (m, k) of keys; raises the error of the first key that cannot be used."""
+        return self.joined(given).latents
+
+    def joined(self, given: Iterable[Key]) -> LatentBatch:
+        """Return the latents (m, k) of keys with their sources, names and classes."""
+        return keys.joined(_values(self.batches(read_parts(given, self.limits))))
+
+    def batches(self, parts: Iterable[Part], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
+        """Yield the latents of parts of keys, in their order, neighbouring pictures encoded together."""
+        for part in keys.grouped(parts):
+            if isinstance(part, list):
+                yield from self.encoded(part, cores)
+            elif isinstance(part, LatentBatch):
+                yield FileBatch(keys.check_model(part, self.bundle), ())
+            else:
+                yield FileBatch(keys.class_mean(part, self.bundle), ())
+
+    def own(self, batches: Iterable[LatentBatch]) -> Iterator[LatentBatch]:
+        """Yield batches of latents; raises `InvalidInput` for latents of another model."""
+        return (keys.check_model(batch, self.bundle) for batch in batches)
+
+    def signed(self, batches: Iterable[LatentBatch]) -> Iterator[LatentBatch]:
+        """Yield batches with the identity of this model, and the names of their pictures as sources."""
+        return (replace(batch, sources=batch.titles, names=None, model=self.bundle.identity) for batch in batches)
+
+    def _pictures(
+        self, batches: Iterable[LatentBatch], layout: Layout | None = None, seed: int | None = None
+    ) -> Pictures:
+        batch = keys.joined(self.signed(batches))
+        size = self.codec.batch
+        parts = [to_pixels(self.codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
+        return Pictures(np.concatenate(parts), batch, layout or Layout(), seed)
+
+
+def _listed(sources: Any) -> Iterable[Any]:
+    """Return one source as a list, and several as they are."""
+    return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
+
+
+def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
+    n = len(latents)
+    return LatentBatch(latents, tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1)), (None,) * n, None)
+
+
+def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
+    """Yield the values of batches; raises the error of the first file that failed."""
+    for batch in batches:
+        keys.raise_first(batch.failures)
+        yield batch.value
+
+
+def _again(codec: Codec, images: Images) -> Again:
+    """Return the reconstructions of images."""
+    return to_pixels(codec.reconstruct(images)), []
+
+
+def _measured(codec: Codec, images: Images) -> Again:
+    """Return the reconstructions of images, and their distortions."""
+    again = codec.reconstruct(images)
+    return to_pixels(again), distortions(images, again)
+
+
+def _mse(codec: Codec, images: Images) -> npt.NDArray[np.float64]:
+    """Return the mse of each image's reconstruction."""
+    return mse(images, codec.reconstruct(images))
