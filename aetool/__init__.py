@@ -1,35 +1,57 @@
 """aetool: train small image autoencoders, and make new images from their latents.
 
-The Python API is `Bundle` (an exported model) and `Codec` (a bundle at work):
+The Python API does what the commands do:
 
-    from aetool import Bundle, Codec
+    import aetool
 
-    codec = Codec(Bundle.find("mnist"))
-    latents = codec.encode(images)      # float32 (n, c, h, w) in [0, 1] -> float32 (n, k)
-    images = codec.decode(latents)
+    run = aetool.train("photos")                    # a run folder, runs/photos
+    path = aetool.export(run)                       # a bundle, models/photos
+    model = aetool.load(path)                       # or a name, as "mnist"
+    eights = aetool.load("mnist").sample("8", n=16, seed=0)
+    eights.sheet()                                  # a Pillow image; eights.pixels, eights.latents
 
-Both are imported on first use, so that `import aetool` costs nothing.
+Everything is imported on first use, so that `import aetool` costs nothing.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle as Bundle
+    from aetool.model.model import Model as Model
+    from aetool.model.model import load as load
+    from aetool.model.pictures import Pictures as Pictures
     from aetool.runtime.codec import Codec as Codec
+    from aetool.training.config import TrainConfig as TrainConfig
+    from aetool.training.export.write import export as export
+    from aetool.training.session import train as train
 
-__version__ = "0.1.0"
-__all__ = ["Bundle", "Codec", "__version__"]
+__version__ = "0.2.0"
+
+HOMES = {
+    "Bundle": "aetool.bundle.bundle",
+    "Codec": "aetool.runtime.codec",
+    "Model": "aetool.model.model",
+    "Pictures": "aetool.model.pictures",
+    "TrainConfig": "aetool.training.config",
+    "export": "aetool.training.export.write",
+    "load": "aetool.model.model",
+    "train": "aetool.training.session",
+}
+"""The module of each public name."""
+
+__all__ = [
+    "Bundle", "Codec", "Model", "Pictures", "TrainConfig", "__version__", "export", "load", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    if name == "Bundle":
-        from aetool.bundle.bundle import Bundle
+    if name not in HOMES:
+        raise AttributeError(f"module 'aetool' has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)
 
-        return Bundle
-    if name == "Codec":
-        from aetool.runtime.codec import Codec
 
-        return Codec
-    raise AttributeError(f"module 'aetool' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

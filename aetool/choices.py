@@ -68,6 +68,19 @@ ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")
 
 
+TABLES = {
+    "`train [DATASET]`": DATASETS,
+    "`train --arch`": ARCHITECTURES,
+    "`train --precision`": PRECISIONS,
+    "`sample --method`": SAMPLERS,
+    "`interpolate --method`": METHODS,
+    "`search --metric`": METRICS,
+    "`--device`": DEVICES,
+    "`-m`": SHIPPED,
+}
+"""Tables by the argument or option that takes their names."""
+
+
 def listed(table: dict[str, Choice]) -> str:
     """Return the choices as one text for help: "local (...), mix (...)"."""
     return ", ".join(f"{name} ({choice.help})" for name, choice in table.items())
@@ -78,7 +91,11 @@ def options_of(table: dict[str, Choice]) -> str:
     return "; ".join(f"{name}: {choice.options or 'none'}" for name, choice in table.items())
 
 
-def markdown(table: dict[str, Choice], title: str) -> str:
-    """Return the choices as a Markdown table, for documents."""
-    rows = [f"| `{name}` | {choice.help} | {choice.options} |" for name, choice in table.items()]
-    return "\n".join([f"| {title} | | options |", "|---|---|---|", *rows]) + "\n"
+def markdown() -> str:
+    """Return all names as one Markdown table, for documents."""
+    rows = [
+        f"| {f'for {option}' if i == 0 else ''} | `{name}` | {choice.help} | {f'`{choice.options}`' if choice.options else ''} |"
+        for option, table in TABLES.items()
+        for i, (name, choice) in enumerate(table.items())
+    ]
+    return "\n".join(["| where | name | meaning | options for `--set` |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,4 +1,7 @@
-"""Where benchmarks put what they measured into documents: between two comments that bear the benchmark's name."""
+"""Tables in documents: each stands between two comments with the name of the script that writes the table.
+
+python benchmarks/documents.py        writes the table of names in README.md
+"""
 
 from __future__ import annotations
 
@@ -10,3 +13,9 @@ def replace(document: Path, name: str, text: str) -> None:
     old = document.read_text()
     start, end = f"<!-- {name}.py writes this -->\n", f"<!-- {name}.py to here -->\n"
     document.write_text(old[: old.index(start) + len(start)] + text + old[old.index(end) :])
+
+
+if __name__ == "__main__":
+    from aetool.choices import markdown
+
+    replace(Path(__file__).parents[1] / "README.md", "documents", markdown())

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from aetool import choices
 from aetool.bundle.folder import MAX_BYTES, identity
-from aetool.bundle.manifest import Manifest
 from aetool.errors import BundleError, did_you_mean, printable
 from aetool.system.reading import read_own
 
-SHIPPED = ("mnist", "sign_digits")
+SHIPPED = tuple(choices.SHIPPED)
 """Names of the bundles that come with aetool."""
 
 
@@ -65,6 +65,8 @@ def default_path() -> tuple[Path, str]:
 
 def _dated(paths: list[Path]) -> Iterator[tuple[str, Path]]:
     """Yield the export time of each bundle whose manifest can be read."""
+    from aetool.bundle.manifest import Manifest  # imports NumPy, which completion does without
+
     for path in paths:
         try:
             yield Manifest.from_json(read_own(path / "bundle.json", MAX_BYTES["bundle.json"]) or b"").exported, path
