@@ -93,9 +93,9 @@ def options_of(table: dict[str, Choice]) -> str:
 
 def markdown() -> str:
     """Return all names as one Markdown table, for documents."""
-    rows = [
-        f"| {f'for {option}' if i == 0 else ''} | `{name}` | {choice.help} | {f'`{choice.options}`' if choice.options else ''} |"
-        for option, table in TABLES.items()
-        for i, (name, choice) in enumerate(table.items())
-    ]
+    rows = []
+    for option, table in TABLES.items():
+        for i, (name, choice) in enumerate(table.items()):
+            options = f"`{choice.options}`" if choice.options else ""
+            rows.append(f"| {'' if i else f'for {option}'} | `{name}` | {choice.help} | {options} |")
     return "\n".join(["| where | name | meaning | options for `--set` |", "|---|---|---|---|", *rows]) + "\n"
