@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,18 +92,25 @@ def frechet(real: Features, made: Features) -> float:
     of the eigenvalues of C1^(1/2) C2 C1^(1/2), which is symmetric.
     """
     mean_a, mean_b = real.mean(0, dtype=np.float64), made.mean(0, dtype=np.float64)
-    a, b = _covariance(real), _covariance(made)
-    values, vectors = np.linalg.eigh(a)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    a, b = covariance(real), covariance(made)
+    root = symmetric_root(a)
     cross = np.sqrt(np.linalg.eigvalsh(root @ b @ root).clip(0)).sum()
     return float(np.square(mean_a - mean_b).sum() + np.trace(a) + np.trace(b) - 2 * cross)
 
 
-def _covariance(features: Features) -> npt.NDArray[np.float64]:
-    d = features.shape[1]
-    if len(features) < 2:
+def covariance(points: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Return the sample covariance (d, d) of points (n, d), zeros for fewer than two."""
+    d = points.shape[1]
+    if len(points) < 2:
         return np.zeros((d, d))
-    return np.cov(features, rowvar=False, dtype=np.float64).reshape(d, d)
+    return np.cov(points, rowvar=False, dtype=np.float64).reshape(d, d)
+
+
+def symmetric_root(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Return the symmetric matrix S without negative eigenvalues for which S S is the covariance `matrix` (k, k)."""
+    values, vectors = np.linalg.eigh(matrix.astype(np.float64))
+    root: npt.NDArray[np.float64] = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    return root
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def _first_byte(words: list[str]) -> float:
         seconds = time.perf_counter() - begun
         process.stdout.read()
     if process.returncode or not first:
-        raise BundleError("the command that draws one picture failed; see: aetool verify")
+        raise BundleError("the command that draws one picture failed", fix="verify")
     return seconds
 
 

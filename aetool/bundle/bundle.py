@@ -11,13 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from aetool.bundle.folder import check_sums, identity, read_files
+from aetool.bundle.folder import check_sums, hashed, read_files
 from aetool.bundle.lookup import default_path, find_path
 from aetool.bundle.manifest import Manifest
 from aetool.errors import BundleError, printable
+from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, read_bank
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """Encoder and decoder as ONNX graphs, for images of `spec` and latents of `latent_size` numbers."""
+
+    encoder: bytes
+    decoder: bytes
+    spec: ImageSpec
+    latent_size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +57,31 @@ class Bundle:
     def read(cls, path: Path) -> Bundle:
         """Read the bundle in the folder `path` and check every byte of it; raises `BundleError`."""
         files, sums = read_files(path)
-        check_sums(path, files, sums)
+        expected, identity = hashed(files)
+        check_sums(path, expected, sums)
         try:
             manifest = Manifest.from_json(files["bundle.json"])
         except BundleError as error:
             raise BundleError(f"the bundle {printable(str(path))} is refused: {error}") from error
-        return cls(path.name if path.name not in ("", "..") else path.resolve().name, manifest, files, identity(files))
+        return cls(path.name if path.name not in ("", "..") else path.resolve().name, manifest, files, identity)
+
+    @property
+    def graphs(self) -> Graphs:
+        """Encoder and decoder, with the sizes of their tensors."""
+        m = self.manifest
+        return Graphs(self.files["encoder.onnx"], self.files["decoder.onnx"], m.image, m.latent_size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the parsed bank out: workers parse their own if they need one."""
+        return {name: value for name, value in self.__dict__.items() if name != "_bank"}
 
     def bank(self) -> Bank:
-        """Return the bank of the bundle; raises `BundleError`."""
-        return read_bank(self.files["bank.npz"], self.manifest.classes, self.manifest.latent_size)
+        """Return the bank of the bundle, parsed once; raises `BundleError`."""
+        return self._bank
+
+    @cached_property
+    def _bank(self) -> Bank:
+        try:
+            return read_bank(self.files["bank.npz"], self.manifest.classes, self.manifest.latent_size)
+        except BundleError as error:
+            raise BundleError(f"the bundle {printable(self.name)} is refused: {error}", error.fix) from error

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 
 from aetool.errors import BundleError, LimitExceeded, UsageError, printable, reason
 from aetool.system.atomic import write_folder
@@ -29,7 +30,27 @@ def identity(files: Mapping[str, bytes]) -> str:
 
 def canonical_sums(files: Mapping[str, bytes]) -> bytes:
     """Return SHA256SUMS of `files`: one line each as sha256sum writes it, in the order of their names."""
-    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+    return _sums({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+
+
+def _sums(digests: Mapping[str, str]) -> bytes:
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()
+
+
+def hashed(files: Mapping[str, bytes]) -> tuple[bytes, str]:
+    """Return SHA256SUMS and the identity of `files`, each byte hashed once but for the decoder, in two threads."""
+    digests: dict[str, str] = {}
+
+    def others() -> None:
+        digests.update({name: hashlib.sha256(files[name]).hexdigest() for name in files if name != "encoder.onnx"})
+
+    second = Thread(target=others)
+    second.start()
+    encoder = hashlib.sha256(files["encoder.onnx"])
+    both = encoder.copy()
+    both.update(files["decoder.onnx"])
+    second.join()
+    return _sums(digests | {"encoder.onnx": encoder.hexdigest()}), both.hexdigest()[:16]
 
 
 def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> None:
@@ -61,9 +82,8 @@ def _refuse(path: Path, names: set[str], fault: str) -> None:
         raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; get or export it anew")
 
 
-def check_sums(path: Path, files: Mapping[str, bytes], sums: bytes) -> None:
-    """Raise `BundleError` where SHA256SUMS, whose bytes are `sums`, is not that of `files`."""
-    expected = canonical_sums(files)
+def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
+    """Raise `BundleError` where SHA256SUMS, whose bytes are `sums`, is not the expected one."""
     if sums != expected:
         lines = set(sums.splitlines())
         changed = {line.split(b"  ")[1].decode() for line in expected.splitlines() if line not in lines}
@@ -76,6 +96,6 @@ def check_free(path: Path, force: bool) -> None:
     if path.exists() and not (
         (path / "bundle.json").is_file() and {e.name for e in path.iterdir() if e.name[0] != "."} <= known
     ):
-        raise UsageError(f"{printable(str(path))} exists and is no bundle; choose another -o")
+        raise UsageError(f"{printable(str(path))} exists and is no bundle", fix="another-output")
     if path.exists() and not force:
-        raise UsageError(f"{printable(str(path))} exists; choose another -o, or replace it with --force")
+        raise UsageError(f"{printable(str(path))} exists", fix="bundle-exists")

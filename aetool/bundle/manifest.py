@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,8 @@ from aetool.errors import BundleError, printable
 from aetool.images.spec import ImageSpec
 
 FORMAT = "aetool bundle"
-VERSION = 1
+VERSION = 2
+"""The version that is written. Fields that a later 0.x adds to version 2 are optional; version 1 is read as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Manifest:
     exported       UTC, ISO 8601
     distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse
     parity         torch against ONNX Runtime: what was compared, figures and bounds
-    golden         see `Golden`; always there in a bundle that was written
+    golden         see `Golden`
     """
 
     image: ImageSpec
@@ -56,13 +57,13 @@ class Manifest:
     dataset: dict[str, Any]
     training: dict[str, Any]
     exported: str
-    distortion: dict[str, Any] = field(default_factory=dict)
-    parity: dict[str, Any] = field(default_factory=dict)
-    golden: Golden | None = None
+    distortion: dict[str, Any]
+    parity: dict[str, Any]
+    golden: Golden
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
-        golden = self.golden and {
+        golden = {
             "latents": self.golden.latents.tolist(),
             "images": base64.b64encode(self.golden.images.astype("<f4").tobytes()).decode(),
             "encoded": self.golden.encoded.tolist(),
@@ -86,7 +87,7 @@ class Manifest:
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise BundleError("bundle.json is not the manifest of a bundle")
         version = fields.pop("version", None)
-        if type(version) is not int or version != VERSION:
+        if type(version) is not int or not 1 <= version <= VERSION:
             raise BundleError("the bundle is of another version; update aetool")
         try:
             image, size = _image_spec(fields["image"]), _whole(fields["latent_size"], 1 << 16)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Latents, check_latents
 from aetool.errors import UsageError
+from aetool.metrics import symmetric_root
 
 MAX_SIGMA = 1000.0
 
@@ -46,10 +47,3 @@ def perturb(
         raise UsageError(f"sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
     noise = rng.standard_normal((len(latents) * n, latents.shape[1])) @ symmetric_root(covariance)
     return check_latents(latents.astype(np.float64).repeat(n, axis=0) + sigma * noise, latents.shape[1])
-
-
-def symmetric_root(covariance: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the one symmetric matrix S without negative eigenvalues for which S S is `covariance` (k, k)."""
-    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
-    root: npt.NDArray[np.float64] = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    return root

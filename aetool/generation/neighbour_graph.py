@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Latents
 from aetool.errors import UsageError
-from aetool.latents.bank import Bank
+from aetool.latents.bank import Bank, Edges
 from aetool.latents.neighbours import Rows, nearest, others_nearest
 
 LINKS = 10
@@ -30,28 +32,45 @@ class NeighbourGraph:
     latents   (n, k)
     starts    (n + 1,): the edges of row i are those from starts[i] to starts[i + 1]
     ends      (e,) row that each edge leads to
-    costs     (e,) squared length of each edge
     """
 
     latents: Latents
-    starts: Rows
-    ends: Rows
-    costs: Costs
+    starts: npt.NDArray[np.integer[Any]]
+    ends: npt.NDArray[np.integer[Any]]
+
+    def hops(self, sources: Rows, edges: Rows) -> Costs:
+        """Return the squared lengths (m,) of edges (m,) that start at the rows `sources` (m,)."""
+        difference = self.latents[sources].astype(np.float64) - self.latents[self.ends[edges]]
+        squared: Costs = np.square(difference).sum(1)
+        return squared
 
 
 def neighbour_graph(bank: Bank) -> NeighbourGraph:
-    """Return the neighbour graph of the rows of `bank`; raises `UsageError` where it has none.
+    """Return the neighbour graph of the rows of `bank`: the stored one, else computed.
 
-    A row is joined with its neighbours of the same class, and with all of other classes that are nearer than the last
-    of those (at most `MOST`). Where that falls apart, the tree that spans all rows at the least length is added.
+    A row is joined with its neighbours of the same class, and with all rows of other classes that are nearer than the
+    last of those (at most `MOST`). A graph in several pieces is joined by the tree that spans all rows at the least
+    length. Raises `UsageError` for a bank without rows.
     """
     if not len(bank.latents):
-        raise UsageError("this model was exported without the latents of its bank (--no-bank), and a graph needs them")
+        raise UsageError(
+            "this model was exported without the latents of its bank, which a graph needs", fix="no-rows-graph"
+        )
+    if bank.edges is not None:
+        return NeighbourGraph(bank.latents, bank.edges.starts, bank.edges.ends)
     edges = _edges(bank)
     graph = _graph(bank.latents, edges)
-    if np.isfinite(_relaxed(graph, np.zeros(1, np.int64), np.zeros(1))[0]).all():
+    if np.isfinite(_relaxed(graph, np.zeros(1, np.int64), np.zeros(1), _everywhere)[0]).all():
         return graph
     return _graph(bank.latents, np.concatenate([edges, _spanning_tree(bank.latents)]))
+
+
+def stored_edges(bank: Bank) -> Edges | None:
+    """Return the edges of the neighbour graph as a bank stores them, None for a bank without rows."""
+    if not len(bank.latents):
+        return None
+    graph = neighbour_graph(bank)
+    return Edges(graph.starts.astype(np.int32), graph.ends.astype(np.uint16))
 
 
 def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
@@ -65,30 +84,39 @@ def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
     if np.linalg.norm(a.astype(np.float64) - b) <= distances[0, -1]:
         return rows[0, :0]
     links = np.square(distances)
-    costs, following = _relaxed(graph, rows[1], links[1])
+    costs, following = _relaxed(graph, rows[1], links[1], lambda least: float((links[0] + least[rows[0]]).min()))
     way = [int(rows[0][np.argmin(links[0] + costs[rows[0]])])]
     while following[way[-1]] >= 0:
         way.append(int(following[way[-1]]))
     return np.array(way, np.int64)
 
 
-def _relaxed(graph: NeighbourGraph, rows: Rows, costs: Costs) -> tuple[Costs, Rows]:
+def _everywhere(least: Costs) -> float:
+    """Return a bound that no cost reaches."""
+    return float("inf")
+
+
+def _relaxed(graph: NeighbourGraph, rows: Rows, costs: Costs, bound: Callable[[Costs], float]) -> tuple[Costs, Rows]:
     """Return the least cost (n,) from every row to an end that `rows` reach at `costs`, infinite where no way leads,
     and the row (n,) that follows each on that way, -1 for the end itself.
 
     Bellman and Ford's relaxation, each time from the rows that became cheaper. A row gets another to follow only where
-    that is cheaper, so no way runs in a circle, whatever is lost to rounding.
+    that is cheaper, so no way runs in a circle, whatever is lost to rounding. Rows beyond the cost that `bound` gives
+    are left alone: no hop makes a way cheaper.
     """
     least, following = np.full(len(graph.latents), np.inf), np.full(len(graph.latents), -1, np.int64)
     least[rows] = costs
     active = rows
     while len(active):
-        counts = graph.starts[active + 1] - graph.starts[active]
+        active = active[least[active] < bound(least)]
+        first = graph.starts[active].astype(np.int64)
+        counts = graph.starts[active + 1] - first
         before = counts.cumsum() - counts
-        edges = np.arange(counts.sum()) + np.repeat(graph.starts[active] - before, counts)
-        offered = np.repeat(least[active], counts) + graph.costs[edges]
-        better = offered < least[graph.ends[edges]]
-        ends, offers, sources = graph.ends[edges[better]], offered[better], np.repeat(active, counts)[better]
+        edges = np.arange(counts.sum()) + np.repeat(first - before, counts)
+        sources, ends = np.repeat(active, counts), graph.ends[edges].astype(np.int64)
+        offered = least[sources] + graph.hops(sources, edges)
+        better = offered < least[ends]
+        ends, offers, sources = ends[better], offered[better], sources[better]
         np.minimum.at(least, ends, offers)
         best = offers == least[ends]
         following[ends[best]] = sources[best]
@@ -101,9 +129,7 @@ def _graph(latents: Latents, edges: Rows) -> NeighbourGraph:
     n = len(latents)
     both = np.unique(np.concatenate([edges @ (n, 1), edges @ (1, n)]))
     sources, ends = np.divmod(both, n)
-    starts = np.searchsorted(sources, np.arange(n + 1))
-    difference = latents[sources].astype(np.float64) - latents[ends]
-    return NeighbourGraph(latents, starts, ends, np.square(difference).sum(1))
+    return NeighbourGraph(latents, np.searchsorted(sources, np.arange(n + 1)), ends)
 
 
 def _edges(bank: Bank) -> Rows:

@@ -126,7 +126,7 @@ class Local:
         self, bank: Bank, rows: npt.NDArray[np.intp], label: int | None, n: int, rng: np.random.Generator
     ) -> Latents:
         latents = bank.latents[rows]
-        mean, shrink = latents.mean(0), self._shrink(latents)
+        mean, shrink = latents.mean(0), self._shrink(bank, latents, label)
         drawn = np.empty((n, latents.shape[1]), np.float32)
         again = np.arange(n)
         for _ in range(ROUNDS):
@@ -135,26 +135,46 @@ class Local:
             drawn[again] = mean + shrink * (latents[chosen] + np.float32(self.bandwidth) * noise - mean)
             if label is None or not len(again):
                 break
-            near = nearest_rows(drawn[again], bank.latents, min(CHECKED, len(latents)))
+            near = bank.index.rows(drawn[again], min(CHECKED, len(latents)))
             again = again[(bank.labels[near] == label).mean(1) < self.pure]
         return drawn
 
-    def _shrink(self, latents: Latents) -> np.float32:
-        """Return 1 / sqrt(1 + bandwidth^2 r), r measured around at most `PROBES` latents, the same at every draw."""
-        probes = latents[np.linspace(0, len(latents) - 1, min(PROBES, len(latents))).astype(np.intp)]
-        variance = latents.var(0).sum()
-        r = self._around(latents, probes).var(1, ddof=1).sum(1).mean() / variance if variance else 0.0
+    def _shrink(self, bank: Bank, latents: Latents, label: int | None) -> np.float32:
+        """Return 1 / sqrt(1 + bandwidth^2 r), r stored in the bank for the default count."""
+        if bank.local_variances is not None and self.count == Local.count:
+            r = bank.local_variances[-1 if label is None else label]
+        else:
+            r = local_variance(latents, self.count)
         return np.float32(1 / np.sqrt(1 + self.bandwidth**2 * r))
 
     def _noise(self, latents: Latents, centres: Latents, rng: np.random.Generator) -> Latents:
         """Return noise (n, k), normal with the covariance of the latents around each centre."""
-        around = self._around(latents, centres)
+        around = latents[nearest_rows(centres, latents, self.count)]
         weights = rng.standard_normal(around.shape[:2], np.float32) / np.float32(np.sqrt(max(1, around.shape[1] - 1)))
         noise: Latents = np.einsum("nm,nmk->nk", weights, around - around.mean(1, keepdims=True))
         return noise
 
-    def _around(self, latents: Latents, centres: Latents) -> npt.NDArray[np.float32]:
-        return latents[nearest_rows(centres, latents, self.count)]
+
+def local_variance(latents: Latents, count: int) -> np.float32:
+    """Return the variance of the `count` latents around a latent, over the variance of all latents (n, k).
+
+    The mean over at most `PROBES` latents at regular places; 0 where nothing varies.
+    """
+    variance = latents.var(0).sum()
+    if not variance:
+        return np.float32(0)
+    probes = latents[np.linspace(0, len(latents) - 1, min(PROBES, len(latents))).astype(np.intp)]
+    around = latents[nearest_rows(probes, latents, count)]
+    return np.float32(around.var(1, ddof=1).sum(1).mean() / variance)
+
+
+def stored_variances(bank: Bank) -> npt.NDArray[np.float32] | None:
+    """Return the local variances of each class and of all as a bank stores them, None for a bank without rows."""
+    if not len(bank.latents):
+        return None
+    groups = [bank.latents[bank.labels == label] for label in range(len(bank.classes))] + [bank.latents]
+    found = [local_variance(group, Local.count) if len(group) > 1 else 0.0 for group in groups]
+    return np.array(found, np.float32)
 
 
 @dataclass(frozen=True)
@@ -169,7 +189,7 @@ class Gmm:
         elif bank.classes:
             weights = weights * bank.counts[:-1, None]
         if not weights.sum() > 0:
-            raise UsageError("this bank holds no mixture to draw from; --method neighbours needs none")
+            raise UsageError("this bank holds no mixture to draw from", fix="no-mixture")
         flat = weights.ravel() / weights.sum(dtype=np.float64)
         chosen = np.unravel_index(rng.choice(len(flat), size=n, p=flat / flat.sum()), weights.shape)
         noise = rng.standard_normal((n, bank.means.shape[1]), np.float32)

@@ -22,7 +22,7 @@ def encode_picture(pixels: Pixels, suffix: str = ".png", provenance: Provenance 
         to_pil(pixels).save(stream, "PNG", pnginfo=png_info(provenance))
     else:
         if max(pixels.shape) > JPEG_SIDE:
-            raise LimitExceeded(f"a JPEG has at most {JPEG_SIDE:,} pixels a side; write .png, or to a folder/")
+            raise LimitExceeded(f"a JPEG has at most {JPEG_SIDE:,} pixels a side", fix="jpeg")
         to_pil(pixels).save(stream, "JPEG", quality=95, subsampling=0, exif=exif_bytes(provenance))
     return stream.getvalue()
 

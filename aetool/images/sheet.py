@@ -51,7 +51,7 @@ def check_sheet(n: int, h: int, w: int, columns: int, scale: int) -> None:
 def check_size(pixels: int) -> None:
     """Raise `LimitExceeded` for a sheet or animation too large to make in memory."""
     if pixels > MAX_SHEET:
-        raise LimitExceeded(f"one picture of {pixels:,} pixels is over {MAX_SHEET:,}; write to a folder/ instead")
+        raise LimitExceeded(f"one picture of {pixels:,} pixels is over {MAX_SHEET:,}", fix="folder")
 
 
 def to_pil(pixels: Pixels) -> Image.Image:

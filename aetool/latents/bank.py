@@ -1,19 +1,21 @@
-"""Images, latents and the bank: the one place where shapes, dtype and range are written down."""
+"""The bank of a bundle: latents of training images, their statistics and neighbours; made, written and read."""
 
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Labels, Latents
 from aetool.errors import BundleError, UsageError, did_you_mean
-from aetool.latents.neighbours import class_neighbours
+from aetool.latents.neighbours import Index, class_neighbours
+from aetool.metrics import covariance
+from aetool.system.npz import read_npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,43 @@ class Mixtures:
 
 
 @dataclass(frozen=True, eq=False)
+class Edges:
+    """The neighbour graph of a bank of n rows, each edge in both directions.
+
+    starts   (n + 1,) int32: the edges of row i are ends[starts[i] : starts[i + 1]]
+    ends     (e,) uint16: the row that each edge leads to
+    """
+
+    starts: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.uint16]
+
+
+class Names(Sequence[str]):
+    """Texts joined by NUL bytes, taken apart when one is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._count = data.count(b"\0") + 1 if data else 0
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return self._count
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        text = self._data.decode("utf-8", "surrogateescape")
+        return text.split("\0") if text else []
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """Return one text, or several."""
+        return self._texts[index]
+
+
+@dataclass(frozen=True, eq=False)
 class Bank:
     """Latents of training images: the material that samplers and class means are made of.
 
@@ -47,6 +86,9 @@ class Bank:
     classes      names of the c classes
     counts, means, covariances   (c + 1,), (c + 1, k), (c + 1, k, k): of each class, and last of all images
     mixtures     see `Mixtures`
+    edges        the neighbour graph, None where it is not stored: in banks made by hand, and in format 1
+    local_variances   (c + 1,) float32: variance around a latent over the variance of its class, for the sampler
+                 `local`; None where it is not stored
     """
 
     latents: Latents
@@ -58,13 +100,20 @@ class Bank:
     means: Latents
     covariances: npt.NDArray[np.float32]
     mixtures: Mixtures
+    edges: Edges | None = None
+    local_variances: npt.NDArray[np.float32] | None = None
+
+    @cached_property
+    def index(self) -> Index:
+        """The latents, prepared for nearest-neighbour searches."""
+        return Index(self.latents)
 
     def class_index(self, name: str | None) -> int | None:
         """Return the number of the class `name`; None stands for the whole bank. Raises `UsageError`."""
         if name is None:
             return None
         if not self.classes:
-            raise UsageError("this model knows no classes; leave --class and --digit out")
+            raise UsageError("this model knows no classes", fix="no-classes")
         if name not in self.classes:
             hint = did_you_mean(name, list(self.classes))
             raise UsageError(f"no class «{name}»{hint}; there is {', '.join(self.classes)}")
@@ -75,8 +124,8 @@ class Bank:
         rows = np.arange(len(self.latents)) if label is None else np.flatnonzero(self.labels == label)
         if not len(rows):
             other = "gmm" if self.mixtures.weights.size else "gaussian"
-            hint = f"; --method {other} needs none" if self.counts[-1 if label is None else label] else ""
-            raise UsageError(f"the bank of this model has no latents to draw from{hint}")
+            known = self.counts[-1 if label is None else label]
+            raise UsageError("the bank of this model has no latents to draw from", fix=other if known else None)
         return rows
 
     def mean(self, label: int | None) -> Latents:
@@ -92,6 +141,8 @@ class Bank:
 
 MAX_ROWS = 20_000
 NEIGHBOURS = 10
+MIXTURE = ("weights", "means", "roots")
+"""Members of bank.npz that hold the mixtures, after "mixture_"."""
 
 
 def make_bank(
@@ -114,7 +165,7 @@ def make_bank(
         classes=classes,
         counts=np.array([len(group) for group in groups]),
         means=np.stack([_mean(group) for group in groups]),
-        covariances=np.stack([_covariance(group) for group in groups]),
+        covariances=np.stack([covariance(group).astype(np.float32) for group in groups]),
         mixtures=mixtures or Mixtures.none(len(classes), latents.shape[1]),
     )
 
@@ -125,15 +176,8 @@ def _mean(group: Latents) -> Latents:
     )
 
 
-def _covariance(group: Latents) -> npt.NDArray[np.float32]:
-    k = group.shape[1]
-    if len(group) < 2:
-        return np.zeros((k, k), np.float32)
-    return np.cov(group, rowvar=False, dtype=np.float64).reshape(k, k).astype(np.float32)
-
-
 def write_bank(bank: Bank) -> bytes:
-    """Return bank.npz: uncompressed, the same bank as the same bytes."""
+    """Return bank.npz: uncompressed, the same bytes for the same bank."""
     arrays = {
         "latents": bank.latents,
         "labels": bank.labels,
@@ -146,33 +190,40 @@ def write_bank(bank: Bank) -> bytes:
         "mixture_means": bank.mixtures.means,
         "mixture_roots": bank.mixtures.roots,
     }
+    if bank.edges is not None:
+        arrays |= {"edge_starts": bank.edges.starts, "edge_ends": bank.edges.ends}
+    if bank.local_variances is not None:
+        arrays["local_variances"] = bank.local_variances
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
 
 
 def read_bank(data: bytes, classes: tuple[str, ...], k: int) -> Bank:
-    """Return the bank in `data` for a model with these classes and latents of k numbers; raises `BundleError`."""
+    """Return the bank in `data` for a model with these classes and latents of k numbers; raises `BundleError`.
+
+    The arrays are views of `data`, and the names of sources are read when they are asked for.
+    """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > len(data):
-                raise ValueError("it is not stored as it is")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            parts = {name: arrays[name] for name in arrays.files}
-        if not all(isinstance(array, np.ndarray) and array.ndim for array in parts.values()):
-            raise ValueError("no array")
-        text = parts.pop("sources").tobytes().decode("utf-8", "surrogateescape")
-        mixtures = Mixtures(*(parts.pop(f"mixture_{name}") for name in ("weights", "means", "roots")))
-        bank = Bank(mixtures=mixtures, classes=classes, sources=text.split("\0") if text else [], **parts)
-    except Exception as error:  # whatever NumPy, zipfile and its decompressors raise
+        parts = read_npz(data)
+    except ValueError as error:
+        raise BundleError("bank.npz is damaged or incomplete") from error
+    if not parts.keys() & {f"mixture_{name}" for name in MIXTURE} and "latents" in parts:
+        raise BundleError("bank.npz was written by an older aetool", fix="old-bundle")
+    try:
+        mixtures = Mixtures(*(parts.pop(f"mixture_{name}") for name in MIXTURE))
+        sources = Names(parts.pop("sources").tobytes())
+        edges = Edges(parts.pop("edge_starts"), parts.pop("edge_ends")) if "edge_starts" in parts else None
+        bank = Bank(mixtures=mixtures, classes=classes, sources=sources, edges=edges, **parts)
+    except (KeyError, TypeError) as error:
         raise BundleError("bank.npz is damaged or incomplete") from error
     _check(bank, k)
     return bank
 
 
 def _check(bank: Bank, k: int) -> None:
-    n, c = len(bank.latents), len(bank.classes) + 1
-    g, m = max(1, c - 1), bank.mixtures.weights.shape[-1]
+    n, c = len(bank.sources), len(bank.classes) + 1
+    g, m = max(1, c - 1), bank.mixtures.weights.shape[-1] if bank.mixtures.weights.ndim else 0
     expected: list[tuple[npt.NDArray[Any], type, tuple[int, ...]]] = [
         (bank.latents, np.float32, (n, k)),
         (bank.labels, np.int64, (n,)),
@@ -184,15 +235,30 @@ def _check(bank: Bank, k: int) -> None:
         (bank.mixtures.means, np.float32, (g, m, k)),
         (bank.mixtures.roots, np.float32, (g, m, k, k)),
     ]
-    fits = all(array.dtype == dtype and array.shape == shape for array, dtype, shape in expected)
-    if not fits or len(bank.sources) != n:
+    if bank.local_variances is not None:
+        expected.append((bank.local_variances, np.float32, (c,)))
+    if not all(array.dtype == dtype and array.shape == shape for array, dtype, shape in expected):
         raise BundleError("bank.npz does not fit its manifest")
-    if not all(np.isfinite(array).all() for array, dtype, _ in expected if dtype is np.float32):
+    if not all(np.isfinite(array).all() for array, _, _ in expected if array.dtype.kind == "f"):
         raise BundleError("bank.npz holds numbers that are not finite")
-    if n and not (bank.labels.min() >= -1 and bank.labels.max() < c - 1 and -1 <= bank.neighbours.min() < n):
+    if n and not (bank.labels.min() >= -1 and bank.labels.max() < c - 1 and _are_rows(bank.neighbours, n)):
         raise BundleError("bank.npz names classes or rows that there are not")
     weights = bank.mixtures.weights
     if weights.min(initial=0) < 0 or (m and not ((weights.sum(1) == 0) | (abs(weights.sum(1) - 1) < 1e-4)).all()):
         raise BundleError("bank.npz holds mixtures whose weights do not sum to 1")
-    if n and bank.neighbours.max() >= n:
-        raise BundleError("bank.npz names classes or rows that there are not")
+    if bank.edges is not None and not _fits(bank.edges, n):
+        raise BundleError("bank.npz holds a neighbour graph of other rows")
+
+
+def _are_rows(rows: npt.NDArray[np.int32], n: int) -> bool:
+    """Return whether all are numbers of rows, or -1."""
+    return bool(rows.min() >= -1 and rows.max() < n)
+
+
+def _fits(edges: Edges, n: int) -> bool:
+    """Return whether the edges are a graph of n rows."""
+    starts, ends = edges.starts, edges.ends
+    if starts.dtype != np.int32 or ends.dtype != np.uint16 or starts.shape != (n + 1,) or ends.ndim != 1:
+        return False
+    rising = starts[0] == 0 and starts[-1] == len(ends) and bool((starts[1:] >= starts[:-1]).all())
+    return rising and int(ends.max(initial=0)) < max(1, n)

@@ -90,7 +90,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 def _whole(head: bytes, stream: BinaryIO, name: str, limits: Limits) -> bytes:
     data = head + stream.read(limits.bytes)
     if len(data) > limits.bytes:
-        raise LimitExceeded(f"{name} is larger than the {limits.bytes >> 20} MiB accepted; --max-bytes allows more")
+        raise LimitExceeded(f"{name} is larger than the {limits.bytes >> 20} MiB accepted", fix="bytes")
     return data
 
 

@@ -74,7 +74,7 @@ def search(queries: Latents, batches: Iterable[LatentBatch], n: int, metric: Met
         raise LimitExceeded(f"{len(queries):,} queries with {n:,} hits each are over {MAX_HITS:,}; ask for fewer")
     wide = queries.astype(np.float64)
     if metric.directed and not wide.any(axis=1).all():
-        raise InvalidInput("a query of zeros has no direction, hence no cosine; use --metric euclidean")
+        raise InvalidInput("a query of zeros has no direction, hence no cosine", fix="no-direction")
     best = [_nothing(metric.place(wide[i : i + QUERIES])) for i in range(0, len(wide), QUERIES)]
     seen = 0
     for batch in batches:
@@ -104,7 +104,7 @@ def _hits(best: _Best, metric: Metric) -> Iterator[list[Hit]]:
 def bank_batches(bank: Bank) -> Iterator[LatentBatch]:
     """Yield the rows of a bank; raises `UsageError` where it has none."""
     if not len(bank.latents):
-        raise UsageError("this model was exported without the latents of its bank (--no-bank); search a file with --in")
+        raise UsageError("this model was exported without the latents of its bank", fix="no-rows-search")
     classes = [bank.classes[label] if label >= 0 else None for label in bank.labels]
     for start in range(0, len(bank.latents), ROWS):
         part = slice(start, start + ROWS)

@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, check_images, check_latents
-from aetool.bundle.bundle import Bundle
+from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.gate import check_graph
 from aetool.errors import BundleError, DeviceUnavailable
 from aetool.runtime.devices import choose_device, first_line, open_session, placement
 
 if TYPE_CHECKING:
     import onnxruntime as ort
+
+Tensor = tuple[str, tuple[int, ...]]
+"""The name of a tensor, and its sizes for one item."""
 
 BATCH_VALUES = 1 << 18
 """Image values that one run takes; bounds the memory of a run whatever the image size."""
@@ -32,9 +35,9 @@ class Codec:
     kept, `DeviceUnavailable` is raised. threads is how many a run may use.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "auto", threads: int = 1) -> None:
-        self.bundle = bundle
-        self.spec = bundle.manifest.image
+    def __init__(self, source: Bundle | Graphs, device: str = "auto", threads: int = 1) -> None:
+        self.graphs = source.graphs if isinstance(source, Bundle) else source
+        self.spec = self.graphs.spec
         self.threads = threads
         self.device = choose_device(device)
         self._may_change = device == "auto"
@@ -43,29 +46,19 @@ class Codec:
 
     @cached_property
     def _encoder(self) -> ort.InferenceSession:
-        return self._open("encoder.onnx", "images", self.spec.shape, "latents", (self.bundle.manifest.latent_size,))
+        return self._open(self.graphs.encoder, ("images", self.spec.shape), ("latents", (self.graphs.latent_size,)))
 
     @cached_property
     def _decoder(self) -> ort.InferenceSession:
-        return self._open("decoder.onnx", "latents", (self.bundle.manifest.latent_size,), "images", self.spec.shape)
+        return self._open(self.graphs.decoder, ("latents", (self.graphs.latent_size,)), ("images", self.spec.shape))
 
-    def _open(
-        self,
-        name: str,
-        source: str,
-        source_shape: tuple[int, ...],
-        target: str,
-        target_shape: tuple[int, ...],
-    ) -> ort.InferenceSession:
-        graph = self.bundle.files[name]
-        check_graph(graph, (source, source_shape), (target, target_shape), self.batch)
+    def _open(self, graph: bytes, source: Tensor, target: Tensor) -> ort.InferenceSession:
+        """Return a session of a graph from tensor `source` to `target`; raises `BundleError` for any other graph."""
+        check_graph(graph, source, target, self.batch)
         session = self._session(graph)
-        for node, tensor, shape in (
-            (session.get_inputs(), source, source_shape),
-            (session.get_outputs(), target, target_shape),
-        ):
-            if [(v.name, v.type, tuple(v.shape[1:])) for v in node] != [(tensor, "tensor(float)", shape)]:
-                raise BundleError(f"{name} does not have the {tensor} that its manifest says")
+        for values, (name, shape) in ((session.get_inputs(), source), (session.get_outputs(), target)):
+            if [(v.name, v.type, tuple(v.shape[1:])) for v in values] != [(name, "tensor(float)", shape)]:
+                raise BundleError(f"a graph does not have the {name} that its manifest says")
         return session
 
     def _session(self, graph: bytes) -> ort.InferenceSession:
@@ -80,19 +73,19 @@ class Codec:
 
     def placement(self) -> dict[str, dict[str, int]]:
         """Return how many nodes of each graph run on which provider, as sessions opened for this say."""
-        graphs = {"encoder": "encoder.onnx", "decoder": "decoder.onnx"}
+        graphs = {"encoder": self.graphs.encoder, "decoder": self.graphs.decoder}
         return {
-            name: placement(open_session(self.bundle.files[file], self.device, self.threads, record=True))
-            for name, file in graphs.items()
+            name: placement(open_session(graph, self.device, self.threads, record=True))
+            for name, graph in graphs.items()
         }
 
     def encode(self, images: Images) -> Latents:
         """Return latents (n, k) of images (n, c, h, w) in [0, 1]; raises `InvalidInput`, `BundleError`."""
-        return self._run(self._encoder, check_images(images, self.spec.shape), (self.bundle.manifest.latent_size,))
+        return self._run(self._encoder, check_images(images, self.spec.shape), (self.graphs.latent_size,))
 
     def decode(self, latents: Latents) -> Images:
         """Return images (n, c, h, w) in [0, 1] of latents (n, k); raises `InvalidInput`, `BundleError`."""
-        checked = check_latents(latents, self.bundle.manifest.latent_size)
+        checked = check_latents(latents, self.graphs.latent_size)
         images = self._run(self._decoder, checked, self.spec.shape)
         if images.size and not (images.min() >= 0 and images.max() <= 1):
             raise BundleError("the decoder gave values outside [0, 1]; the bundle is damaged")

@@ -109,7 +109,7 @@ def open_session(graph: bytes, device: str, threads: int, record: bool = False) 
         kind = BundleError if device == "cpu" else DeviceUnavailable
         raise kind(f"the graph could not be opened on {device}: {first_line(error)}") from error
     if session.get_providers()[0] != wanted.provider:
-        raise DeviceUnavailable(f"{device} was asked for and {session.get_providers()[0]} came; see: aetool devices")
+        raise DeviceUnavailable(f"{device} was asked for and {session.get_providers()[0]} came", fix="devices")
     return session
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from aetool.bundle.bundle import Bundle
 from aetool.errors import BundleError
 from aetool.runtime.codec import Codec
 
@@ -13,13 +14,12 @@ BOUNDS = {"latents": 1e-3, "images": 1e-4}
 """Largest difference of latents in units of their spread, and of image values, between machines."""
 
 
-def check_golden(codec: Codec) -> dict[str, Any]:
+def check_golden(bundle: Bundle, codec: Codec) -> dict[str, Any]:
     """Return how far the golden values are met, and the bounds; raises `BundleError` beyond one."""
-    golden = codec.bundle.manifest.golden
-    assert golden is not None
+    golden = bundle.manifest.golden
     images = codec.decode(golden.latents)
     encoded = codec.encode(golden.images)
-    spread = max(float(np.sqrt(codec.bundle.bank().covariance(None).diagonal().mean())), 1e-12)
+    spread = max(float(np.sqrt(bundle.bank().covariance(None).diagonal().mean())), 1e-12)
     found = {
         "latents": float(abs(encoded - golden.encoded).max()) / spread,
         "images": float(abs(images - golden.images).max()),

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from aetool.arrays import Images, Latents, Pixels, to_images, to_pixels
-from aetool.bundle.bundle import Bundle
+from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
 from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
 from aetool.images.folder import PictureWriter
@@ -58,7 +58,7 @@ def _by_workers(
     """Go through what is left: on the CPU in the workers, else here with what they have read."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors) in ordered(partial(_Worker, codec.bundle, step, limits), tasks, cores):
+        for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
             yield FileBatch(value, *_sorted(chunk, errors))
     else:
         for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
@@ -93,7 +93,7 @@ def _written_by_workers(
 ) -> Iterator[int]:
     """Write pictures: decoded in the workers on the CPU, else here; yield how many at a time."""
     if codec.device == "cpu":
-        for count, _ in ordered(partial(_Decoder, codec.bundle, write), ((len(z), (z, p)) for z, p in latents), cores):
+        for count, _ in ordered(partial(_Decoder, codec.graphs, write), ((len(z), (z, p)) for z, p in latents), cores):
             yield count
     else:
         drawn = ((len(z), (to_pixels(codec.decode(z)), p)) for z, p in latents)
@@ -151,8 +151,8 @@ class _Reader:
 class _Worker(Generic[Value]):
     """A worker that reads pictures and takes a step with them."""
 
-    def __init__(self, bundle: Bundle, step: Step[Value], limits: Limits) -> None:
-        self.codec, self.step = Codec(bundle, "cpu"), step
+    def __init__(self, graphs: Graphs, step: Step[Value], limits: Limits) -> None:
+        self.codec, self.step = Codec(graphs, "cpu"), step
         self.read = _Reader(self.codec.spec, limits)
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
@@ -164,8 +164,8 @@ class _Worker(Generic[Value]):
 class _Decoder:
     """A worker that decodes latents and writes the pictures."""
 
-    def __init__(self, bundle: Bundle, write: PictureWriter) -> None:
-        self.codec, self.write = Codec(bundle, "cpu"), write
+    def __init__(self, graphs: Graphs, write: PictureWriter) -> None:
+        self.codec, self.write = Codec(graphs, "cpu"), write
 
     def __call__(self, task: tuple[Latents, Sequence[str]]) -> None:
         """Write the pictures of latents (n, k) to n paths."""

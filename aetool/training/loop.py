@@ -62,7 +62,7 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
 def torch_device(name: str) -> torch.device:
     """Return the device called auto, cpu or cuda; raises `DeviceUnavailable`."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceUnavailable("torch finds no CUDA device here; leave --device out, or use --device cpu")
+        raise DeviceUnavailable("torch finds no CUDA device here", fix="no-cuda")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -143,7 +143,7 @@ class Trainer:
             batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
             loss = float(self.step(batch))
             if not math.isfinite(loss):
-                raise UsageError(f"training diverged at step {self.progress.step}; try a lower --lr")
+                raise UsageError(f"training diverged at step {self.progress.step}", fix="diverged")
             now = time.monotonic()
             self._advance(loss, now - started)
             started = now
@@ -213,5 +213,5 @@ def trained_network(config: TrainConfig, dataset: Dataset, run: Path) -> tuple[n
     trainer = Trainer(config, dataset, run)
     trainer.resume()
     if not trainer.progress.step:
-        raise BundleError(f"{run} has no checkpoint yet; go on with: aetool train --resume {run}")
+        raise BundleError(f"{run} has no checkpoint yet", fix="unfinished")
     return trainer.network.to("cpu").eval(), trainer.progress

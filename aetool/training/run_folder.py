@@ -47,7 +47,7 @@ def find(name: str | None, trained: bool = False) -> Path:
         raise UsageError(f"no training run «{name}»; there is {', '.join(p.name for p in all_runs()) or 'none yet'}")
     runs = all_runs()
     if not runs:
-        raise UsageError("no training run in ./runs; start one with: aetool train")
+        raise UsageError("no training run in ./runs", fix="no-run")
     begun = [run for run in runs if any((run / "checkpoints").glob("*.json"))] if trained else runs
     return (begun or runs)[-1]
 

@@ -68,7 +68,7 @@ def test_the_file_is_readable_json_that_says_what_it_is():
     assert data.endswith(b"}\n") and data.count(b"\n") > 50
     content = json.loads(data)
     assert list(content)[:2] == ["format", "version"]
-    assert (content["format"], content["version"]) == (FORMAT, VERSION) == ("aetool bundle", 1)
+    assert (content["format"], content["version"]) == (FORMAT, VERSION) == ("aetool bundle", 2)
     assert set(content) == {"format", "version", *NAMES}
     assert content["image"] == asdict(toy_manifest().image)
     assert set(content["golden"]) == set(GOLDEN)
@@ -212,7 +212,7 @@ def test_a_golden_number_beyond_float64_is_refused(name):
         read(with_golden(**{name: [[0, 0, 0, 10**400]]}))
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 3, 99, "1", None, [1]])
 def test_another_version_is_refused(version):
     with pytest.raises(BundleError, match="of another version; update aetool"):
         read(written() | {"version": version})
@@ -220,7 +220,7 @@ def test_another_version_is_refused(version):
 
 def test_a_newer_version_is_told_whatever_else_is_in_it():
     with pytest.raises(BundleError, match="of another version"):
-        read({"format": FORMAT, "version": 2})
+        read({"format": FORMAT, "version": 3})
 
 
 @pytest.mark.parametrize("content", [[], 5, None, "text", {}, {"format": "other"}, {"version": 1}, {"format": None}])

@@ -49,8 +49,8 @@ def test_no_figures_have_no_percentiles():
 
 
 def test_real_digits_pass_and_inverted_ones_and_photos_are_flagged(data_dir):
-    codec = Codec(Bundle.find("mnist"), "cpu")
-    quantiles = codec.bundle.manifest.distortion["quantiles"]
+    bundle = Bundle.find("mnist")
+    codec, quantiles = Codec(bundle, "cpu"), bundle.manifest.distortion["quantiles"]
     with gzip.open(data_dir / "mnist/t10k-images-idx3-ubyte.gz") as stream:
         pixels = np.frombuffer(stream.read()[16:], np.uint8).reshape(-1, 1, 28, 28)
     digits = to_images(pixels[::5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aetool.cli.fixes import told
 from aetool.errors import UsageError
 from aetool.generation.interpolation import METHODS, count, lerp, slerp
 from aetool.generation.paths import walk
@@ -140,6 +141,7 @@ def test_graph_between_equal_keys_stays_where_it_is():
 def test_a_bank_without_rows_has_no_graph_but_lines():
     latents = drawn(20)
     empty = make_bank(latents, np.zeros(20, np.int64), ["x"] * 20, ("a",), seed=0, rows=False)
-    with pytest.raises(UsageError, match="--no-bank"):
+    with pytest.raises(UsageError, match="without the latents of its bank") as caught:
         walk(drawn(2), empty, METHODS["graph"], 5)
+    assert "--no-bank" in told(caught.value)
     assert len(walk(drawn(2), empty, METHODS["lerp"], 5)[0]) == 5

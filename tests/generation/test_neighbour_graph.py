@@ -25,7 +25,8 @@ def bank_of(latents: np.ndarray, labels: np.ndarray | None = None) -> Bank:
 
 def edges_of(graph: NeighbourGraph) -> dict[tuple[int, int], float]:
     sources = np.repeat(np.arange(len(graph.latents)), np.diff(graph.starts))
-    return {(int(a), int(b)): float(cost) for a, b, cost in zip(sources, graph.ends, graph.costs, strict=True)}
+    costs = graph.hops(sources, np.arange(len(graph.ends)))
+    return {(int(a), int(b)): float(cost) for a, b, cost in zip(sources, graph.ends, costs, strict=True)}
 
 
 def dijkstra(graph: NeighbourGraph, starts: dict[int, float], ends: dict[int, float]) -> float:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aetool.cli.fixes import told
 from aetool.cli.settings import configure
 from aetool.errors import UsageError
 from aetool.generation.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
+from aetool.generation.stored import completed
 from aetool.latents.bank import make_bank
 from aetool.training.export.mixtures import fit_mixtures
 from tests.toy import CLASSES, toy_bank, toy_latents
@@ -183,8 +185,9 @@ def test_gaussian_needs_no_rows_and_the_others_do():
         Gaussian().draw(without, 1, 9, rng_for(0)), Gaussian().draw(toy_bank(), 1, 9, rng_for(0))
     )  # fmt: skip
     for name in ("neighbours", "local", "mix"):
-        with pytest.raises(UsageError, match="no latents to draw from; --method gmm needs none"):
+        with pytest.raises(UsageError, match="no latents to draw from") as caught:
             SAMPLERS[name].draw(without, 1, 1, rng_for(0))
+        assert told(caught.value).endswith("no latents to draw from; --method gmm needs none")
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -229,9 +232,22 @@ def test_local_without_bandwidth_repeats_and_a_wide_one_has_the_moments_of_the_n
 
 def test_how_local_shrinks_hangs_on_the_class_alone(bank):
     latents = bank.latents[bank.rows(0)]
-    assert 0.5 < Local()._shrink(latents) < 1 == Local(bandwidth=0)._shrink(latents)
-    assert Local()._shrink(latents) == pytest.approx(Local()._shrink(latents * 1000 + 5), rel=1e-4)  # it has no unit
-    assert Local()._shrink(latents[:1]) == 1  # one latent has no spread to keep
+
+    def shrink(latents, **options):
+        return Local(**options)._shrink(bank, latents, 0)
+
+    assert 0.5 < shrink(latents) < 1 == shrink(latents, bandwidth=0)
+    assert shrink(latents) == pytest.approx(shrink(latents * 1000 + 5), rel=1e-4)  # it has no unit
+    assert shrink(latents[:1]) == 1  # one latent has no spread to keep
+
+
+def test_stored_variances_give_the_same_latents(bank):
+    stored = completed(bank)
+    assert stored.local_variances is not None and bank.local_variances is None
+    for label in (0, None):
+        drawn, again = (Local().draw(one, label, 20, rng_for(1)) for one in (bank, stored))
+        assert drawn.tobytes() == again.tobytes()
+    assert Local(count=5)._shrink(stored, bank.latents, 0) == Local(count=5)._shrink(bank, bank.latents, 0)
 
 
 def test_local_draws_again_what_lies_among_another_class():
@@ -283,8 +299,9 @@ def test_gmm_of_all_draws_classes_by_their_counts_and_needs_no_rows():
 
 
 def test_gmm_without_a_mixture_says_what_to_do():
-    with pytest.raises(UsageError, match="no mixture to draw from; --method neighbours"):
+    with pytest.raises(UsageError, match="no mixture to draw from") as caught:
         Gmm().draw(make_bank(toy_latents(), np.zeros(12, np.int64), [""] * 12, (), seed=0), None, 1, rng_for(0))
+    assert told(caught.value).endswith("; --method neighbours needs none")
 
 
 def test_mixtures_sum_to_one_and_their_roots_are_of_the_covariances():

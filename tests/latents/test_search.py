@@ -121,5 +121,5 @@ def test_the_bank_is_a_stream_with_classes_and_sources(monkeypatch):
 
 def test_a_bank_without_rows_cannot_be_searched():
     empty = make_bank(toy_latents(), np.repeat([0, 1], 6), ["x"] * 12, CLASSES, seed=0, rows=False)
-    with pytest.raises(UsageError, match="--in"):
+    with pytest.raises(UsageError, match="without the latents of its bank"):
         next(bank_batches(empty))

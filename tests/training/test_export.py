@@ -36,7 +36,7 @@ def test_the_manifest_says_what_was_measured(digits):
     assert manifest.dataset == {"name": "digits", "sha256": data.sha256, "train": 1618, "test": 179}
     assert manifest.training["command"] == "aetool train digits --epochs 12 --threads 1"
     assert manifest.parity["found"].keys() == parity.BOUNDS.keys()
-    assert check_golden(codec)["found"] == {"latents": 0.0, "images": 0.0}
+    assert check_golden(bundle, codec)["found"] == {"latents": 0.0, "images": 0.0}
 
 
 def test_encoding_a_training_image_gives_the_latent_in_the_bank_to_the_bit(digits):
@@ -121,7 +121,7 @@ def test_sampled_digits_are_of_their_class(digits):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_are_whole_and_prove_themselves_here(name):
     bundle = Bundle.read(shipped_path(name))
-    assert check_golden(Codec(bundle, "cpu"))["found"]["images"] <= 1e-4
+    assert check_golden(bundle, Codec(bundle, "cpu"))["found"]["images"] <= 1e-4
     assert (shipped_path(name) / "README.md").read_text().startswith(f"# {name}\n")
 
 

@@ -76,7 +76,7 @@ def evaluate(
             console.warn(
                 f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images"
             )
-        found = measure(codec, dataset, samplers, seed, count, report)
+        found = measure(bundle, codec, dataset, samplers, seed, count, report)
     write_stdout(to_json(found) if as_json else _text(found))
 
 

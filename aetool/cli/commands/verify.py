@@ -24,7 +24,7 @@ def verify(
 
     bundle = choose_bundle(model, Console(quiet))
     codec = Codec(bundle, device, threads)
-    proof = check_golden(codec) | {"nodes": codec.placement()}
+    proof = check_golden(bundle, codec) | {"nodes": codec.placement()}
     if as_json:
         head = {"model": bundle.name, "identity": bundle.identity, "files": sorted(bundle.files)}
         write_stdout(to_json(head | proof))

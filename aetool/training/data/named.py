@@ -47,7 +47,7 @@ def _find(name: str, mirrors: Sequence[str], pin: Pinned, data_dir: str | None, 
     try:
         fetch(mirrors, pin, cache / f"{pin.name}.gz", report)
     except ReadWriteError as error:
-        raise ReadWriteError(f"{error}; or put the files into DIR/{name}/ and pass --data-dir DIR") from error
+        raise ReadWriteError(str(error), fix="data-dir") from error
     return cache / f"{pin.name}.gz"
 
 

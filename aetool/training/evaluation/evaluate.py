@@ -45,10 +45,16 @@ def find_dataset(
 
 
 def evaluate(
-    codec: Codec, dataset: Dataset, samplers: dict[str, Sampler], seed: int, threads: int, report: Report
+    bundle: Bundle,
+    codec: Codec,
+    dataset: Dataset,
+    samplers: dict[str, Sampler],
+    seed: int,
+    threads: int,
+    report: Report,
 ) -> dict[str, Any]:
     """Return the report of `aetool evaluate --json`: distortion, and with classes the judge and a row a sampler."""
-    bundle, train, test = codec.bundle, dataset.train.pixels, dataset.test.pixels
+    train, test = dataset.train.pixels, dataset.test.pixels
     size = bundle.manifest.latent_size
     found: dict[str, Any] = {
         "model": {"name": bundle.name, "identity": bundle.identity},
@@ -60,6 +66,6 @@ def evaluate(
     if len(dataset.classes) > 1:
         chosen = judge.find_judge(dataset, threads, report)
         found["judge"] = {"accuracy": judge.accuracy(chosen, dataset), "features": judge.FEATURES}
-        rows = quality.evaluate(codec, dataset, chosen, samplers, seed, report)
+        rows = quality.evaluate(bundle, codec, dataset, chosen, samplers, seed, report)
         found["rows"] = [row.to_dict() for row in rows]
     return found

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from aetool.arrays import Labels, Latents, Pixels, to_images, to_pixels
+from aetool.bundle.bundle import Bundle
 from aetool.generation.sampling import Sampler, rng_for
+from aetool.latents.bank import Bank
 from aetool.latents.neighbours import nearest_rows
 from aetool.metrics import Features, Support, frechet, mse, support
 from aetool.runtime.codec import Codec
@@ -81,7 +83,13 @@ class Standard:
 
 
 def evaluate(
-    codec: Codec, dataset: Dataset, judge: Judge, samplers: dict[str, Sampler], seed: int, report: Report
+    bundle: Bundle,
+    codec: Codec,
+    dataset: Dataset,
+    judge: Judge,
+    samplers: dict[str, Sampler],
+    seed: int,
+    report: Report,
 ) -> Iterator[Quality]:
     """Yield the rows of the yardsticks, then those of the samplers, each as it is measured.
 
@@ -104,7 +112,7 @@ def evaluate(
         yield standard.measure(name, pixels, labels)
     for i, (name, sampler) in enumerate(samplers.items()):
         report("measuring", len(yardsticks) + i, total, name)
-        yield standard.measure(name, *_drawn(codec, sampler, test.labels, rng_for(seed, i)))
+        yield standard.measure(name, *_drawn(codec, bundle.bank(), sampler, test.labels, rng_for(seed, i)))
 
 
 def _labelled(split: Split) -> Split:
@@ -121,9 +129,10 @@ def _like(split: Split, labels: Labels, seed: int) -> Split:
     return Split(split.pixels[rows], split.labels[rows], ())
 
 
-def _drawn(codec: Codec, sampler: Sampler, labels: Labels, rng: np.random.Generator) -> tuple[Pixels, Labels]:
+def _drawn(
+    codec: Codec, bank: Bank, sampler: Sampler, labels: Labels, rng: np.random.Generator
+) -> tuple[Pixels, Labels]:
     """Return new images of the classes in `labels`, as many of each, as they would be written to files."""
-    bank = codec.bundle.bank()
     classes, counts = np.unique(labels, return_counts=True)
     latents = [sampler.draw(bank, int(c), int(n), rng) for c, n in zip(classes, counts, strict=True)]
     drawn = np.concatenate(latents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import torch
 
 from aetool import metrics
 from aetool.arrays import Latents, Pixels, to_images
-from aetool.bundle.bundle import Bundle
+from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Golden, Manifest
 from aetool.errors import InvalidInput
-from aetool.latents.bank import make_bank, write_bank
+from aetool.generation.stored import completed
+from aetool.images.spec import ImageSpec
+from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden
 from aetool.system.progress import Report
@@ -61,36 +63,47 @@ def make_bundle(run: Path, rows: bool, report: Report = lambda *_: None) -> Expo
     network, progress = trained_network(config, dataset, run)
     assert isinstance(network, Autoencoder)
     torch.set_num_threads(config.threads)
-    files = _graphs(network, dataset, config.latent_size)
-    manifest = _plain_manifest(config, dataset, network, progress)
-    codec = Codec(Bundle(run.name, manifest, files, identity(files)), "cpu")
+    graphs = _graphs(network, dataset.spec, config.latent_size)
+    codec = Codec(graphs, "cpu")
     proof = parity.prove(network, codec, dataset.test.pixels)
-    latents = _encode(codec, dataset.train.pixels)
-    labels, classes = dataset.train.labels, dataset.classes
-    mixtures = fit_mixtures(latents, labels, len(classes), config.seed)
-    bank = make_bank(latents, labels, dataset.train.sources, classes, config.seed, rows, mixtures)
-    manifest = replace(
-        manifest,
-        distortion=_distortion(codec, dataset, progress),
-        parity=proof,
-        golden=_golden(codec, bank.mean(None), bank.covariance(None), config.seed),
-    )
-    files |= {"bank.npz": write_bank(bank), "bundle.json": manifest.to_json()}
-    made = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, codec.bundle.identity)
-    check_golden(Codec(made, "cpu"))  # with new sessions, and as a reader will find it
+    bank = _bank(codec, dataset, config.seed, rows)
+    measured = _distortion(codec, dataset, progress)
+    golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
+    manifest = _manifest(config, dataset, network, progress, measured, proof, golden)
+    files = {
+        "encoder.onnx": graphs.encoder,
+        "decoder.onnx": graphs.decoder,
+        "bank.npz": write_bank(bank),
+        "bundle.json": manifest.to_json(),
+    }
+    made = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
+    check_golden(made, Codec(made, "cpu"))  # with new sessions, and as a reader will find it
     return Exported(files, made.manifest, made.identity)
 
 
-def _graphs(network: Autoencoder, dataset: Dataset, latent_size: int) -> dict[str, bytes]:
-    images, latents = torch.zeros(2, *dataset.spec.shape), torch.zeros(2, latent_size)
-    return {
-        "encoder.onnx": to_onnx(network.encoder, images, "images", "latents"),
-        "decoder.onnx": to_onnx(network.decoder, latents, "latents", "images"),
-    }
+def _bank(codec: Codec, dataset: Dataset, seed: int, rows: bool) -> Bank:
+    """Return the bank of the training images, with its neighbour graph."""
+    train, classes = dataset.train, dataset.classes
+    latents = _encode(codec, train.pixels)
+    mixtures = fit_mixtures(latents, train.labels, len(classes), seed)
+    return completed(make_bank(latents, train.labels, train.sources, classes, seed, rows, mixtures))
 
 
-def _plain_manifest(config: TrainConfig, dataset: Dataset, network: Autoencoder, progress: Progress) -> Manifest:
-    """Return what is known before anything is measured."""
+def _graphs(network: Autoencoder, spec: ImageSpec, latent_size: int) -> Graphs:
+    images, latents = torch.zeros(2, *spec.shape), torch.zeros(2, latent_size)
+    encoder = to_onnx(network.encoder, images, "images", "latents")
+    return Graphs(encoder, to_onnx(network.decoder, latents, "latents", "images"), spec, latent_size)
+
+
+def _manifest(
+    config: TrainConfig,
+    dataset: Dataset,
+    network: Autoencoder,
+    progress: Progress,
+    distortion: dict[str, Any],
+    proof: dict[str, Any],
+    golden: Golden,
+) -> Manifest:
     one = torch.zeros(1, *dataset.spec.shape)
     layers = layer_table("encoder", folded(network.encoder), one)
     layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.latent_size))
@@ -111,6 +124,9 @@ def _plain_manifest(config: TrainConfig, dataset: Dataset, network: Autoencoder,
         dataset={"name": dataset.name, "sha256": dataset.sha256, **counts},
         training=done | kept | {"seconds": round(progress.seconds, 1)},
         exported=datetime.now(UTC).isoformat(timespec="seconds"),
+        distortion=distortion,
+        parity=proof,
+        golden=golden,
     )
 
 
