@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aetool.bundle.folder import check_sums, hashed, read_files
 from aetool.bundle.lookup import default_path, find_path
 from aetool.bundle.manifest import Manifest
 from aetool.errors import BundleError, printable
 from aetool.images.spec import ImageSpec
-from aetool.latents.bank import Bank, read_bank
+
+if TYPE_CHECKING:
+    from aetool.latents.bank import Bank
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,8 @@ class Bundle:
 
     @cached_property
     def _bank(self) -> Bank:
+        from aetool.latents.bank import read_bank
+
         try:
             return read_bank(self.files["bank.npz"], self.manifest.classes, self.manifest.latent_size)
         except BundleError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +32,8 @@ def models(incomplete: str) -> list[tuple[str, str]]:
 
 def classes(context: typer.Context, incomplete: str) -> list[str]:
     """Return the classes of the model that the command line names, or of the default model."""
+    import json
+
     from aetool.bundle.lookup import default_path, find_path
     from aetool.errors import BundleError
 

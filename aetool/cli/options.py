@@ -109,7 +109,7 @@ PictureOutput = Annotated[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelOptions:
     """The model to work with, and where it runs."""
 
@@ -124,7 +124,7 @@ class ModelOptions:
     threads: Cores = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
     """Pictures to read: lists of their names, the account of failures, and the limit of their size."""
 
@@ -151,7 +151,7 @@ class Inputs:
         return Limits(pixels=self.max_pixels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class KeyLimits:
     """The limits of keys: pictures and files of latents."""
 
@@ -164,7 +164,7 @@ class KeyLimits:
         return Limits(pixels=self.max_pixels, bytes=self.max_bytes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Output:
     """Where to write, pictures or latents."""
 
@@ -178,7 +178,7 @@ class Output:
     as_latents: Annotated[bool, typer.Option("--latents", help="Write latents instead of pictures.")] = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayoutOptions:
     """How pictures are written: their scale, the speed and length of an animation, and their provenance."""
 

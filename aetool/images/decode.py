@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -52,11 +55,39 @@ def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+class _PillowLimit:
+    """Pillow's own limit of pixels, which holds for frames too, set while pictures are decoded and put back after.
+
+    Pillow keeps the limit in a global, which belongs to the program that imports aetool. Threads share one setting.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.users, self.before = Lock(), 0, Image.MAX_IMAGE_PIXELS
+
+    @contextlib.contextmanager
+    def __call__(self, limits: Limits) -> Iterator[None]:
+        with self.lock:
+            if not self.users:
+                self.before = Image.MAX_IMAGE_PIXELS
+            self.users += 1
+            Image.MAX_IMAGE_PIXELS = (limits.pixels + 1) // 2  # Pillow refuses twice as many
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    Image.MAX_IMAGE_PIXELS = self.before
+
+
+pillow_limit = _PillowLimit()
+
+
 def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
-    Image.MAX_IMAGE_PIXELS = (limits.pixels + 1) // 2  # Pillow refuses twice as many, in frames too
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with pillow_limit(limits):
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
@@ -92,8 +123,9 @@ def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS) -> Pixel
 def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
     """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     try:
-        scale_transparency(image)
-        return prepare(image, spec)
+        with pillow_limit(limits):
+            scale_transparency(image)
+            return prepare(image, spec)
     except Image.DecompressionBombError:
         raise _too_large("a frame", limits) from None
     except DECODE_ERRORS as error:

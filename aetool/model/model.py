@@ -1,7 +1,7 @@
 """The model: a bundle at work, with every verb of the command line as a method.
 
 Methods that end in -ed work on streams, in memory that does not grow; the commands use them. The others collect the
-streams, and end with the first error.
+streams, and end with the first error. A verb imports its own modules, so that a command starts with few of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,37 +17,22 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.bundle.lookup import default_path, find_path
 from aetool.errors import UsageError, lookup
-from aetool.generation import arithmetic, paths
-from aetool.generation.interpolation import METHODS
-from aetool.generation.sampling import SAMPLERS, Sampler
-from aetool.images.decode import decode_image
-from aetool.images.files import FileBatch, ImageFile, read_image
-from aetool.images.layout import Layout
-from aetool.latents.bank import Bank
+from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
-from aetool.latents.search import METRICS, Hit, bank_batches
-from aetool.latents.search import search as search_latents
-from aetool.metrics import distortions, mse, percentiles
-from aetool.model import drawing, keys
+from aetool.model import keys
 from aetool.model.keys import Key, Part, Source, image_files, read_parts
-from aetool.model.pictures import Pictures
 from aetool.runtime.codec import Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
 
-Again = tuple[Pixels, list[dict[str, float | None]]]
-"""Reconstructions as pixels, and the distortions of each."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """How unlike the training images an image is: the mse of its reconstruction, and the percentile of that mse."""
-
-    source: str
-    mse: float
-    percentile: float
+if TYPE_CHECKING:
+    from aetool.generation.paths import WalkFigures
+    from aetool.generation.sampling import Sampler
+    from aetool.latents.bank import Bank
+    from aetool.latents.search import Hit
+    from aetool.model.pictures import Pictures
+    from aetool.model.steps import Again, Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +50,8 @@ def load(name: str | Path | None = None, device: str = "auto", threads: int | No
     `device` is of `aetool devices`; `threads` are the cores to use, None for one while images are few and then all.
     Raises `BundleError`, `DeviceUnavailable`.
     """
+    from aetool.bundle.lookup import default_path, find_path
+
     path = default_path()[0] if name is None else find_path(str(name))
     return Model(Bundle.read(path), device, threads)
 
@@ -87,6 +74,9 @@ class Model:
 
     def prepare(self, source: str | Path | bytes) -> Pixels:
         """Return a picture file as uint8 (c, h, w), as the model takes it; raises `InvalidInput`, `ReadWriteError`."""
+        from aetool.images.decode import decode_image
+        from aetool.images.files import read_image
+
         data = source if isinstance(source, bytes) else read_image(ImageFile(str(source), "", named=True))
         return decode_image(data, self.bundle.manifest.image, self.limits)
 
@@ -112,12 +102,13 @@ class Model:
 
     def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
         """Return the reconstructions g(f(x)) of pictures."""
-        batches = list(self.encoded(image_files(_listed(sources))))
-        return self._pictures(_values(batches))
+        return self._pictures(_values(self.encoded(image_files(_listed(sources)))))
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
         """Yield the reconstructions of picture files, and their distortions if they are to be `measured`."""
-        step = _measured if measured else _again
+        from aetool.model.steps import measured_reconstructions, reconstructions
+
+        step = measured_reconstructions if measured else reconstructions
         yield from over_files(files, self.codec, step, self.cores, self.limits)
 
     def score(self, sources: Source | Iterable[Source]) -> list[Score]:
@@ -126,8 +117,11 @@ class Model:
 
     def scored(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[list[Score]]]:
         """Yield the scores of picture files."""
+        from aetool.metrics import percentiles
+        from aetool.model.steps import Score, errors
+
         quantiles = self.bundle.manifest.distortion["quantiles"]
-        for batch in over_files(files, self.codec, _mse, self.cores, self.limits):
+        for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
             yield FileBatch(scores, batch.files, batch.failures)
@@ -144,9 +138,11 @@ class Model:
 
         `method` is the name of a sampler, or a sampler such as `Local(bandwidth=0.5)`. Raises `UsageError`.
         """
+        from aetool.model.drawing import fresh_seed
+
         bank = None if images is None else self.bank_of(_values(self.encoded(image_files(_listed(images)))))
         labels = {name: None} if bank else self.labels([name])
-        seed = drawing.fresh_seed() if seed is None else seed
+        seed = fresh_seed() if seed is None else seed
         return self._pictures(self.sampled(labels, n, seed, method, bank), seed=seed)
 
     def classes(self) -> tuple[str, ...]:
@@ -157,7 +153,9 @@ class Model:
 
     def bank_of(self, batches: Iterable[LatentBatch]) -> Bank:
         """Return the bank of pictures that the model has never seen; raises `InvalidInput` for fewer than two."""
-        return drawing.bank_of(batches)
+        from aetool.model.drawing import bank_of
+
+        return bank_of(batches)
 
     def labels(self, names: Iterable[str | None]) -> dict[str | None, int | None]:
         """Return the class number of each name, None for the whole bank; raises `UsageError` for unknown names."""
@@ -173,26 +171,34 @@ class Model:
         bank: Bank | None = None,
     ) -> Iterator[LatentBatch]:
         """Yield n new latents of each class, drawn from the bank of the bundle or another one."""
+        from aetool.generation.sampling import SAMPLERS
+        from aetool.model.drawing import drawn
+
         sampler = lookup(SAMPLERS, method, "method") if isinstance(method, str) else method
-        yield from drawing.drawn(sampler, bank or self.bundle.bank(), labels, n, seed)
+        yield from drawn(sampler, bank or self.bundle.bank(), labels, n, seed)
 
     def interpolate(
         self, *given: Key, steps: int = 10, method: str = "lerp", even: bool = False, loop: bool = False
     ) -> Pictures:
         """Return the pictures of a path from key to key, `steps` from each to the next, both counted."""
         walk = self.walked(self.latents(given), steps, method, even, loop)
-        return self._pictures([walk.pictures], Layout(strip=True))
+        return self._pictures([walk.pictures], strip=True)
 
     def walked(
         self, latents: Latents, steps: int, method: str = "lerp", even: bool = False, loop: bool = False
     ) -> Walk:
         """Return the path through latents (m, k), with even steps if `even` is asked for."""
+        from aetool.generation import paths
+        from aetool.generation.interpolation import METHODS
+
         chosen = lookup(METHODS, method, "method")
         path, uneven = paths.walk(latents, self.bundle.bank(), chosen, steps, self.codec.decode if even else None, loop)
         return Walk(path, _unnamed(path[:-1] if loop else path), uneven)
 
-    def figures(self, path: Latents) -> paths.WalkFigures:
+    def figures(self, path: Latents) -> WalkFigures:
         """Return the figures of a path (n, k), n at least 2."""
+        from aetool.generation import paths
+
         bank = self.bundle.bank()
         return paths.measure(path, self.codec.decode, bank, paths.spacing(bank))
 
@@ -202,24 +208,26 @@ class Model:
 
     def combined(self, latents: Latents, weights: Sequence[float] | None = None) -> LatentBatch:
         """Return the sum of latents (m, k), each times its weight; without weights, their mean."""
-        return LatentBatch(arithmetic.combine(latents, weights), ("combined",), (None,), None)
+        from aetool.generation.arithmetic import combine
+
+        return LatentBatch(combine(latents, weights), ("combined",), (None,), None)
 
     def perturb(self, *given: Key, sigma: float = 0.5, n: int = 8, seed: int | None = None) -> Pictures:
         """Return n variations of each key: its latent with noise; sigma 1 is the spread of the whole bank."""
-        seed = drawing.fresh_seed() if seed is None else seed
+        from aetool.model.drawing import fresh_seed
+
+        seed = fresh_seed() if seed is None else seed
         batches = self.batches(read_parts(given, self.limits))
-        return self._pictures(self.perturbed(_values(batches), sigma, n, seed), Layout(columns=n), seed)
+        return self._pictures(self.perturbed(_values(batches), sigma, n, seed), columns=n, seed=seed)
 
     def perturbed(self, batches: Iterable[LatentBatch], sigma: float, n: int, seed: int) -> Iterator[LatentBatch]:
         """Yield n variations of each latent of the batches."""
-        return drawing.perturbed(batches, self.bundle.bank(), sigma, n, seed)
+        from aetool.model.drawing import perturbed
+
+        return perturbed(batches, self.bundle.bank(), sigma, n, seed)
 
     def search(
-        self,
-        query: Key,
-        n: int = 10,
-        metric: str = "euclidean",
-        known: Iterable[LatentBatch] | None = None,
+        self, query: Key, n: int = 10, metric: str = "euclidean", known: Iterable[LatentBatch] | None = None
     ) -> list[list[Hit]]:
         """Return the n nearest latents of the bank, or of `known`, to each latent of the query, nearest first."""
         return self.nearest(self.latents([query]), n, metric, known)
@@ -228,9 +236,11 @@ class Model:
         self, latents: Latents, n: int, metric: str, known: Iterable[LatentBatch] | None = None
     ) -> list[list[Hit]]:
         """Return the n nearest latents of the bank, or of `known`, to each of the latents (q, k)."""
-        chosen = lookup(METRICS, metric, "metric")
-        searched = bank_batches(self.bundle.bank()) if known is None else self.own(known)
-        return search_latents(latents, searched, n, chosen)
+        from aetool.latents import search
+
+        chosen = lookup(search.METRICS, metric, "metric")
+        searched = search.bank_batches(self.bundle.bank()) if known is None else self.own(known)
+        return search.search(latents, searched, n, chosen)
 
     def latents(self, given: Iterable[Key]) -> Latents:
         """Return the latents (m, k) of keys; raises the error of the first key that cannot be used."""
@@ -259,12 +269,15 @@ class Model:
         return (replace(batch, sources=batch.titles, names=None, model=self.bundle.identity) for batch in batches)
 
     def _pictures(
-        self, batches: Iterable[LatentBatch], layout: Layout | None = None, seed: int | None = None
+        self, batches: Iterable[LatentBatch], columns: int | None = None, strip: bool = False, seed: int | None = None
     ) -> Pictures:
+        from aetool.images.layout import Layout
+        from aetool.model.pictures import Pictures
+
         batch = keys.joined(self.signed(batches))
         size = self.codec.batch
         parts = [to_pixels(self.codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
-        return Pictures(np.concatenate(parts), batch, layout or Layout(), seed)
+        return Pictures(np.concatenate(parts), batch, Layout(columns, strip), seed)
 
 
 def _listed(sources: Any) -> Iterable[Any]:
@@ -282,19 +295,3 @@ def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
     for batch in batches:
         keys.raise_first(batch.failures)
         yield batch.value
-
-
-def _again(codec: Codec, images: Images) -> Again:
-    """Return the reconstructions of images."""
-    return to_pixels(codec.reconstruct(images)), []
-
-
-def _measured(codec: Codec, images: Images) -> Again:
-    """Return the reconstructions of images, and their distortions."""
-    again = codec.reconstruct(images)
-    return to_pixels(again), distortions(images, again)
-
-
-def _mse(codec: Codec, images: Images) -> npt.NDArray[np.float64]:
-    """Return the mse of each image's reconstruction."""
-    return mse(images, codec.reconstruct(images))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aetool.model.model import Model, Walk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Path:
     """The path from key to key."""
 

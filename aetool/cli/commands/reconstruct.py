@@ -20,7 +20,7 @@ from aetool.errors import UsageError
 if TYPE_CHECKING:
     from aetool.arrays import Pixels
     from aetool.images.files import FileBatch
-    from aetool.model.model import Again
+    from aetool.model.steps import Again
 
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")

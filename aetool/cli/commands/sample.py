@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aetool.model.model import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClassOptions:
     """The class to sample: one, each, or pictures of the user's own."""
 
@@ -53,7 +53,7 @@ class ClassOptions:
     ] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SamplerOptions:
     """The sampler, its options and its seed."""
 

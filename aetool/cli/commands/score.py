@@ -16,7 +16,7 @@ from aetool.cli.target import target_of, write_stdout
 from aetool.errors import ThresholdPassed, UsageError, printable
 
 if TYPE_CHECKING:
-    from aetool.model.model import Score
+    from aetool.model.steps import Score
 
 Report = Annotated[bool, typer.Option("--json", help="One JSON line an image: source, mse, percentile.")]
 FailOver = Annotated[

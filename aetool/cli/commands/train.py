@@ -34,7 +34,7 @@ Dataset = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainOptions:
     """The settings of a training run; None leaves a setting at its default."""
 
