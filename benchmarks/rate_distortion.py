@@ -1,4 +1,4 @@
-"""Distortion by latent size: a short training for each k, beside PCA with as many numbers. Needs matplotlib.
+"""Distortion by latent size: a short training for each k, beside PCA with as many numbers.
 
 python benchmarks/rate_distortion.py --epochs 5 2 4 8 16 32 64
 
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from aetool.training import plots
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "rate-distortion.json"
@@ -36,25 +38,18 @@ def table(rows: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def plot(rows: list[dict[str, float]], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.2))
+def plot(rows: list[dict[str, float]]) -> bytes:
     ks = [row["k"] for row in rows]
-    axes.plot(ks, [row["pca_mse"] for row in rows], "s--", color="#555555", label="PCA")
-    axes.plot(ks, [row["test_mse"] for row in rows], "o-", color="#c0392b", label="autoencoder")
-    axes.set(xscale="log", yscale="log", xlabel="numbers in a latent, k", ylabel="mean squared error, test images")
-    axes.set_xticks(ks, [str(k) for k in ks])
-    axes.minorticks_off()
-    ticks = [0.002, 0.005, 0.01, 0.02, 0.05]
-    axes.set_yticks(ticks, [str(tick) for tick in ticks])
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with plots.figure(7, 4.2) as (picture, axes):
+        axes.plot(ks, [row["pca_mse"] for row in rows], "s--", color="#555555", label="PCA")
+        axes.plot(ks, [row["test_mse"] for row in rows], "o-", color="#c0392b", label="autoencoder")
+        axes.set(xscale="log", yscale="log", xlabel="numbers in a latent, k", ylabel="mean squared error, test images")
+        axes.set_xticks(ks, [str(k) for k in ks])
+        ticks = [0.002, 0.005, 0.01, 0.02, 0.05]
+        axes.set_yticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+        plots.finish(axes)
+        return plots.png_of(picture)
 
 
 def main() -> None:
@@ -68,7 +63,7 @@ def main() -> None:
             rows.append({"k": k, **trained(k, asked.epochs, Path(place))})
         print(rows[-1], file=sys.stderr)
     RESULT.write_text(json.dumps({"epochs": asked.epochs, "rows": rows}, indent=1) + "\n")
-    plot(rows, HERE / "pictures" / "rate-distortion.png")
+    (HERE / "pictures" / "rate-distortion.png").write_bytes(plot(rows))
     print(table(rows))
 
 

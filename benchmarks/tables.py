@@ -11,6 +11,8 @@ from typing import Any
 
 import documents
 
+from aetool.training import plots
+
 HERE = Path(__file__).resolve().parent
 TITLES = {
     "start": "From the key press to the end of the command",
@@ -99,53 +101,27 @@ def costs(found: dict[str, Any]) -> str:
         f"| {row['peak_mib']:.1f} |"
         for row in found["rows"]
     ]
-    return "\n".join(lines) + f"\n\nThe start takes {found['start_s']:.2f} s. ![Cost per image](pictures/cost.svg)\n"
+    return "\n".join(lines) + f"\n\nThe start takes {found['start_s']:.2f} s. ![Cost per image](pictures/cost.png)\n"
 
 
-def plot(found: dict[str, Any]) -> str:
-    """Return the cost per image by number of files as SVG: the whole, and less the start."""
-    from math import log10
-
-    width, height, left, bottom = 640, 300, 60, 40
+def plot(found: dict[str, Any]) -> bytes:
+    """Return the cost per image by number of files as a PNG: the whole, and less the start."""
     rows = found["rows"]
-    most = max(row["us_an_image"] for row in rows) * 1.1
-    first, last = (log10(rows[i]["files"]) for i in (0, -1))
-
-    def at(row: dict[str, Any], key: str) -> tuple[float, float]:
-        x = left + (log10(row["files"]) - first) / (last - first) * (width - left - 30)
-        return x, (height - bottom) * (1 - row[key] / most)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" ',
-        'font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<path d="M{left} 0V{height - bottom}H{width - 10}" fill="none" stroke="black"/>',
-    ]
-    for key, colour, name in (
-        ("us_an_image", "#888888", "all"),
-        ("us_after_the_start", "#0060c0", "less the start"),
-    ):
-        points = [at(row, key) for row in rows]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
-        x, y = points[0]
-        parts.append(f'<text x="{x + 6:.1f}" y="{y - 6:.1f}" fill="{colour}">{name}</text>')
-    for row in rows:
-        x, _ = at(row, "us_an_image")
-        parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{row["files"]:,}</text>')
-    parts.append(f'<text x="{width / 2:.0f}" y="{height - 4}" text-anchor="middle">files</text>')
-    for share in (0.25, 0.5, 0.75, 1):
-        value = most / 1.1 * share
-        y = (height - bottom) * (1 - value / most)
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.0f} µs</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    files = [row["files"] for row in rows]
+    with plots.figure(6.4, 3.4) as (picture, axes):
+        axes.plot(files, [row["us_an_image"] for row in rows], "o-", color="#888888", label="all")
+        axes.plot(files, [row["us_after_the_start"] for row in rows], "o-", color="#0060c0", label="less the start")
+        axes.set(xscale="log", xlabel="files", ylabel="µs an image", ylim=(0, None))
+        axes.set_xticks(files, [f"{count:,}" for count in files])
+        axes.minorticks_off()
+        plots.finish(axes)
+        return plots.png_of(picture)
 
 
 def write(results: Path) -> None:
     documents.replace(HERE / "README.md", "tables", speed(results))
     if (results / "cost.json").exists():
-        (HERE / "pictures/cost.svg").write_text(plot(json.loads((results / "cost.json").read_text())))
+        (HERE / "pictures/cost.png").write_bytes(plot(json.loads((results / "cost.json").read_text())))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ COMMANDS = (
 )  # fmt: skip
 """Each is the function of that name in the module of that name beside this file."""
 
-TRAINING_PACKAGES = frozenset({"torch", "onnx", "onnxscript", "safetensors", "sklearn"})
+TRAINING_PACKAGES = frozenset({"matplotlib", "torch", "onnx", "onnxscript", "safetensors", "sklearn"})
 
 
 def build(words: list[str]) -> typer.Typer:

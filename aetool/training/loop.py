@@ -6,7 +6,6 @@ needs no generator state, and a resumed run computes the same bits as an uninter
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections.abc import Iterator
@@ -200,9 +199,7 @@ class Trainer:
         return Report(done.step, self.steps, epoch + 1, self.epochs, train_mse, test_mse)
 
     def _draw(self) -> None:
-        stream = io.BytesIO()
-        loss_curve(self.progress.history, self.floor).save(stream, "PNG")
-        write_file(self.run / "loss.png", stream.getvalue())
+        write_file(self.run / "loss.png", loss_curve(self.progress.history, self.floor))
         shown = self.dataset.test.pixels[:32]
         again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
         write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again))

@@ -1,88 +1,119 @@
-"""What a run looks like: the loss curve and the reconstruction sheet."""
+"""Plots of training, drawn by Matplotlib, and the sheet of reconstructions."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import contextlib
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from aetool.arrays import Pixels
 from aetool.images.encode import encode_picture
 from aetool.images.sheet import sheet, tile_scale
+from aetool.system.paths import cache_folder
 
-WIDTH, HEIGHT = 800, 480
-LEFT, RIGHT, TOP, BOTTOM = 90, 20, 40, 50
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 LEAST = 1e-12
-"""Smaller distortions are drawn as this one: a logarithm wants something."""
+"""Smaller distortions are drawn as this value: a logarithmic axis has no zero."""
 COLOURS = {"train": "#7f9fbf", "test": "#c0392b", "PCA": "#555555"}
+COLUMNS = 8
+"""Images in a row of the sheet of reconstructions."""
 
 
-def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> Image.Image:
-    """Plot training and test distortion by epoch on a logarithmic axis, with the PCA floor as a line."""
+def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
+    """Return a PNG of training and test distortion by epoch on a logarithmic axis, with the distortion of PCA."""
     epochs = [entry["epoch"] for entry in history]
-    series = {key: [max(e[f"{key}_mse"], LEAST) for e in history] for key in ("train", "test")}
+    lines = {name: [max(entry[f"{name}_mse"], LEAST) for entry in history] for name in ("train", "test")}
     floor = max(floor, LEAST)
-    values = [*series["train"], *series["test"], floor]
-    low, high = min(values) / 1.15, max(values) * 1.15
-    picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    draw = ImageDraw.Draw(picture)
-
-    def place(epoch: float, value: float) -> tuple[float, float]:
-        x = LEFT + (epoch - 1) / max(1, epochs[-1] - 1) * (WIDTH - LEFT - RIGHT)
-        y = TOP + math.log(high / value) / math.log(high / low) * (HEIGHT - TOP - BOTTOM)
-        return x, y
-
-    _axes(draw, place, epochs[-1], low, high)
-    draw.line([place(1, floor), place(max(2, epochs[-1]), floor)], COLOURS["PCA"], 2)
-    for name, points in series.items():
-        dots = [place(epoch, value) for epoch, value in zip(epochs, points, strict=True)]
-        draw.line(dots, COLOURS[name], 3)
-        for x, y in dots if len(dots) < 40 else dots[-1:]:
-            draw.ellipse((x - 3, y - 3, x + 3, y + 3), COLOURS[name])
-    _legend(draw, {"train": series["train"][-1], "test": series["test"][-1], "PCA": floor})
-    return picture
+    every = [*lines["train"], *lines["test"], floor]
+    with figure(8, 4.8) as (plot, axes):
+        for name, values in lines.items():
+            marker = "o" if len(epochs) < 40 else None
+            axes.plot(epochs, values, color=COLOURS[name], marker=marker, markersize=4, linewidth=2,
+                      label=f"{name} {values[-1]:.5f}")  # fmt: skip
+        axes.axhline(floor, color=COLOURS["PCA"], linewidth=1.5, linestyle="--", label=f"PCA {floor:.5f}")
+        axes.set(xlabel="epoch", ylabel="mean squared error", yscale="log", ylim=(min(every) / 1.15, max(every) * 1.15))
+        _ticks(axes)
+        finish(axes)
+        return png_of(plot)
 
 
-def _axes(draw: ImageDraw.ImageDraw, place: Any, epochs: int, low: float, high: float) -> None:
-    font = ImageFont.load_default(14)
-    for value in _ticks(low, high):
-        _, y = place(1, value)
-        draw.line([(LEFT, y), (WIDTH - RIGHT, y)], "#dddddd")
-        draw.text((LEFT - 8, y), f"{value:g}", "black", font, anchor="rm")
-    for epoch in sorted({1 + round(i * (epochs - 1) / 5) for i in range(6)}):
-        x, _ = place(epoch, low)
-        draw.text((x, HEIGHT - BOTTOM + 8), str(epoch), "black", font, anchor="mt")
-    draw.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 20), "epoch", "black", font, anchor="mt")
-    draw.rectangle((LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM), outline="black")
+def _ticks(axes: Axes) -> None:
+    """Label whole epochs, and distortions as plain numbers, closer to each other where the curve spans little."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return the 1-2-5 values between `low` and `high`, finer where there would be fewer than three."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
-        if len(ticks) >= 3:
-            break
-    return ticks
+@contextlib.contextmanager
+def figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Give an empty figure of `width` x `height` inches and its axes; Matplotlib is imported here, and says nothing."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache and of a missing HOME
+    with _settings_folder():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        plot = Figure(figsize=(width, height), dpi=100, layout="constrained")
+        FigureCanvasAgg(plot)
+        yield plot, plot.add_subplot()
 
 
-def _legend(draw: ImageDraw.ImageDraw, last: dict[str, float]) -> None:
-    font = ImageFont.load_default(15)
-    x = LEFT
-    for name, value in last.items():
-        draw.rectangle((x, 14, x + 18, 24), COLOURS[name])
-        draw.text((x + 26, 19), f"{name} {value:.5f}", "black", font, anchor="lm")
-        x += 160
-    draw.text((x, 19), "mean squared error", "black", font, anchor="lm")
+@contextlib.contextmanager
+def _settings_folder() -> Iterator[None]:
+    """Let Matplotlib keep its font cache in the cache of aetool, or in a temporary folder that is removed."""
+    if "MPLCONFIGDIR" in os.environ:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        os.environ["MPLCONFIGDIR"] = _writable_folder() or stack.enter_context(tempfile.TemporaryDirectory())
+        try:
+            yield
+        finally:
+            del os.environ["MPLCONFIGDIR"]
+
+
+def _writable_folder() -> str | None:
+    """Return the folder of Matplotlib in the cache of aetool, None where that cannot be written."""
+    try:
+        folder = cache_folder() / "matplotlib"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # a read-only disk; no home folder
+        return None
+    return str(folder) if os.access(folder, os.W_OK) else None
+
+
+def finish(axes: Axes) -> None:
+    """Draw the grid, the frame and the legend that all plots share."""
+    axes.grid(axis="y", which="both", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+
+
+def png_of(plot: Figure) -> bytes:
+    """Return the figure as a PNG; the same figure gives the same bytes with one version of Matplotlib."""
+    stream = io.BytesIO()
+    plot.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
 
 
 def reconstruction_sheet(originals: Pixels, reconstructions: Pixels) -> bytes:
     """Return a PNG of originals (n, c, h, w), each row above the row of its reconstructions."""
-    columns = 8
     rows = [
-        part for i in range(0, len(originals), columns)
-        for part in (originals[i : i + columns], reconstructions[i : i + columns])
+        part for i in range(0, len(originals), COLUMNS)
+        for part in (originals[i : i + COLUMNS], reconstructions[i : i + COLUMNS])
     ]  # fmt: skip
-    return encode_picture(sheet(np.concatenate(rows), columns, tile_scale(*originals.shape[2:])))
+    return encode_picture(sheet(np.concatenate(rows), COLUMNS, tile_scale(*originals.shape[2:])))

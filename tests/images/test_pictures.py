@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aetool.cli.fixes import told
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images import sheet as module
 from aetool.images.animation import encode_animation
@@ -91,8 +92,9 @@ def test_every_tile_of_a_sheet_can_be_cut_out_again(n, columns, scale):
 
 
 def test_a_huge_sheet_is_refused_before_it_is_made():
-    with pytest.raises(LimitExceeded, match="write to a folder/ instead"):
+    with pytest.raises(LimitExceeded, match="is over 100,000,000") as caught:
         sheet(np.zeros((1, 1, 8, 8), np.uint8), 1, 100_000)
+    assert told(caught.value).endswith("; write to a folder/ instead")
     with pytest.raises(LimitExceeded):
         sheet(np.broadcast_to(np.uint8(0), (3_000_000, 1, 8, 8)), 1000, 1)
 
