@@ -1,21 +1,22 @@
-"""Files fetched over https: resumable, pinned by the sha256 and size of what they unpack to, atomic."""
+"""Downloads over https: from the first of several mirrors, pinned by the sha256 and size of the unpacked file."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
+import io
 import time
+import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
-from aetool.errors import AetoolError, InvalidInput, ReadWriteError, reason
-from aetool.system.atomic import writing
+from aetool.errors import InvalidInput, ReadWriteError, reason
+from aetool.system.atomic import write_file, writing
 from aetool.system.progress import Report
 from aetool.system.reading import reading
 
@@ -29,7 +30,7 @@ SLOWEST = 4096
 
 @dataclass(frozen=True)
 class Pinned:
-    """A gzip-compressed file and what it must unpack to; the packing itself differs between mirrors."""
+    """A gzip-compressed file, pinned by its unpacked content; the packing differs between mirrors."""
 
     name: str
     size: int
@@ -43,64 +44,51 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def open_url(url: str, start: int) -> IO[bytes]:
-    """Open an https address, from byte `start` on where the server can; its `status` is then 206."""
+def open_url(url: str) -> IO[bytes]:
+    """Open an https address; raises `OSError`."""
     if not url.startswith("https://"):
         raise urllib.error.URLError("not an https address")
-    headers = {"User-Agent": "aetool", **({"Range": f"bytes={start}-"} if start else {})}
-    opener = urllib.request.build_opener(_OnlyHttps)
-    stream: IO[bytes] = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    request = urllib.request.Request(url, headers={"User-Agent": "aetool"})
+    stream: IO[bytes] = urllib.request.build_opener(_OnlyHttps).open(request, timeout=TIMEOUT)
     return stream
 
 
 def unpack(path: Path, pinned: Pinned) -> bytes:
-    """Return the pinned content of `path` (gzip or plain); raises `InvalidInput` where it is anything else."""
+    """Return the pinned content of the file `path`, gzip or plain; raises `InvalidInput` for any other content."""
     with reading(path):
         packed = path.read_bytes()
     try:
-        data = gzip.GzipFile(fileobj=_bytes(packed)).read(pinned.size + 1) if packed[:2] == b"\x1f\x8b" else packed
+        return _content(packed, pinned)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path} {error}; delete it and try again") from error
+
+
+def _content(packed: bytes, pinned: Pinned) -> bytes:
+    try:
+        data = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(pinned.size + 1) if packed[:2] == b"\x1f\x8b" else packed
     except (OSError, EOFError, zlib.error) as error:
-        raise InvalidInput(f"{path} is damaged; delete it and try again") from error
+        raise InvalidInput("is damaged") from error
     if len(data) != pinned.size or hashlib.sha256(data).hexdigest() != pinned.sha256:
-        raise InvalidInput(f"{path} is not the published {pinned.name}; delete it and try again")
+        raise InvalidInput(f"is not the published {pinned.name}")
     return data
 
 
-def _bytes(data: bytes) -> IO[bytes]:
-    import io
-
-    return io.BytesIO(data)
-
-
 def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) -> None:
-    """Download `pinned` to `target` from the first of `mirrors` that gives it whole; raises `ReadWriteError`.
-
-    What was fetched stays beside the target as `.part`, and a later call goes on from there.
-    """
-    part = target.with_name(target.name + ".part")
+    """Download `pinned` to `target` from the first of `mirrors` that gives it whole; raises `ReadWriteError`."""
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for mirror in mirrors:
         try:
-            resumed = part.exists()
-            try:
-                _fetch_from(f"{mirror}{target.name}", pinned, part, report)
-            except InvalidInput:
-                if not resumed:
-                    raise
-                part.unlink()  # of another mirror, which may pack differently: once more from the start
-                _fetch_from(f"{mirror}{target.name}", pinned, part, report)
-            with writing(target):
-                part.replace(target)
-            return
+            data = _download(f"{mirror}{target.name}", pinned, report)
+            _content(data, pinned)
         except InvalidInput:
-            part.unlink(missing_ok=True)  # what it holds is wrong: no use going on from there
             failures.append(f"{mirror} gave another file")
         except (OSError, HTTPException) as error:
-            if isinstance(error, AetoolError):
-                raise
             failures.append(f"{mirror}: {_why(error)}")
+        else:
+            write_file(target, data)
+            return
     raise ReadWriteError(f"could not download {target.name} ({'; '.join(failures)})")
 
 
@@ -109,39 +97,33 @@ def _why(error: Exception) -> str:
     return reason(inner) if isinstance(inner, OSError) else str(inner)
 
 
-def _fetch_from(url: str, pinned: Pinned, part: Path, report: Report) -> None:
-    start = part.stat().st_size if part.exists() else 0
-    try:
-        response = open_url(url, start)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not start:  # the part is already whole, or longer than the file
-            raise
-        unpack(part, pinned)
-        return
-    with response:
-        if getattr(response, "status", 200) != 206:
-            start = 0
+def _download(url: str, pinned: Pinned, report: Report) -> bytes:
+    """Return the bytes behind an address, at most twice the pinned size, so that no mirror fills the memory."""
+    with open_url(url) as response:
         length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
-        total = start + int(length) if length and length.isdecimal() else None
-        with writing(part), part.open("r+b" if start else "wb") as stream:
-            stream.seek(start)
-            for done in _copy(response, stream, start, 2 * pinned.size):
-                report(f"downloading {part.stem}", done, total, f"{done / 1e6:.1f} MB")
-            stream.truncate()
-            stream.flush()
-            os.fsync(stream.fileno())
-    if total is not None and part.stat().st_size < total:
+        total = int(length) if length and length.isdecimal() else None
+        data = bytearray()
+        for chunk in iter(_chunks(response), b""):
+            data += chunk
+            report(f"downloading {url.rpartition('/')[2]}", len(data), total, f"{len(data) / 1e6:.1f} MB")
+            if len(data) > 2 * pinned.size:
+                break
+    if total is not None and len(data) < total:
         raise urllib.error.URLError("the connection ended early")
-    unpack(part, pinned)
+    return bytes(data)
 
 
-def _copy(source: IO[bytes], target: IO[bytes], done: int, limit: int) -> Iterator[int]:
-    """Copy by chunks, yielding how many bytes there are; stops past `limit`, so that no mirror fills the disk."""
-    read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]  # as it comes: a trickle is noticed
-    begun, first = time.monotonic(), done
-    while done <= limit and (chunk := read(CHUNK)):
-        if time.monotonic() - begun > TIMEOUT + (done - first) / SLOWEST:
+def _chunks(source: IO[bytes]) -> Callable[[], bytes]:
+    """Return a function that reads the next chunk as it comes; raises `URLError` for a source that trickles."""
+    read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]
+    begun, done = time.monotonic(), 0
+
+    def chunk() -> bytes:
+        nonlocal done
+        if time.monotonic() - begun > TIMEOUT + done / SLOWEST:
             raise urllib.error.URLError("the connection is too slow")
-        target.write(chunk)
-        done += len(chunk)
-        yield done
+        data = read(CHUNK)
+        done += len(data)
+        return data
+
+    return chunk

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEAST = 1e-12
+LEAST = 1e-9
 """Smaller distortions are drawn as this value: a logarithmic axis has no zero."""
 COLOURS = {"train": "#7f9fbf", "test": "#c0392b", "PCA": "#555555"}
 COLUMNS = 8
@@ -35,12 +35,14 @@ def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
     floor = max(floor, LEAST)
     every = [*lines["train"], *lines["test"], floor]
     with figure(8, 4.8) as (plot, axes):
+        axes.set_yscale("log")
+        axes.set_ylim(min(every) / 1.15, max(every) * 1.15)
         for name, values in lines.items():
             marker = "o" if len(epochs) < 40 else None
             axes.plot(epochs, values, color=COLOURS[name], marker=marker, markersize=4, linewidth=2,
                       label=f"{name} {values[-1]:.5f}")  # fmt: skip
         axes.axhline(floor, color=COLOURS["PCA"], linewidth=1.5, linestyle="--", label=f"PCA {floor:.5f}")
-        axes.set(xlabel="epoch", ylabel="mean squared error", yscale="log", ylim=(min(every) / 1.15, max(every) * 1.15))
+        axes.set(xlabel="epoch", ylabel="mean squared error")
         _ticks(axes)
         finish(axes)
         return png_of(plot)

@@ -1,4 +1,4 @@
-"""Downloads without a network: mirrors that resume, refuse, lie, break off or never end."""
+"""Downloads without a network: mirrors that serve, refuse, lie, break off or never end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import io
 import itertools
+import os
 import urllib.error
 import urllib.request
 
@@ -16,7 +17,7 @@ import pytest
 
 from aetool.errors import InvalidInput, ReadWriteError
 from aetool.system import downloads
-from aetool.system.downloads import CHUNK, TIMEOUT, Pinned, _copy, _OnlyHttps, fetch, open_url, unpack
+from aetool.system.downloads import CHUNK, TIMEOUT, Pinned, _chunks, _OnlyHttps, fetch, open_url, unpack
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 3 * CHUNK, np.uint8).tobytes()
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -35,28 +36,17 @@ class Response(io.BytesIO):
 
 
 def whole(data: bytes):
-    """A server that knows no ranges."""
-    return lambda start: Response(data, 200, len(data))
-
-
-def resuming(data: bytes):
-    """A server that goes on from where it is asked to."""
-
-    def serve(start: int) -> Response:
-        if start >= len(data):
-            raise urllib.error.HTTPError("url", 416, "Range Not Satisfiable", {}, None)
-        return Response(data[start:], 206 if start else 200, len(data) - start)
-
-    return serve
+    """A server that sends all of it."""
+    return lambda: Response(data, 200, len(data))
 
 
 def breaking_off(data: bytes, at: int):
     """A server whose connection ends early."""
-    return lambda start: Response(data[start:at], 206 if start else 200, len(data) - start)
+    return lambda: Response(data[:at], 200, len(data))
 
 
 def failing(error: Exception):
-    def serve(start: int) -> Response:
+    def serve() -> Response:
         raise error
 
     return serve
@@ -64,29 +54,24 @@ def failing(error: Exception):
 
 @pytest.fixture
 def download(tmp_path, monkeypatch):
-    """Download from mirrors {address: server}; afterwards `asked` holds (address, start) and `told` the reports."""
+    """Download from mirrors {address: server}; afterwards `asked` holds the addresses and `told` the reports."""
 
     class Download:
         def __init__(self) -> None:
             self.target = tmp_path / "cache" / "data.gz"
-            self.part = tmp_path / "cache" / "data.gz.part"
-            self.asked: list[tuple[str, int]] = []
+            self.asked: list[str] = []
             self.told: list[tuple[str, int, int | None, str]] = []
 
         def __call__(self, servers) -> bytes:
-            def opened(url: str, start: int) -> Response:
-                self.asked.append((url, start))
-                return servers[url.removesuffix("data.gz")](start)
+            def opened(url: str) -> Response:
+                self.asked.append(url)
+                return servers[url.removesuffix("data.gz")]()
 
             monkeypatch.setattr(downloads, "open_url", opened)
             fetch(list(servers), PIN, self.target, lambda *report: self.told.append(report))
-            assert not self.part.exists()
+            assert [path.name for path in self.target.parent.iterdir()] == ["data.gz"]
             assert unpack(self.target, PIN) == CONTENT
             return self.target.read_bytes()
-
-        def has_part(self, data: bytes) -> None:
-            self.part.parent.mkdir(exist_ok=True)
-            self.part.write_bytes(data)
 
     return Download()
 
@@ -97,39 +82,19 @@ def download(tmp_path, monkeypatch):
 @pytest.mark.parametrize("data", [PACKED, CONTENT], ids=["packed", "plain"])
 def test_a_whole_file_is_fetched(download, data):
     assert download({A: whole(data)}) == data
-    assert download.asked == [(f"{A}data.gz", 0)]
+    assert download.asked == [f"{A}data.gz"]
     assert [done for _, done, _, _ in download.told] == [*range(CHUNK, len(data), CHUNK), len(data)]
     assert {(what, total) for what, _, total, _ in download.told} == {("downloading data.gz", len(data))}
     assert download.told[-1][3] == "0.2 MB"
 
 
 def test_a_server_that_says_no_length_is_served_too(download):
-    assert download({A: lambda start: Response(PACKED)}) == PACKED
+    assert download({A: lambda: Response(PACKED)}) == PACKED
     assert {total for _, _, total, _ in download.told} == {None}
 
 
-def test_a_part_is_gone_on_with(download):
-    download.has_part(PACKED[:HALF])
-    assert download({A: resuming(PACKED)}) == PACKED
-    assert download.asked == [(f"{A}data.gz", HALF)]
-    assert [done > HALF for _, done, _, _ in download.told] == [True] * len(download.told)
-    assert download.told[-1] == ("downloading data.gz", len(PACKED), len(PACKED), "0.2 MB")
-
-
-@pytest.mark.parametrize("part", [PACKED[:HALF], b"rubbish" * HALF], ids=["half", "longer rubbish"])
-def test_a_server_that_ignores_the_range_starts_anew(download, part):
-    download.has_part(part)
-    assert download({A: whole(PACKED)}) == PACKED
-
-
-def test_a_part_that_is_whole_already_is_taken(download):
-    download.has_part(PACKED)
-    assert download({A: resuming(PACKED)}) == PACKED
-    assert download.asked == [(f"{A}data.gz", len(PACKED))]
-
-
 def test_an_existing_target_is_replaced(download):
-    download.part.parent.mkdir()
+    download.target.parent.mkdir()
     download.target.write_bytes(b"old")
     assert download({A: whole(PACKED)}) == PACKED
 
@@ -150,8 +115,8 @@ def test_an_existing_target_is_replaced(download):
     ids=["page", "another", "longer", "cut", "bomb", "nothing"],
 )
 def test_after_a_mirror_that_lies_the_next_is_asked_from_the_start(download, lie):
-    assert download({A: whole(lie), B: resuming(PACKED)}) == PACKED
-    assert download.asked == [(f"{A}data.gz", 0), (f"{B}data.gz", 0)]
+    assert download({A: whole(lie), B: whole(PACKED)}) == PACKED
+    assert download.asked == [f"{A}data.gz", f"{B}data.gz"]
 
 
 @pytest.mark.parametrize(
@@ -181,20 +146,19 @@ def test_when_all_mirrors_fail_each_is_named_and_nothing_is_there(download):
     assert list(download.target.parent.iterdir()) == []
 
 
-def test_a_connection_that_ends_early_is_gone_on_with_at_the_next_mirror(download):
-    assert download({A: breaking_off(PACKED, HALF), B: resuming(PACKED)}) == PACKED
-    assert download.asked == [(f"{A}data.gz", 0), (f"{B}data.gz", HALF)]
+def test_after_a_connection_that_ends_early_the_next_mirror_is_asked(download):
+    assert download({A: breaking_off(PACKED, HALF), B: whole(PACKED)}) == PACKED
+    assert download.asked == [f"{A}data.gz", f"{B}data.gz"]
 
 
-def test_a_connection_that_ends_early_is_gone_on_with_at_the_next_call(download):
+def test_a_connection_that_ends_early_leaves_nothing(download):
     with pytest.raises(ReadWriteError, match="the connection ended early"):
         download({A: breaking_off(PACKED, HALF)})
-    assert not download.target.exists()
-    assert download.part.read_bytes() == PACKED[:HALF]
-    assert download({A: resuming(PACKED)}) == PACKED
+    assert list(download.target.parent.iterdir()) == []
+    assert download({A: whole(PACKED)}) == PACKED
 
 
-def test_a_connection_that_breaks_with_an_error_is_gone_on_with(download):
+def test_a_connection_that_breaks_with_an_error_leaves_nothing(download):
     class Breaking(Response):
         def read1(self, size: int = -1) -> bytes:
             data = super().read1(size)
@@ -203,10 +167,9 @@ def test_a_connection_that_breaks_with_an_error_is_gone_on_with(download):
             return data
 
     with pytest.raises(ReadWriteError, match="Connection reset by peer"):
-        download({A: lambda start: Breaking(PACKED[:HALF], 200, len(PACKED))})
-    assert not download.target.exists()
-    assert download({A: resuming(PACKED)}) == PACKED
-    assert download.asked[1] == (f"{A}data.gz", HALF)
+        download({A: lambda: Breaking(PACKED[:HALF], 200, len(PACKED))})
+    assert list(download.target.parent.iterdir()) == []
+    assert download({A: whole(PACKED)}) == PACKED
 
 
 class Endless(Response):
@@ -223,13 +186,13 @@ class Endless(Response):
 
 
 def test_a_mirror_that_sends_for_ever_is_left(download):
-    assert download({A: lambda start: Endless(), B: resuming(PACKED)}) == PACKED
+    assert download({A: lambda: Endless(), B: whole(PACKED)}) == PACKED
     assert max(done for _, done, _, _ in download.told) <= 2 * len(CONTENT) + CHUNK
 
 
 def test_a_mirror_that_announces_too_much_is_left(download):
     with pytest.raises(ReadWriteError):
-        download({A: lambda start: Endless(200, 10**15)})
+        download({A: lambda: Endless(200, 10**15)})
     assert not download.target.exists()
 
 
@@ -237,7 +200,7 @@ def test_a_full_disk_is_told_at_once_and_no_other_mirror_is_asked(download, monk
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(downloads.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ReadWriteError, match=r"could not write .*: No space left on device"):
         download({A: whole(PACKED), B: whole(PACKED)})
     assert len(download.asked) == 1
@@ -250,27 +213,17 @@ def test_a_cache_that_cannot_be_made_is_told(download):
         download({A: whole(PACKED)})
 
 
-def test_mirrors_that_pack_differently_are_not_mixed(download):
-    other = gzip.compress(CONTENT, compresslevel=1, mtime=1)
-    assert other != PACKED
-    download({A: breaking_off(PACKED, HALF), B: resuming(other)})
-
-
 @pytest.mark.parametrize(
     "liar",
-    [breaking_off(b"\0" * len(PACKED), HALF), lambda start: Endless(200, 10**15)],
+    [breaking_off(b"\0" * len(PACKED), HALF), lambda: Endless(200, 10**15)],
     ids=["breaks off", "announces too much"],
 )
 def test_what_a_liar_left_does_not_spoil_a_good_mirror(download, liar):
-    download({A: liar, B: resuming(PACKED)})
-
-
-def test_a_mirror_that_answers_416_for_no_reason_is_left(download):
-    download({A: failing(urllib.error.HTTPError("url", 416, "Range", {}, None)), B: whole(PACKED)})
+    download({A: liar, B: whole(PACKED)})
 
 
 def test_a_length_that_is_no_number_is_no_unexpected_error(download):
-    download({A: lambda start: Response(PACKED, 200, "many"), B: whole(PACKED)})
+    download({A: lambda: Response(PACKED, 200, "many"), B: whole(PACKED)})
 
 
 # What is fetched
@@ -303,7 +256,7 @@ def test_unpack_of_a_missing_file_is_told(tmp_path):
 @pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "/etc/passwd", ""])
 def test_only_https_is_opened(url):
     with pytest.raises(urllib.error.URLError, match="not an https address"):
-        open_url(url, 0)
+        open_url(url)
 
 
 @pytest.mark.parametrize("url", ["http://a.example/x", "ftp://a.example/x", "file:///etc/passwd"])
@@ -320,19 +273,6 @@ def test_a_redirect_to_https_is_followed():
     assert followed.get_header("Range") == "bytes=5-"
 
 
-@pytest.mark.parametrize(("start", "wanted"), [(0, None), (5, "bytes=5-")])
-def test_a_range_is_asked_for_only_to_go_on(monkeypatch, start, wanted):
-    class Opener:
-        def open(self, request, timeout):
-            assert timeout == TIMEOUT
-            return request
-
-    monkeypatch.setattr(urllib.request, "build_opener", lambda handler: Opener() if handler is _OnlyHttps else None)
-    request = open_url("https://a.example/x", start)
-    assert request.full_url == "https://a.example/x"
-    assert request.get_header("Range") == wanted
-
-
 def test_a_mirror_that_trickles_is_given_up(monkeypatch):
     class Trickle:
         def read1(self, size):
@@ -342,5 +282,5 @@ def test_a_mirror_that_trickles_is_given_up(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(downloads.time, "monotonic", lambda: now[0])
     with pytest.raises(urllib.error.URLError, match="too slow"):
-        for _ in _copy(Trickle(), io.BytesIO(), 0, 10**9):
+        for _ in iter(_chunks(Trickle()), b""):
             assert now[0] < 2 * TIMEOUT

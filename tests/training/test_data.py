@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aetool.cli.fixes import told
 from aetool.errors import InvalidInput, ReadWriteError, UsageError
 from aetool.system import downloads
 from aetool.system.downloads import Pinned
@@ -22,7 +23,7 @@ from tests.training.test_data_files import idx
 def offline(monkeypatch, tmp_path):
     """No network, no data sets of the caller, and a cache of our own."""
 
-    def refuse(url: str, start: int) -> None:
+    def refuse(url: str) -> None:
         raise OSError(f"asked for {url}")
 
     monkeypatch.setattr(downloads, "open_url", refuse)
@@ -207,7 +208,8 @@ def test_what_cannot_be_downloaded_says_where_to_put_it(tmp_path):
     with pytest.raises(ReadWriteError) as caught:
         load("mnist", 0, str(tmp_path / "nowhere"))
     assert "asked for https://" in str(caught.value)
-    assert str(caught.value).endswith("; or put the files into DIR/mnist/ and pass --data-dir DIR")
+    assert str(caught.value).startswith("could not download train-images-idx3-ubyte.gz")
+    assert told(caught.value).endswith("; or put the files into DIR/NAME/ and pass --data-dir DIR")
 
 
 def test_the_cache_follows_the_xdg_rules(monkeypatch, tmp_path):
