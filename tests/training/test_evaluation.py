@@ -66,9 +66,10 @@ def test_without_classes_there_is_no_judge(data):
 
 @pytest.fixture(scope="module")
 def rows(digits, data, judged):
-    codec = Codec(Bundle.read(digits), "cpu", 1)
+    bundle = Bundle.read(digits)
+    codec = Codec(bundle, "cpu", 1)
     samplers = {"neighbours": SAMPLERS["neighbours"], "copies": Neighbours(low=0, high=0)}
-    return {row.name: row for row in quality.evaluate(codec, data, judged, samplers, 0, quiet)}
+    return {row.name: row for row in quality.evaluate(bundle, codec, data, judged, samplers, 0, quiet)}
 
 
 def test_yardsticks_are_what_ratios_are_taken_to(rows):
@@ -94,10 +95,11 @@ def test_a_row_names_its_worst_class_and_is_plain_json(rows):
 
 
 def test_the_seed_decides_the_rows(digits, data, judged, rows):
-    codec = Codec(Bundle.read(digits), "cpu", 1)
+    bundle = Bundle.read(digits)
+    codec = Codec(bundle, "cpu", 1)
     samplers = {"neighbours": SAMPLERS["neighbours"], "copies": Neighbours(low=0, high=0)}
-    assert {row.name: row for row in quality.evaluate(codec, data, judged, samplers, 0, quiet)} == rows
-    other = list(quality.evaluate(codec, data, judged, {"neighbours": SAMPLERS["neighbours"]}, 1, quiet))
+    assert {row.name: row for row in quality.evaluate(bundle, codec, data, judged, samplers, 0, quiet)} == rows
+    other = list(quality.evaluate(bundle, codec, data, judged, {"neighbours": SAMPLERS["neighbours"]}, 1, quiet))
     assert other[-1] != rows["neighbours"]
 
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from aetool import Bundle, Codec
-from aetool.bundle.folder import identity
-from aetool.bundle.manifest import Manifest
+from aetool import Codec
+from aetool.bundle.bundle import Graphs
 from aetool.errors import BundleError, UsageError
 from aetool.images.spec import ImageSpec
 from aetool.training.architectures.autoencoder import build
@@ -91,7 +90,7 @@ def graphs(network, shape, k) -> dict[str, bytes]:
 def test_parity(name, shape):
     network = trained(name, shape, 6)
     files = graphs(network, shape, 6)
-    codec = Codec(Bundle("test", manifest(shape), files, identity(files)), "cpu")
+    codec = Codec(Graphs(files["encoder.onnx"], files["decoder.onnx"], ImageSpec(*shape), 6), "cpu")
     pixels = np.random.default_rng(0).integers(0, 256, (40, *shape), np.uint8)
     proof = parity.prove(network, codec, pixels)
     assert proof["batches"] == [1, 2, 7, 256]
@@ -101,10 +100,6 @@ def test_parity(name, shape):
     with pytest.raises(BundleError, match="torch and ONNX Runtime differ"):
         parity.prove(network, codec, pixels)
     check_graphs(files, shape)
-
-
-def manifest(shape) -> Manifest:
-    return Manifest(ImageSpec(*shape), 6, (), {}, [], {}, {}, "")
 
 
 def check_graphs(files: dict[str, bytes], shape) -> None:
