@@ -122,12 +122,12 @@ def _gemm(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     return (after,), before * after
 
 
-def _matmul(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+def _matmul(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
     _count(inputs, 2, 2)
     return _gemm(inputs, {})
 
 
-def _alone(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+def _alone(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
     """Relu, Sigmoid: one input, the same sizes."""
     _count(inputs, 1, 1)
     item = _item(inputs[0])
@@ -140,7 +140,7 @@ def _clip(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     return _alone(inputs[:1], attributes)
 
 
-def _both(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+def _both(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
     """Add, Mul: two tensors of the same sizes, or one and a constant number."""
     _count(inputs, 2, 2)
     items = [value for value in inputs if not isinstance(value, Constant)]
@@ -150,7 +150,7 @@ def _both(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     return items[0], math.prod(items[0])
 
 
-def _reshape(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
+def _reshape(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
     """To (-1, …) with as many numbers an item as before, so that items stay items."""
     _count(inputs, 2, 2)
     item, shape = _item(inputs[0]), inputs[1]

@@ -48,7 +48,7 @@ def _version(wanted: bool) -> None:
 
 def _top(
     context: typer.Context,
-    version: Annotated[
+    _shown: Annotated[
         bool,
         typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,

@@ -104,7 +104,7 @@ def first_signal() -> Iterator[list[int]]:
     """Give a list that notes SIGINT and SIGTERM instead of ending the process; a second signal ends it at once."""
     seen: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, _frame: Any) -> None:
         if seen:
             os._exit(128 + number)
         seen.append(number)

@@ -26,12 +26,12 @@ Method = Callable[[Latents, Bank], list[Curve]]
 """Keys (m, k), and the bank of their model -> the m - 1 curves between them."""
 
 
-def lerp(keys: Latents, bank: Bank) -> list[Curve]:
+def lerp(keys: Latents, _bank: Bank) -> list[Curve]:
     """Straight lines: (1 - t) a + t b. The bank is not looked at."""
     return [_line(a, b) for a, b in pairwise(keys.astype(np.float64))]
 
 
-def slerp(keys: Latents, bank: Bank) -> list[Curve]:
+def slerp(keys: Latents, _bank: Bank) -> list[Curve]:
     """Arcs that turn a into b: (sin((1 - t) o) a + sin(t o) b) / sin o, o the angle between them.
 
     Shoemake, «Animating rotation with quaternion curves», SIGGRAPH 1985. Keeps the length where lerp would dip. Keys

@@ -91,7 +91,7 @@ def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
     return np.array(way, np.int64)
 
 
-def _everywhere(least: Costs) -> float:
+def _everywhere(_least: Costs) -> float:
     """Return a bound that no cost reaches."""
     return float("inf")
 

@@ -29,7 +29,7 @@ class Device:
 
     provider: str
     fix: str = ""
-    options: Callable[[int], dict[str, str]] = field(default=lambda threads: {})
+    options: Callable[[int], dict[str, str]] = field(default=lambda _threads: {})
     plugin: str | None = None
 
 
@@ -55,7 +55,7 @@ DEVICES: dict[str, Device] = {
     "cuda": Device(
         "CUDAExecutionProvider",
         "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'onnxruntime-gpu[cuda,cudnn]'",
-        lambda threads: {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+        lambda _threads: {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
     ),
     "openvino": Device(
         "OpenVINOExecutionProvider",

@@ -15,7 +15,7 @@ from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, parse_idx
 
 
-def _digits(data_dir: str | None, report: Report) -> Labelled:
+def _digits(_data_dir: str | None, _report: Report) -> Labelled:
     """Scikit-learn's 1,797 handwritten digits of 8x8 (UCI optical recognition): no file, no download."""
     from sklearn.datasets import load_digits
 

@@ -1,0 +1,49 @@
+"""The habits: one set of commands in the Makefile, the hooks and CI; versions that agree; no private registry."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from tests.conftest import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+LINTERS = ["ruff check .", "ruff format --check .", "mypy"]
+
+
+def text(name: str) -> str:
+    return (REPOSITORY / name).read_text()
+
+
+def test_linters_are_the_same_everywhere():
+    line = " && ".join(LINTERS)
+    assert all(line in text(name) for name in ("Makefile", ".ci/run", ".github/workflows/test.yml", "CONTRIBUTING.md"))
+    assert re.findall(r"entry: (.*)", text(".pre-commit-config.yaml")) == LINTERS
+
+
+def test_targets_named_in_contributing_are_there():
+    targets = re.findall(r"^(\w+):", text("Makefile"), re.M)
+    named = re.findall(r"`make (\w+)`", text("CONTRIBUTING.md"))
+    assert len(named) >= 5 and set(named) <= set(targets)
+
+
+def test_the_workflow_runs_the_versions_that_are_declared():
+    versions = re.search(r"python: \[(.*)\]", text(".github/workflows/test.yml"))[1].replace('"', "").split(", ")
+    declared = [c.rpartition(" ")[2] for c in PROJECT["project"]["classifiers"] if re.search(r"Python :: 3\.", c)]
+    assert versions == declared and PROJECT["project"]["requires-python"] == f">={versions[0]}"
+
+
+def test_the_readme_and_ci_call_the_same_test_command():
+    assert 'command=$(grep -m1 "^pip install -e" README.md)' in text(".ci/run")
+    assert re.search(r"^pip install -e '\.\[train,test\]' && pytest$", text("README.md"), re.M)
+
+
+def test_a_lock_names_the_public_index_alone():
+    lock = REPOSITORY / "uv.lock"
+    hosts = set(re.findall(r"https?://([^/\"]+)", lock.read_text())) if lock.exists() else set()
+    assert hosts <= {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_slow_tests_are_left_out_unless_they_are_asked_for():
+    options = PROJECT["tool"]["pytest"]["ini_options"]
+    assert "-m 'not slow'" in options["addopts"] and options["markers"][0].startswith("slow:")
