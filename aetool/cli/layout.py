@@ -49,10 +49,12 @@ def check_size(count: int, model: Model, target: Target, layout: Layout) -> None
         check_values(count * shape[0] * shape[1] * shape[2])
 
 
-def provenance(bundle: Bundle, seed: int | None) -> Provenance:
-    """Return how a picture was made: names without their folders, and the seed even where it was drawn."""
+def provenance(bundle: Bundle, seed: int | None, options: LayoutOptions) -> Provenance | None:
+    """Return the provenance of a picture, None with --no-metadata: names without folders, the seed drawn or given."""
     from aetool.images.provenance import Provenance
 
+    if options.no_metadata:
+        return None
     words = [_base_name(word) for word in sys.argv[1:]]
     drawn = seed is not None and not any(word.partition("=")[0] == "--seed" for word in words)
     command = shlex.join(["aetool", *words, *(["--seed", str(seed)] if drawn else [])])

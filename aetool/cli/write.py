@@ -39,7 +39,7 @@ def write_generated(
     if target.kind == "latents":
         return write_latents(model.signed(batches), target, model.bundle.manifest.latent_size)
     named = ((batch.latents, batch.titles) for batch in batches)
-    made = None if options.no_metadata else provenance(model.bundle, seed)
+    made = provenance(model.bundle, seed, options)
     if target.kind == "folder":
         from aetool.runtime.parallel import decode_to
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aetool.cli.app import COMMANDS
 from tests.conftest import REPOSITORY, command
 
 PACKAGE = REPOSITORY / "aetool"
@@ -102,8 +103,20 @@ def test_files_and_functions_stay_short():
         assert len(path.read_text().splitlines()) <= 300, path
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                body = node.end_lineno - node.body[0].lineno + 1
-                assert body <= 40, f"{path}:{node.lineno} {node.name} has {body} lines"
+                lines = node.end_lineno - node.lineno + 1
+                assert lines <= 40, f"{path}:{node.lineno} {node.name} has {lines} lines"
+                taken = len(node.args.args) + len(node.args.kwonlyargs)
+                assert taken <= 13, f"{path}:{node.lineno} {node.name} takes {taken} parameters"
+
+
+def test_commands_stay_skins():
+    """The body of a command function has fewer than 15 statements, blocks counted, imports and docstring not."""
+    for name in COMMANDS:
+        tree = ast.parse((PACKAGE / f"cli/commands/{name}.py").read_text())
+        (command,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+        statements = [node for node in ast.walk(command) if isinstance(node, ast.stmt)]
+        imports = sum(isinstance(node, ast.Import | ast.ImportFrom) for node in statements)
+        assert len(statements) - imports - 2 < 15, name  # less the function itself and its docstring
 
 
 def modules_after(*words: str, cwd: Path) -> set[str]:

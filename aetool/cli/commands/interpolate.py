@@ -47,6 +47,10 @@ class Path:
         bool, typer.Option("--loop", help="Go on from the last key to the first, which is not shown again.")
     ] = False
 
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for an unknown method."""
+        lookup(choices.METHODS, self.method, "method")
+
 
 Report = Annotated[bool, typer.Option("--json", help="Print figures of the path; pictures then need -o.")]
 
@@ -68,7 +72,6 @@ def interpolate(
     from aetool.generation.interpolation import count
 
     console = Console(quiet)
-    lookup(choices.METHODS, path.method, "method")
     target = target_of(output.output, output.as_latents)
     if report and target.path is None and (output.output or output.as_latents):
         raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")

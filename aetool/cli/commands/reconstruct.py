@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,8 +42,7 @@ def reconstruct(
     """Encode images and decode them again."""
     console = Console(quiet)
     target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
-    if as_json and output == "-":
-        raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
+    _refuse_both(as_json, output)
     found = input_files(files, inputs, target)
     failures = Failures(console, inputs.errors)
     if skip_existing:
@@ -50,12 +50,16 @@ def reconstruct(
     model = open_model(options, console, inputs.limits)
     parts = failures.values(_named(model.reconstructed(found, as_json), as_json))
     if as_json and output is None:
-        for _ in parts:  # the report is the data; pictures need -o
-            pass
+        deque(parts, maxlen=0)  # the report is the data; pictures need -o
     else:
-        made = None if layout.no_metadata else provenance(model.bundle, None)
+        made = provenance(model.bundle, None, layout)
         write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames)
     failures.end()
+
+
+def _refuse_both(as_json: bool, output: str | None) -> None:
+    if as_json and output == "-":
+        raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
 
 
 def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileBatch[tuple[Pixels, Sequence[str]]]]:

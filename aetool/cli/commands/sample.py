@@ -95,8 +95,7 @@ def sample(
 ) -> None:
     """Make new images of a class, or without one of everything the model knows."""
     console = Console(quiet)
-    sampler, name = method.sampler(), _class_name(chosen, inputs)
-    target = target_of(output.output, output.as_latents)
+    sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_of(output.output, output.as_latents)
     model = open_model(options, console, inputs.limits)
     names = model.classes() if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
@@ -105,8 +104,8 @@ def sample(
     bank = _own_bank(chosen, inputs, target, model, name, failures)
     labels = {name: None} if bank else model.labels(names)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
-    drawn = model.sampled(labels, chosen.count, seed, sampler, bank)
-    write_generated(drawn, model, target, shown, layout, console, seed, options.threads)
+    batches = model.sampled(labels, chosen.count, seed, sampler, bank)
+    write_generated(batches, model, target, shown, layout, console, seed, options.threads)
     if bank:
         failures.end()
 
