@@ -1,4 +1,4 @@
-"""Images and latents: the one place where shapes, dtype and range are written down."""
+"""Arrays of images and latents: shapes, dtypes and ranges, with their checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Images: TypeAlias = npt.NDArray[np.float32]
 """Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey) or 3 (RGB)."""
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""The same as bytes: uint8 (n, c, h, w), 255 for 1.0; what files hold and what data sets keep in memory."""
+"""Images as bytes: uint8 (n, c, h, w), 255 for 1.0; the form of files and of data sets in memory."""
 
 Latents: TypeAlias = npt.NDArray[np.float32]
 """Latents z: float32 (n, k), finite, without bounds."""

@@ -1,7 +1,6 @@
-"""What can go wrong, and the exit code each kind of it ends a command with.
+"""Errors of aetool, each kind with the exit code of a command.
 
-Every error that a user can cause is one of these, raised where the cause is known and caught once, in `cli.app`.
-A message is one sentence: what was wrong, what was expected, what to do next.
+Every error of a user is an `AetoolError`, raised where the cause is known and caught once, in `cli.app`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ T = TypeVar("T")
 class AetoolError(Exception):
     """Base of all errors of aetool.
 
-    `exit_code` is the exit code of a command that ends with the error. The message states a fact; `fix` names the next
-    step, which the command line words with its own flags (`aetool.cli.fixes`).
+    `exit_code` is the exit code of a command. The message states a fact in one sentence; `fix` names the next step,
+    which the command line words with its own flags (`aetool.cli.fixes`).
     """
 
     exit_code: ClassVar[int] = 1
@@ -27,13 +26,13 @@ class AetoolError(Exception):
 
 
 class UsageError(AetoolError, ValueError):
-    """What was asked for does not exist or does not fit together."""
+    """An unknown name, or options that exclude each other."""
 
     exit_code = 2
 
 
 class SomeInputsFailed(AetoolError):
-    """Some inputs worked and some did not; each was named when it failed."""
+    """Some inputs failed, each named at its failure; the others were processed."""
 
     exit_code = 3
 
@@ -51,7 +50,7 @@ class BundleError(AetoolError, ValueError):
 
 
 class LimitExceeded(AetoolError):
-    """Something is larger than what is accepted."""
+    """A size beyond an accepted limit."""
 
     exit_code = 6
 
@@ -63,13 +62,13 @@ class ReadWriteError(AetoolError, OSError):
 
 
 class DeviceUnavailable(AetoolError, RuntimeError):
-    """The device asked for is not there."""
+    """The named device is unavailable."""
 
     exit_code = 8
 
 
 class ThresholdPassed(AetoolError):
-    """A figure is beyond the threshold that the user set."""
+    """A figure is beyond the user's threshold."""
 
     exit_code = 9
 
@@ -87,14 +86,14 @@ class PipeClosed(AetoolError):
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
-    """Return `table[name]`, or raise `UsageError` naming what there is and what may have been meant."""
+    """Return `table[name]`; raises `UsageError` with all names and the nearest one."""
     if name in table:
         return table[name]
     raise UsageError(f"no {kind} «{name}»{did_you_mean(name, list(table))}; there is {', '.join(table)}")
 
 
 def did_you_mean(name: str, names: list[str]) -> str:
-    """Return « (did you mean X?)» for the nearest of `names`, or nothing."""
+    """Return ' (did you mean "X"?)' for the nearest of `names`, empty without a near name."""
     from difflib import get_close_matches
 
     nearest = get_close_matches(name, names, n=1)
@@ -102,7 +101,7 @@ def did_you_mean(name: str, names: list[str]) -> str:
 
 
 def reason(error: OSError) -> str:
-    """Return what the system says of an error («No such file or directory»), without number and path."""
+    """Return the system's text of an error ("No such file or directory"), without number and path."""
     return error.strerror or str(error) or type(error).__name__
 
 

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from aetool.arrays import Images
 
 Figures = npt.NDArray[np.float64]
-"""One figure per image: float64 (n,)."""
+"""A figure per image: float64 (n,)."""
 
 
 def mse(x: Images, x_hat: Images) -> Figures:
@@ -30,10 +30,10 @@ def psnr(x: Images, x_hat: Images) -> Figures:
 
 
 def percentiles(figures: Figures, quantiles: Sequence[float]) -> Figures:
-    """Return where each figure lies among those that `quantiles` (q) sum up at equal shares, in [0, 100].
+    """Return the percentile of each figure in the distribution given by `quantiles` (q) at equal shares, in [0, 100].
 
-    100 i / (q - 1) at quantile i, linear between two of them; 0 up to the first, 100 beyond the last. Among equal
-    quantiles the lowest counts: a figure that most have is ordinary.
+    100 i / (q - 1) at quantile i, linear between two quantiles; 0 up to the first, 100 beyond the last. Among equal
+    quantiles the lowest counts: a common figure is ordinary.
     """
     known = np.array(quantiles, np.float64)
     above = np.searchsorted(known, figures, side="left").clip(1, len(known) - 1)
@@ -46,7 +46,7 @@ def percentiles(figures: Figures, quantiles: Sequence[float]) -> Figures:
 def ssim(x: Images, x_hat: Images) -> Figures:
     """Structural similarity per image, in [-1, 1], 1 for equal images.
 
-    Wang, Bovik, Sheikh and Simoncelli, «Image quality assessment», IEEE TIP 13(4), 2004, equation 13: a Gaussian window
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 13(4), 2004, equation 13: a Gaussian window
     of 11x11 (smaller where the image is), sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over positions and channels.
     """
     a, b = x.astype(np.float64), x_hat.astype(np.float64)
@@ -62,7 +62,7 @@ def ssim(x: Images, x_hat: Images) -> Figures:
 
 
 def _smooth(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weighted mean over every window that lies wholly inside the image."""
+    """Weighted mean over every window inside the image."""
     for axis in (2, 3):
         size = min(11, images.shape[axis] - 1 + images.shape[axis] % 2)
         offsets = np.arange(size) - size // 2
@@ -78,7 +78,7 @@ def distortions(x: Images, x_hat: Images) -> list[dict[str, float | None]]:
 
 
 Features = npt.NDArray[np.float32]
-"""One row of features an image: float32 (n, d)."""
+"""A row of features per image: float32 (n, d)."""
 
 BLOCK = 1 << 24
 """Distances held at a time."""
@@ -88,7 +88,7 @@ def frechet(real: Features, made: Features) -> float:
     """Return the Fréchet distance between the normal distributions with the moments of the two sets.
 
     ||m1 - m2||^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)): Dowson and Landau, 1982; as a measure of generated images Heusel and
-    others, «GANs trained by a two time-scale update rule», NeurIPS 2017. The trace of the root is the sum of the roots
+    others, "GANs trained by a two time-scale update rule", NeurIPS 2017. The trace of the root is the sum of the roots
     of the eigenvalues of C1^(1/2) C2 C1^(1/2), which is symmetric.
     """
     mean_a, mean_b = real.mean(0, dtype=np.float64), made.mean(0, dtype=np.float64)
@@ -115,13 +115,13 @@ def symmetric_root(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floa
 
 @dataclass(frozen=True)
 class Support:
-    """Where the made images lie against the real ones, each set thought of as balls around its members.
+    """The overlap of generated and real images, each set represented by balls around its members.
 
-    precision   share of the made in a ball of the real; recall the reverse: Kynkäänniemi and others, «Improved
-                precision and recall metric for assessing generative models», NeurIPS 2019
-    density     balls of the real that each of the made lies in, over k; above 1 where they crowd
-    coverage    share of the balls of the real with one of the made in it: both Naeem and others, «Reliable fidelity and
-                diversity metrics for generative models», ICML 2020
+    precision   share of generated images in a ball of the real images; recall the reverse: Kynkäänniemi and others,
+                "Improved precision and recall metric for assessing generative models", NeurIPS 2019
+    density     balls of real images around a generated image, over k; above 1 in crowded regions
+    coverage    share of the balls of real images with a generated image inside: both Naeem and others, "Reliable
+                fidelity and diversity metrics for generative models", ICML 2020
     """
 
     precision: float

@@ -1,1 +1,1 @@
-"""What `aetool bench` measures."""
+"""The measurements of `aetool bench`."""

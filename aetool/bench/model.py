@@ -1,7 +1,7 @@
-"""How fast a model is on this machine: its start, the stages of the work, batch sizes, devices, threads, memory.
+"""Speed of a model on the current machine: start, stages, batch sizes, devices, threads, memory.
 
-Times of a shared machine mean little by themselves, so what matters is ratios of things measured in turns. Each says
-how many times as fast something is: more is better.
+Times on a shared machine mean little alone, so every measurement alternates with a reference, and the ratio counts:
+times as fast, more is better.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BATCHES = (1, 8, 64, 256)
 class Bench:
     """Measurements of the model in the folder `path`; each method is one section and yields its rows.
 
-    trials is how many times everything is measured, after one warm-up.
+    `trials` is the number of measurements, after one warm-up.
     """
 
     def __init__(self, path: Path, device: str, threads: int, trials: int) -> None:
@@ -49,7 +49,7 @@ class Bench:
         self.images: Images = self.codec.decode(self.latents)
 
     def machine(self) -> Report:
-        """Return what was measured, and where."""
+        """Return model, device, machine and versions."""
         versions = {"python": platform.python_version(), "numpy": np.__version__} | runtime_wheels()
         return {
             "model": f"{self.bundle.name} {self.bundle.identity}",
@@ -63,7 +63,7 @@ class Bench:
         }
 
     def start(self) -> Iterator[Report]:
-        """From the start of a process to the first byte of its picture, beside the least that it could do."""
+        """Yield the time from the start of a process to the first byte of its picture, beside a bare program."""
         ours, bare = first_bytes(self._command(), self.bundle, self.trials)
         yield {"what": "aetool sample", "ms": milliseconds(Timing.of(ours))} | comparison("bare program", ours, bare)
         yield {"what": "bare program", "ms": milliseconds(Timing.of(bare))}
@@ -95,7 +95,7 @@ class Bench:
                 yield {"what": name, "us_an_image": microseconds(Timing.of(taken), n)}
 
     def batches(self) -> Iterator[Report]:
-        """Encoding and decoding by batch size; the ratio is against one at a time."""
+        """Yield encoding and decoding by batch size; the ratio is to batch size 1."""
         for part, function, values in self._parts(self.codec):
             runs = [_repeated(function, values[:batch]) for batch in BATCHES]
             seconds = in_turns(runs, 1, self.trials)
@@ -104,7 +104,7 @@ class Bench:
                 yield row | comparison("batch 1", taken, seconds[0])
 
     def device_rows(self) -> Iterator[Report]:
-        """Each device that there is, against the CPU."""
+        """Yield each available device, against the CPU."""
         codecs = {"cpu": Codec(self.bundle, "cpu", self.threads)}
         for row in devices():
             if row["available"] and row["device"] != "cpu":
@@ -140,7 +140,7 @@ class Bench:
                 yield row | comparison("torch", mine, torchs)
 
     def _command(self) -> list[str]:
-        """Return the command that draws one picture, of a class where there are classes."""
+        """Return the command for one sampled picture, of a class where the model has classes."""
         words = ["sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
         return words + (["--class", self.bundle.manifest.classes[0]] if self.bundle.manifest.classes else [])
 
@@ -174,7 +174,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Report]]] = {
 
 
 def _repeated(function: Callable[[Any], Any], values: Any) -> Callable[[], None]:
-    """Return what calls `function` with the same values until as many images have passed as the largest batch has."""
+    """Return a function that calls `function` with the same values until the largest batch of images has passed."""
 
     def run() -> None:
         for _ in range(max(BATCHES) // len(values)):

@@ -38,7 +38,7 @@ def ratios(sections: dict[str, list[Report]]) -> dict[str, float]:
 
 
 def regressions(old: dict[str, float], new: dict[str, float], share: float) -> list[str]:
-    """Return a line for each ratio that both have and that has lost more than `share` of its old value."""
+    """Return a line for each common ratio with a loss of more than `share` of its old value."""
     return [
         f"{name} was {old[name]:g} and is {new[name]:g}"
         for name in old

@@ -21,7 +21,7 @@ images = session.run(None, {"latents": numpy.zeros((1, int(sys.argv[2])), numpy.
 pixels = numpy.rint(images[0].transpose(1, 2, 0) * 255).astype(numpy.uint8)
 Image.fromarray(pixels.squeeze()).save(sys.stdout.buffer, "PNG")
 """
-"""What every program of this kind does: the imports, one session, one run, one PNG."""
+"""The minimum of every program of the kind: the imports, one session of one thread, one run, one PNG."""
 
 LAUNCHER = """
 import os, sys
@@ -29,13 +29,13 @@ _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0
 print(usage.ru_maxrss, file=sys.stderr)
 sys.exit(status != 0)
 """
-"""Starts a command from a small process: a child begins with the peak of the one it was forked from."""
+"""A small launcher of a command: a child process begins with the peak memory of its parent."""
 
 
 def first_bytes(words: list[str], bundle: Bundle, trials: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until the first byte of a command of aetool, and until that of `BARE`, in turns.
+    """Return the seconds until the first byte of a command of aetool, and of `BARE`, measured alternately.
 
-    A first turn warms up. Raises `BundleError` where one fails.
+    A first round warms up. Raises `BundleError` where a program fails.
     """
     with tempfile.TemporaryDirectory() as place:
         graph = Path(place, "decoder.onnx")
@@ -60,7 +60,7 @@ def _first_byte(words: list[str]) -> float:
 
 
 def peak_memory(words: list[str]) -> float:
-    """Return the most memory in MiB that a command of aetool has at a time."""
+    """Return the peak memory of a command of aetool in MiB."""
     command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "aetool", *words]
     launched = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     return round(int(launched.stderr.split()[-1]) / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)

@@ -1,4 +1,4 @@
-"""Time that something takes: warmed up, repeated, with its spread."""
+"""Timing: warm-up, repeated trials, median and spread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Timing:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Timing:
-        """Return what there is to say of trials that took so long; at least one."""
+        """Return the statistics of trials in seconds, at least one."""
         ordered = sorted(seconds)
         low, _, high = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
         p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
@@ -27,12 +27,12 @@ class Timing:
 
 
 def measure(function: Callable[[], object], warmup: int = 1, trials: int = 5) -> Timing:
-    """Return how long `function` takes after `warmup` calls that do not count."""
+    """Return the time of `function`, after `warmup` uncounted calls."""
     return Timing.of(in_turns([function], warmup, trials)[0])
 
 
 def in_turns(functions: Sequence[Callable[[], object]], warmup: int, trials: int) -> list[list[float]]:
-    """Return the seconds of each trial of each function, in turns (A B A B …), so that all share what disturbs."""
+    """Return the seconds of each trial of each function, alternately (A B A B ...), so all share every disturbance."""
     seconds: list[list[float]] = [[] for _ in functions]
     for trial in range(-warmup, trials):
         for taken, function in zip(seconds, functions, strict=True):

@@ -1,1 +1,1 @@
-"""Bundles: a trained model as a folder that explains itself."""
+"""Bundles: trained models as self-describing folders."""

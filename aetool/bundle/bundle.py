@@ -1,10 +1,10 @@
-"""Bundles: a folder that holds a trained model and everything said about it.
+"""The bundle: a folder with a trained model and its description.
 
     bundle.json    the manifest            encoder.onnx, decoder.onnx   the graphs
     bank.npz       latents of training images and their statistics
     SHA256SUMS     of the files above      README.md   the model card, outside the sums
 
-Nothing is loaded before every file has been hashed, and what is loaded is the bytes that were hashed.
+Every file is hashed before use, and exactly the hashed bytes are used.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Bundle:
     """A model as read from its folder.
 
     name       what the folder is called
-    manifest   what bundle.json says
-    files      the bytes of every listed file, as they were hashed
+    manifest   the content of bundle.json
+    files      the hashed bytes of every listed file
     identity   first 16 hex digits of the sha256 of encoder.onnx followed by decoder.onnx
     """
 
@@ -52,7 +52,7 @@ class Bundle:
 
     @classmethod
     def find(cls, name: str | None = None) -> Bundle:
-        """Read the model called `name`, or the one that `default_path` chooses; raises `BundleError`."""
+        """Read the model called `name`, or the default model of `default_path`; raises `BundleError`."""
         return cls.read(find_path(name) if name else default_path()[0])
 
     @classmethod
@@ -74,7 +74,7 @@ class Bundle:
         return Graphs(self.files["encoder.onnx"], self.files["decoder.onnx"], m.image, m.latent_size)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the parsed bank out: workers parse their own if they need one."""
+        """Return the state for workers, without the parsed bank."""
         return {name: value for name, value in self.__dict__.items() if name != "_bank"}
 
     def bank(self) -> Bank:

@@ -18,7 +18,7 @@ CARD = "README.md"
 MAX_BYTES = {
     "bank.npz": 3 << 27, "bundle.json": 1 << 23, "decoder.onnx": 1 << 27, "encoder.onnx": 1 << 27, SUMS: 1 << 10,
 }  # fmt: skip
-"""Bytes of the largest file of each name: what is read of a stranger's bundle stays below 1 GiB."""
+"""Bytes of the largest file of each name: the files of a stranger's bundle stay below 1 GiB."""
 
 
 def identity(files: Mapping[str, bytes]) -> str:
@@ -29,7 +29,7 @@ def identity(files: Mapping[str, bytes]) -> str:
 
 
 def canonical_sums(files: Mapping[str, bytes]) -> bytes:
-    """Return SHA256SUMS of `files`: one line each as sha256sum writes it, in the order of their names."""
+    """Return SHA256SUMS of `files`: a line for each file, as sha256sum writes, in the order of names."""
     return _sums({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
 
 
@@ -62,7 +62,7 @@ def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> N
 
 
 def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
-    """Return the listed files and SHA256SUMS; refuses a missing, an extra or a too large one."""
+    """Return the listed files and SHA256SUMS; refuses missing, extra and too large files."""
     wanted = {*FILES, SUMS}
     try:
         found = {entry.name for entry in os.scandir(path) if not entry.name.startswith(".")} - {CARD}
@@ -83,7 +83,7 @@ def _refuse(path: Path, names: set[str], fault: str) -> None:
 
 
 def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
-    """Raise `BundleError` where SHA256SUMS, whose bytes are `sums`, is not the expected one."""
+    """Raise `BundleError` where the bytes `sums` of SHA256SUMS differ from the expected bytes."""
     if sums != expected:
         lines = set(sums.splitlines())
         changed = {line.split(b"  ")[1].decode() for line in expected.splitlines() if line not in lines}
@@ -91,7 +91,7 @@ def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Raise `UsageError` where exporting to `path` would replace something that may not be replaced."""
+    """Raise `UsageError` where an export to `path` would replace anything but a bundle, or a bundle without `force`."""
     known = {*FILES, SUMS, CARD}
     if path.exists() and not (
         (path / "bundle.json").is_file() and {e.name for e in path.iterdir() if e.name[0] != "."} <= known

@@ -1,8 +1,8 @@
-"""The operators that a graph may use: with which attributes, and what sizes come out.
+"""The allowed operators of a graph, with their attributes and the sizes of their outputs.
 
-Every tensor that is not constant has the items of the batch along its first axis, and every rule keeps it so. A rule
-takes the inputs, each the sizes of one item or a `Constant`, and the attributes, and returns the sizes of one item of
-the output and the multiplications that one item costs. It raises `Refused` for all that our exporters do not write.
+Every tensor but a constant has the items of the batch along its first axis, and every rule preserves the items. A rule
+takes the inputs (the sizes of an item, or a `Constant`) and the attributes, and returns the sizes of an output item and
+the multiplications per item. A rule raises `Refused` for everything outside the output of our exporters.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Sizes: TypeAlias = tuple[int, ...]
-"""Of one item: (c, h, w) or (k,)."""
+"""The sizes of an item: (c, h, w) or (k,)."""
 
 MAX_KERNEL = 16
 MAX_STRIDE = 4
 
 
 class Refused(Exception):
-    """The graph holds something that no exporter of ours writes; says what."""
+    """A part of the graph that no exporter of ours writes, named in the message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def _bias(inputs: Sequence[Input], width: int) -> None:
 
 
 def _expect(attributes: Attributes, usual: Attributes) -> None:
-    """Refuse an attribute that is not what exporters always write."""
+    """Refuse an attribute with a value other than the constant value of our exporters."""
     for name, value in usual.items():
         if attributes.get(name, value) != value:
             raise Refused(f"the attribute {name} is {str(attributes[name])[:40]}, not {value}")
@@ -128,7 +128,7 @@ def _matmul(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, in
 
 
 def _alone(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
-    """Relu, Sigmoid: one input, the same sizes."""
+    """Rule of Relu and Sigmoid: a single input, the same sizes."""
     _count(inputs, 1, 1)
     item = _item(inputs[0])
     return item, math.prod(item)
@@ -141,7 +141,7 @@ def _clip(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
 
 
 def _both(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
-    """Add, Mul: two tensors of the same sizes, or one and a constant number."""
+    """Rule of Add and Mul: two tensors of the same sizes, or a tensor and a constant number."""
     _count(inputs, 2, 2)
     items = [value for value in inputs if not isinstance(value, Constant)]
     numbers = [value for value in inputs if isinstance(value, Constant)]
@@ -151,7 +151,7 @@ def _both(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]
 
 
 def _reshape(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
-    """To (-1, …) with as many numbers an item as before, so that items stay items."""
+    """Rule of Reshape: to (-1, ...) with the same count of numbers per item."""
     _count(inputs, 2, 2)
     item, shape = _item(inputs[0]), inputs[1]
     if not isinstance(shape, Constant) or shape.is_float or len(shape.dims) != 1 or not 2 <= shape.dims[0] <= 4:
@@ -183,4 +183,4 @@ RULES: dict[str, tuple[frozenset[str], Rule]] = {
     "Reshape": (frozenset({"allowzero"}), _reshape),
     "Flatten": (frozenset({"axis"}), _flatten),
 }
-"""Operators by name: the attributes they may have, and their rule. Exporters write these and no others."""
+"""Operators by name, with the allowed attributes and the rule. Our exporters write no others."""

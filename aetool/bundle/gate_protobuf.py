@@ -1,8 +1,9 @@
-"""The wire format of protocol buffers, read strictly: what a table does not name is refused, not skipped.
+"""The wire format of protocol buffers, read strictly: a field outside the table of its message is refused, not skipped.
 
-Every message type has a table of the fields it may hold. Unknown fields, repeated singular fields (which parsers merge
-or let the last win), numbers longer than they need be, and groups are refused, so that another parser cannot see
-another message in the same bytes. The format: https://protobuf.dev/programming-guides/encoding.
+Unknown fields, repeated singular fields (which parsers merge or override), numbers in a longer form than necessary, and
+groups are refused, so no other parser can see another message in the same bytes. The protobuf library accepts all of
+these, and importing it with onnx costs more than a whole command (see `gate`).
+The format: https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 MAX_FIELDS = 200_000
-"""Fields that one message and all inside it may have: what is read ends soon, whatever it says."""
+"""Most fields of a message and its inner messages together; bounds the reading time."""
 
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 NAME_BYTES = 4096
@@ -26,10 +27,10 @@ class WireError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """A field that a message may hold.
+    """A field of a message.
 
-    kind   int (int64), float, text, data (its bytes are not copied: a memoryview), or the table of a message
-    many   whether it may be repeated; ints and floats then packed or not
+    kind   int (int64), float, text, data (a memoryview, not copied), or the table of an inner message
+    many   True for a repeated field, packed or not
     """
 
     name: str
@@ -39,7 +40,7 @@ class Field:
 
 Table: TypeAlias = Mapping[int, Field]
 Message: TypeAlias = dict[str, Any]
-"""Values by field name; lists for repeated fields; what is not there is missing."""
+"""Values by field name, lists for repeated fields; absent fields are missing."""
 
 
 def read_message(data: bytes, table: Table) -> Message:
@@ -69,7 +70,7 @@ class _Reader:
         return found
 
     def value(self, at: int, end: int, wire: int, field: Field, found: Message) -> int:
-        """Put the value at data[at] into `found` and return where it ends."""
+        """Put the value at data[at] into `found`, and return the end of the value."""
         if not field.many and field.name in found:
             raise WireError(f"{field.name} is there twice")
         if field.kind == "int" and wire == VARINT:
@@ -86,7 +87,7 @@ class _Reader:
         return _keep(found, field, self.delimited(at, stop, field), stop)
 
     def delimited(self, at: int, stop: int, field: Field) -> list[Any]:
-        """Return what data[at:stop] holds: one text, message or stretch of bytes, or several numbers."""
+        """Return the content of data[at:stop]: a text, a message, bytes, or several numbers."""
         if field.kind == "data":
             return [self.data[at:stop]]
         if field.kind == "text":
@@ -114,7 +115,7 @@ class _Reader:
         return numbers
 
     def varint(self, at: int, end: int) -> tuple[int, int]:
-        """Return the number at data[at], of at most 64 bits in its shortest form, and where it ends."""
+        """Return the number at data[at], of at most 64 bits in its shortest form, and its end."""
         number = shift = 0
         while at < end and shift < 70:
             byte = self.data[at]
@@ -128,7 +129,7 @@ class _Reader:
         raise WireError("a number is cut short or longer than it need be")
 
     def check(self, stop: int, end: int) -> None:
-        """Raise `WireError` where a value would go on beyond the message that holds it."""
+        """Raise `WireError` where a value would end behind its message."""
         if stop > end:
             raise WireError("it is cut short")
 

@@ -1,4 +1,4 @@
-"""Which bundle a name stands for: a folder, ./models, or one that comes with aetool."""
+"""The lookup of bundles by name: a folder, ./models, or a shipped bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aetool.errors import BundleError, did_you_mean, printable
 from aetool.system.reading import read_own
 
 SHIPPED = tuple(choices.SHIPPED)
-"""Names of the bundles that come with aetool."""
+"""Names of the shipped bundles."""
 
 
 def find_path(name: str) -> Path:
@@ -34,7 +34,7 @@ def shipped_path(name: str) -> Path:
 
 
 def own_models() -> list[Path]:
-    """Return the bundles under ./models that are not the shipped ones, by name."""
+    """Return the bundles under ./models, except shipped bundles, by name."""
     shipped = {shipped_path(name).resolve() for name in SHIPPED}
     try:
         return sorted(p.parent for p in Path("models").glob("*/bundle.json") if p.parent.resolve() not in shipped)
@@ -43,15 +43,15 @@ def own_models() -> list[Path]:
 
 
 def candidates() -> list[Path]:
-    """Return every model that can be found without a path: own ones under ./models, then the shipped."""
+    """Return all models with a name: own models under ./models, then the shipped models."""
     shipped = [shipped_path(name) for name in SHIPPED]
     return own_models() + [path for path in shipped if (path / "bundle.json").is_file()]
 
 
 def default_path() -> tuple[Path, str]:
-    """Return the folder of the model to use where none was named, and why it is that one.
+    """Return the folder of the default model, and the reason for the choice.
 
-    $AETOOL_MODEL, else the newest own one under ./models by export time, else the shipped mnist. Raises `BundleError`.
+    $AETOOL_MODEL, else the newest own model under ./models by export time, else the shipped mnist. Raises `BundleError`.
     """
     named = os.environ.get("AETOOL_MODEL")
     if named:
@@ -75,7 +75,7 @@ def _dated(paths: list[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def find_identity(wanted: str) -> Path | None:
-    """Return the folder of the model with this identity, if it can be found."""
+    """Return the folder of the model with the given identity, None for an unknown identity."""
     for path in candidates():
         try:
             graphs = {name: read_own(path / name, MAX_BYTES[name]) or b"" for name in ("encoder.onnx", "decoder.onnx")}

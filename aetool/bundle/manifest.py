@@ -1,4 +1,4 @@
-"""bundle.json: what a bundle says of itself."""
+"""The manifest of a bundle, bundle.json."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from aetool.images.spec import ImageSpec
 
 FORMAT = "aetool bundle"
 VERSION = 2
-"""The version that is written. Fields that a later 0.x adds to version 2 are optional; version 1 is read as well."""
+"""The written version. Fields added to version 2 by a later 0.x are optional; version 1 is read as well."""
 
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """Fixed latents (m, k), the images that the decoder makes of them, and what the encoder makes of those."""
+    """Fixed latents (m, k), their decoded images, and the encoded latents of the images."""
 
     latents: Latents
     images: Images
@@ -45,7 +45,7 @@ class Manifest:
     training       every setting, and steps, epochs, seconds
     exported       UTC, ISO 8601
     distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse
-    parity         torch against ONNX Runtime: what was compared, figures and bounds
+    parity         torch against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     """
 
@@ -79,7 +79,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
-        """Return the manifest in `data`; raises `BundleError` for anything that is not one."""
+        """Return the manifest in `data`; raises `BundleError` for any other content."""
         try:
             fields = json.loads(data)
         except (ValueError, RecursionError) as error:
@@ -103,7 +103,7 @@ PLAIN: dict[str, type] = {
     "architecture": dict, "layers": list, "dataset": dict, "training": dict, "exported": str, "distortion": dict,
     "parity": dict,
 }  # fmt: skip
-"""Fields that are only shown or compared, with the kind they must be."""
+"""Fields for display and comparison only, with their types."""
 
 
 INSIDE: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -114,7 +114,7 @@ INSIDE: dict[str, dict[str, type | tuple[type, ...]]] = {
     "distortion": {**dict.fromkeys(("train", "test", "pca", "psnr", "ssim"), (int, float)), "quantiles": list},
     "parity": {"batches": list, "found": dict, "bounds": dict},
 }
-"""What must be inside them (in each row, for layers)."""
+"""The required keys of the fields, with their types (of each row, for layers)."""
 
 
 def _plain(name: str, value: Any) -> Any:

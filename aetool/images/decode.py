@@ -20,7 +20,7 @@ from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-"""What the suffixes of pictures hold, as Pillow calls it; of other formats, some would start other programs."""
+"""Decoded formats, by Pillow's names; some other formats would start external programs."""
 
 ORIENTATION = 0x0112
 """EXIF tag; from 5 on, width and height are exchanged."""
@@ -29,7 +29,7 @@ DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, EOFError, OverflowError, MemoryError,
     RuntimeError, AssertionError, struct.error,
 )  # fmt: skip
-"""What Pillow raises for corrupt files."""
+"""Exceptions of Pillow for corrupt files."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damaged files are logged to stderr by default
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on pixels decides, with an error
@@ -37,7 +37,7 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a picture is before it is decoded: upright size (height, width), and whether it is grey."""
+    """The upright size (height, width) of a picture before decoding, and whether the picture is grey."""
 
     size: tuple[int, int]
     grey: bool
@@ -56,9 +56,9 @@ def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
 
 
 class _PillowLimit:
-    """Pillow's own limit of pixels, which holds for frames too, set while pictures are decoded and put back after.
+    """Pillow's own limit of pixels, also valid for frames, set during decoding and restored afterwards.
 
-    Pillow keeps the limit in a global, which belongs to the program that imports aetool. Threads share one setting.
+    The limit is a global variable of Pillow and belongs to the importing program. Threads share a single setting.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def _too_large(size: str, limits: Limits) -> LimitExceeded:
 
 
 def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
-    """Return what the picture in `data` is, from its header; raises `InvalidInput` or `LimitExceeded`."""
+    """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
     image = open_image(data, limits)
     try:
         turned = image.getexif().get(ORIENTATION, 1) >= 5
@@ -137,7 +137,7 @@ def _first_line(error: BaseException) -> str:
 
 
 STRIP = 256
-"""Rows that are converted at a time: so a large picture needs little more memory than its own."""
+"""Rows per conversion: a large picture needs little more memory than its own."""
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
@@ -163,7 +163,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
 
 
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
-    """Put a transparent image over the grey level `background` and convert it to grey (1 channel) or RGB (3)."""
+    """Put a transparent image over the grey level `background`, and convert to grey (1 channel) or RGB (3)."""
     mode = "L" if channels == 1 else "RGB"
     if not image.has_transparency_data:
         return image.convert(mode)
@@ -177,7 +177,7 @@ def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
 
 
 def scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent level of a grey PNG of 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
+    """Scale the transparent level of a grey PNG of 2 or 4 bits to the 8 bits of Pillow's pixels."""
     clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
     rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
     if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):

@@ -40,9 +40,9 @@ def walk(folder: str) -> Iterator[str]:
 
 
 def _inside(entry: os.DirEntry[str]) -> bool | None:
-    """Return True for a folder to walk, False for a picture by its name, None for what is neither.
+    """Return True for a folder to walk, False for a picture by its name, None for anything else.
 
-    What cannot be looked at is taken for a picture: reading it says why.
+    An unreadable entry counts as a picture: reading the entry names the reason.
     """
     if entry.name.startswith("."):
         return None
@@ -58,10 +58,10 @@ def _inside(entry: os.DirEntry[str]) -> bool | None:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One picture to read: where it is, what it is called below the folder it was found in, and its class there.
+    """A picture to read: its path, its path relative to the walked folder, and its class.
 
-    `data` holds the bytes of a picture from stdin, `picture` an image that Pillow has opened. `named` marks a file that
-    was asked for by its own name: then a FIFO, as the shell makes of <(...), is read.
+    `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
+    user: then a FIFO, such as <(...) of the shell, is read.
     """
 
     path: str
@@ -74,7 +74,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Failure:
-    """An input that could not be used, and why."""
+    """An unusable input, and its error."""
 
     path: str
     error: AetoolError
@@ -82,7 +82,7 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class FileBatch(Generic[Value]):
-    """A value computed from n picture files, in their order, and the files that failed since the batch before."""
+    """A value computed from n picture files, in order, and the failures since the previous batch."""
 
     value: Value
     files: tuple[ImageFile, ...]
@@ -92,9 +92,9 @@ class FileBatch(Generic[Value]):
 def read_batches(
     files: Iterable[ImageFile], spec: ImageSpec, size: int, limits: Limits = LIMITS
 ) -> Iterator[FileBatch[Images]]:
-    """Yield the images of `files` in order, `size` at a time; what cannot be read comes as failures.
+    """Yield the images of `files` in order, `size` at a time; unreadable files are failures of a batch.
 
-    The first batch has one image, so that the first result is there at once, and the next ones grow to `size`.
+    The first batch has a single image, for an immediate first result; the next batches grow to `size`.
     """
     pixels: list[Pixels] = []
     read: list[ImageFile] = []
@@ -131,7 +131,7 @@ def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure]
 
 
 def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
-    """Yield the pictures that `names` stand for: a file as it is, a folder walked, its first sub-folders as classes."""
+    """Yield the pictures of `names`: files, and the files below folders, with the first sub-folders as classes."""
     for name in names:
         if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
             yield ImageFile(name, Path(name).name, named=True)

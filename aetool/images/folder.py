@@ -1,4 +1,4 @@
-"""Many pictures into one folder: a native-size PNG each, whole or not there, under names that none shares."""
+"""Output folders: a PNG of native size for each picture, complete or absent, under a unique path."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from aetool.system.temporaries import create_folder, name_for, sweep
 
 @dataclass(eq=False)
 class Places:
-    """Names of files below `folder`, made of names of pictures: never outside it, and none given twice.
+    """Unique paths of picture files below `folder`, derived from picture names; never outside the folder.
 
-    Of the names given only hashes are kept, so that a million of them take little room; where two hashes were equal, a
-    file would get a number that it does not need.
+    Only hashes of the given paths are stored, so a million paths take little memory; equal hashes would only add an
+    unnecessary number to a name.
     """
 
     folder: str
@@ -30,7 +30,7 @@ class Places:
     _inner: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, name: str) -> str:
-        """Return the path of the picture called `name`, in a folder that is there; raises `ReadWriteError`."""
+        """Return the path for the picture `name`, in an existing folder; raises `ReadWriteError`."""
         head, tail = os.path.split(name)
         if tail in ("", ".", ".."):
             parts = [part for part in Path(name).parts if part not in (os.sep, "..")]
@@ -47,7 +47,7 @@ class Places:
         raise AssertionError
 
     def _folder_of(self, head: str) -> str:
-        """Return the folder for names that start with `head`, made and ending in a separator."""
+        """Return the folder for the parent path `head`, created, with a separator at the end."""
         if head not in self._inner:
             parts = [safe_name(part) for part in Path(head).parts if part not in (os.sep, "..")]
             inner = Path(self.folder, *parts)
@@ -59,9 +59,9 @@ class Places:
 
 @dataclass(frozen=True)
 class PictureWriter:
-    """Writes pictures, each saying `text` of its making; what is not yet whole lies in the folder `place`.
+    """A writer of PNG files with the text chunks `text`; unfinished files lie in the folder `place`.
 
-    `alone` says that the folder was empty at the start, so that no file need be looked for.
+    `alone` is True for an output folder that was empty at the start, where no existing file needs care.
     """
 
     place: Path
@@ -78,7 +78,7 @@ class PictureWriter:
                     self._put(path, data)
 
     def _put(self, path: str, data: bytes) -> None:
-        """Write a file that is new, which needs no care for links and permissions."""
+        """Write a new file, without care for links and permissions."""
         temporary = os.path.join(self.place, str(os.getpid()))  # noqa: PTH118
         with open(temporary, "wb", buffering=0) as stream:  # noqa: PTH123
             written = stream.write(data)
@@ -89,7 +89,7 @@ class PictureWriter:
 
 @contextlib.contextmanager
 def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureWriter]]:
-    """Make `folder`; give what names and writes pictures there."""
+    """Make `folder`, and give its unique paths and its writer."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
@@ -101,7 +101,7 @@ def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureW
 
 @contextlib.contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder in `folder` for files that are not yet whole; it goes with all that is left there."""
+    """Give a temporary folder in `folder` for unfinished files; the folder is removed with its content."""
     temporary = name_for(folder / "unfinished")
     try:
         with writing(folder):

@@ -19,9 +19,9 @@ from aetool.system.limits import LIMITS, Limits
 class Layout:
     """Rows and scale of a sheet, and the speed of an animation.
 
-    columns   tiles a row, where that makes several rows; None for a square
-    strip     all tiles in one row
-    scale     whole factor that every tile is enlarged by; None for at least 64 pixels a side
+    columns   tiles a row, for several rows; None for a square
+    strip     all tiles in a single row
+    scale     whole factor of enlargement; None for tiles of at least 64 pixels a side
     fps       frames a second, from 0.1 to 100
     """
 
@@ -42,7 +42,7 @@ class Layout:
         return count if self.strip else math.ceil(math.sqrt(count))
 
     def scale_for(self, count: int, height: int, width: int, suffix: str) -> int:
-        """Return the factor that each of `count` pictures is enlarged by; a single still picture is not."""
+        """Return the factor of enlargement of each of `count` pictures; 1 for a single still picture."""
         single = count == 1 and suffix not in ANIMATION_SUFFIXES
         return self.scale or (1 if single else tile_scale(height, width))
 

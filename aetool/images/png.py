@@ -1,7 +1,8 @@
-"""PNG files of many small pictures: what Pillow does for one takes several times as long as these few lines.
+"""PNG files of many small pictures, several times as fast as Pillow's encoder.
 
-PNG (third edition): section 5.3 chunks, 9.2 filter types, 11.3.3 text. Run-length matches alone (Z_RLE of zlib) find
-what there is to find in small pictures.
+MEASURED
+PNG (third edition): section 5.3 chunks, 9.2 filter types, 11.3.3 text. Run-length matches (Z_RLE of zlib) suffice for
+small pictures.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPE = {1: 0, 3: 2}
 """Of PNG, by the number of channels."""
 NONE, UP = 0, 2
-"""Filters: bytes as they are, which keeps runs; and differences from the row above."""
+"""Filters: unchanged bytes, which preserve runs, and differences from the row above."""
 
 
 def png_files(pixels: Pixels, text: bytes = b"") -> list[bytes]:
-    """Return uint8 (n, c, h, w), c 1 or 3, as the bytes of n PNG files; `text` is chunks that each of them holds."""
+    """Return uint8 (n, c, h, w), c 1 or 3, as the bytes of n PNG files, each with the chunks `text`."""
     c, h, w = pixels.shape[1:]
     start = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, COLOUR_TYPE[c], 0, 0, 0)) + text
     end = chunk(b"IEND", b"")
@@ -33,7 +34,7 @@ def png_files(pixels: Pixels, text: bytes = b"") -> list[bytes]:
 
 
 def _filtered(pixels: Pixels) -> Pixels:
-    """Return the rows (n, h, 1 + w c) that are packed, each with its filter: `NONE` where most bytes are in runs."""
+    """Return the filtered rows (n, h, 1 + w c) to compress: with filter `NONE` where most bytes are in runs."""
     n, c, h, w = pixels.shape
     rows = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)).reshape(n, h, w * c)
     flat = (rows[:, :, c:] == rows[:, :, :-c]).sum((1, 2)) * 2 > h * (w - 1) * c
@@ -50,7 +51,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def text_chunks(software: str, description: str) -> bytes:
-    """Return what a picture says of its making: «Software» as tEXt, and `description` as iTXt «aetool»."""
+    """Return the provenance as chunks: "Software" as tEXt, and `description` as iTXt "aetool"."""
     return chunk(b"tEXt", b"Software\0" + software.encode("latin-1", "replace")) + chunk(
         b"iTXt", b"aetool\0\0\0\0\0" + description.encode("utf-8", "backslashreplace")
     )

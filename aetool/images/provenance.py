@@ -18,7 +18,7 @@ EXIF_SOFTWARE = 0x0131
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a picture says of its making; names of files without their folders."""
+    """The provenance of a picture: software, model, command (file names without folders) and seed."""
 
     software: str
     model: str
@@ -34,12 +34,12 @@ def description(provenance: Provenance | None) -> str:
 
 
 def _shortened(provenance: Provenance) -> Provenance:
-    """Return it with a command that fits into EXIF, of which a JPEG holds 64 KB."""
+    """Return the provenance with a command short enough for EXIF, of which a JPEG holds 64 KB."""
     return replace(provenance, command=textwrap.shorten(provenance.command, 8000, placeholder=" …"))
 
 
 def png_text(provenance: Provenance | None) -> bytes:
-    """Return what a PNG file says of its making, as chunks for `png_files`."""
+    """Return the provenance of a PNG file as chunks for `png_files`."""
     return text_chunks(provenance.software, description(provenance)) if provenance else b""
 
 
@@ -64,7 +64,7 @@ def exif_bytes(provenance: Provenance | None) -> bytes:
 
 
 def read_provenance(data: bytes) -> dict[str, object]:
-    """Return what the picture in `data` says of its making; raises `InvalidInput` where it says nothing."""
+    """Return the provenance in the picture `data`; raises `InvalidInput` for a picture without provenance."""
     image = open_image(data)
     try:
         image.load()

@@ -1,4 +1,4 @@
-"""Sheets: many pictures laid out as one, and their sizes."""
+"""Sheets: many pictures laid out as a single picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from aetool.errors import LimitExceeded
 SMALL = 64
 """Tiles of sheets and animations are enlarged by whole factors to at least this many pixels."""
 MAX_SHEET = 100_000_000
-"""Pixels of the largest sheet or animation that is made in memory."""
+"""Pixels of the largest sheet or animation in memory."""
 GAP = 2
 PAPER = 128
 """Grey level between the tiles of a sheet: seen beside black and beside white."""
 
 
 def tile_scale(height: int, width: int) -> int:
-    """Return the whole factor that brings the shorter side of a tile to at least `SMALL` pixels."""
+    """Return the whole factor of enlargement to at least `SMALL` pixels on the shorter side of a tile."""
     return max(1, math.ceil(SMALL / min(height, width)))
 
 
@@ -30,7 +30,7 @@ def enlarge(pixels: Pixels, scale: int) -> Pixels:
 
 
 def sheet(pixels: Pixels, columns: int, scale: int) -> Pixels:
-    """Lay (n, c, h, w) out as one picture (c, H, W), row by row, with a gap between the tiles and around them."""
+    """Lay out pictures (n, c, h, w) as one picture (c, H, W), row by row, with gaps between and around the tiles."""
     n, c, h, w = pixels.shape
     columns = min(columns, n)
     rows = math.ceil(n / columns)
@@ -44,7 +44,7 @@ def sheet(pixels: Pixels, columns: int, scale: int) -> Pixels:
 
 
 def check_sheet(n: int, h: int, w: int, columns: int, scale: int) -> None:
-    """Raise `LimitExceeded` for a sheet of n tiles that is too large to make in memory."""
+    """Raise `LimitExceeded` for a sheet of n tiles too large for memory."""
     check_size(math.ceil(n / columns) * (h * scale + GAP) * columns * (w * scale + GAP))
 
 

@@ -1,4 +1,4 @@
-"""The image spec of a model: the sizes and colours that every picture is prepared to."""
+"""The image spec of a model: size and channels of every prepared picture."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Edges:
 
 
 class Names(Sequence[str]):
-    """Texts joined by NUL bytes, taken apart when one is asked for."""
+    """Texts joined by NUL bytes, split on first access."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -82,13 +82,13 @@ class Bank:
     latents      (n, k); no rows where the bundle was exported without them
     labels       (n,) class number of each, -1 for none
     neighbours   (n, m) rows of the m nearest of the same class, nearest first, -1 where a class has fewer
-    sources      n names: an index into the data set («train/17») or a relative path
+    sources      n names: an index into the data set ("train/17") or a relative path
     classes      names of the c classes
     counts, means, covariances   (c + 1,), (c + 1, k), (c + 1, k, k): of each class, and last of all images
     mixtures     see `Mixtures`
-    edges        the neighbour graph, None where it is not stored: in banks made by hand, and in format 1
+    edges        the neighbour graph, None where not stored: in banks made by hand, and in format 1
     local_variances   (c + 1,) float32: variance around a latent over the variance of its class, for the sampler
-                 `local`; None where it is not stored
+                 `local`; None where not stored
     """
 
     latents: Latents
@@ -142,7 +142,7 @@ class Bank:
 MAX_ROWS = 20_000
 NEIGHBOURS = 10
 MIXTURE = ("weights", "means", "roots")
-"""Members of bank.npz that hold the mixtures, after "mixture_"."""
+"""Names of the mixture members of bank.npz, after "mixture_"."""
 
 
 def make_bank(
@@ -202,7 +202,7 @@ def write_bank(bank: Bank) -> bytes:
 def read_bank(data: bytes, classes: tuple[str, ...], k: int) -> Bank:
     """Return the bank in `data` for a model with these classes and latents of k numbers; raises `BundleError`.
 
-    The arrays are views of `data`, and the names of sources are read when they are asked for.
+    The arrays are views of `data`; the names of sources are split on first access.
     """
     try:
         parts = read_npz(data)

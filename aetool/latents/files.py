@@ -30,9 +30,9 @@ from aetool.system.limits import LIMITS, Limits, is_bomb
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
-"""Records that are read at a time from JSON Lines."""
+"""Records per batch from JSON Lines."""
 MAX_LINE = 1 << 24
-"""Bytes of the longest line that is read as a record."""
+"""Bytes of the longest accepted line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ def to_jsonl(batch: LatentBatch) -> bytes:
 def read_latents(stream: BinaryIO, name: str, size: int | None, limits: Limits = LIMITS) -> Iterator[LatentBatch]:
     """Yield the records of a stream in any of the three forms, told apart by its first bytes; never seeks.
 
-    `name` is what errors and bare lists call it, `size` the k that is expected, None for any. Raises `InvalidInput` or
-    `LimitExceeded`.
+    `name` stands for the stream in errors and as source of bare lists; `size` is the expected k, None for any. Raises
+    `InvalidInput` or `LimitExceeded`.
     """
     head = stream.read(6)
     if head.startswith(b"\x93NUMPY"):
@@ -203,7 +203,7 @@ class Spool:
         self._texts.close()
 
     def add(self, batches: Iterable[LatentBatch]) -> None:
-        """Take batches in; raises `UsageError` where they differ in size."""
+        """Add batches; raises `UsageError` for batches of different sizes."""
         for batch in batches:
             if self.count and batch.latents.shape[1] != self.size:
                 raise UsageError("latents of different sizes do not fit into one array")
@@ -216,7 +216,7 @@ class Spool:
             self.model = self.model or batch.model or ""
 
     def write(self, stream: Output, suffix: str) -> None:
-        """Write what has come as an .npz, or as an .npy of the latents alone."""
+        """Write the added batches as an .npz, or the latents alone as an .npy."""
         if suffix == ".npy":
             self._write_latents(stream)
             return
@@ -255,7 +255,7 @@ def _header(stream: Output | IO[bytes], kind: str, shape: tuple[int, ...]) -> No
 def write_latents(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
     """Write latents (n, size) to a .jsonl, .npz or .npy file, and return n; arrays only where n is above 0.
 
-    The file is the old one or complete. Raises `ReadWriteError`, and whatever the batches raise as they are made.
+    The file is the old file or complete. Raises `ReadWriteError`, and the errors of the batches.
     """
     if path.suffix.lower() in (".npz", ".npy"):
         return _write_array(path, batches, size)
@@ -277,6 +277,6 @@ def _write_array(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
 
 
 def _spool_folder(path: Path) -> Path:
-    """Return the folder of the file, where there is room for its rows; the temporary folder for devices."""
+    """Return the folder for spooled rows: the folder of the file, or the temporary folder for devices."""
     target = Path(os.path.realpath(path))
     return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())

@@ -22,7 +22,7 @@ Points: TypeAlias = npt.NDArray[np.floating[Any]]
 def nearest(queries: Points, latents: Points, m: int) -> tuple[Rows, Points]:
     """Return rows (q, m) of the m nearest of `latents` (n, k) to each query (q, k), nearest first, and distances.
 
-    A query that is itself among the latents finds itself first. m is at most n.
+    A query among the latents finds itself first. m is at most n.
     """
     rows = nearest_rows(queries, latents, m)
     distances: Points = np.sqrt(np.square(latents[rows] - queries[:, None]).sum(2))

@@ -16,18 +16,18 @@ from aetool.latents.files import LatentBatch
 from aetool.latents.neighbours import nearest
 
 QUERIES = 256
-"""Queries that are compared at a time."""
+"""Queries compared at a time."""
 ROWS = 1024
-"""Rows of a bank that come at a time."""
+"""Rows of a bank per batch."""
 MAX_HITS = 5_000_000
-"""Hits, of all queries together, that are kept at a time."""
+"""Most hits of all queries together."""
 
 Wide: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One latent that was found: its name, its class, how far it is, and its place in what was searched, from 0."""
+    """A latent found: source, class, distance, and its index in the searched latents, from 0."""
 
     source: str
     label: str | None
@@ -37,7 +37,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Metric:
-    """A distance that orders as the Euclidean one does, once latents (n, k) are put where `place` puts them."""
+    """A distance with the order of the Euclidean distance between latents (n, k) mapped by `place`."""
 
     place: Callable[[Wide], Wide]
     distance: Callable[[Wide], Wide]
@@ -47,7 +47,7 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class _Best:
-    """The nearest so far of some queries (q, k) where their metric puts them, nearest first; columns (q, found)."""
+    """The nearest latents so far of queries (q, k) mapped by their metric, nearest first; columns (q, found)."""
 
     queries: Wide
     distances: Wide
@@ -68,7 +68,7 @@ class _Best:
 def search(queries: Latents, batches: Iterable[LatentBatch], n: int, metric: Metric) -> list[list[Hit]]:
     """Return for each query (q, k) its n nearest among the latents of `batches`, nearest first.
 
-    Raises `LimitExceeded` for more than `MAX_HITS` hits in all, and `InvalidInput` for a query that has no distance.
+    Raises `LimitExceeded` for more than `MAX_HITS` hits in all, and `InvalidInput` for a query without a distance.
     """
     if len(queries) * n > MAX_HITS:
         raise LimitExceeded(f"{len(queries):,} queries with {n:,} hits each are over {MAX_HITS:,}; ask for fewer")
@@ -102,7 +102,7 @@ def _hits(best: _Best, metric: Metric) -> Iterator[list[Hit]]:
 
 
 def bank_batches(bank: Bank) -> Iterator[LatentBatch]:
-    """Yield the rows of a bank; raises `UsageError` where it has none."""
+    """Yield the rows of a bank; raises `UsageError` for a bank without rows."""
     if not len(bank.latents):
         raise UsageError("this model was exported without the latents of its bank", fix="no-rows-search")
     classes = [bank.classes[label] if label >= 0 else None for label in bank.labels]

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     import onnxruntime as ort
 
 Tensor = tuple[str, tuple[int, ...]]
-"""The name of a tensor, and its sizes for one item."""
+"""A tensor of a graph: its name, and its sizes without the batch."""
 
 BATCH_VALUES = 1 << 18
-"""Image values that one run takes; bounds the memory of a run whatever the image size."""
+"""Most image values of one run; bounds the memory for images of every size."""
 MAX_BATCH = 256
 CPU_RUN = 64
-"""Images that one run takes on a CPU: what it makes of more leaves the caches (see benchmarks/)."""
+"""Most images of one run on a CPU: the values of larger batches leave the processor's caches (see benchmarks/)."""
 
 
 class Codec:
-    """The encoder and the decoder of a bundle, each opened when it is first used.
+    """The encoder and decoder of a bundle or of graphs, each opened on first use.
 
-    device is auto (cuda where it works, else cpu), or a name of `known_devices`, which is a promise: where it cannot be
-    kept, `DeviceUnavailable` is raised. threads is how many a run may use.
+    `device` is auto (cuda where usable, else cpu), or a name of `known_devices`; an unusable named device raises
+    `DeviceUnavailable`. `threads` is the number of threads of a run.
     """
 
     def __init__(self, source: Bundle | Graphs, device: str = "auto", threads: int = 1) -> None:
@@ -62,7 +62,7 @@ class Codec:
         return session
 
     def _session(self, graph: bytes) -> ort.InferenceSession:
-        """Return a session on the device; where that was not asked for by name and fails, on the CPU."""
+        """Return a session on the device, or on the CPU where the device was chosen by auto and fails."""
         try:
             return open_session(graph, self.device, self.threads)
         except DeviceUnavailable:
@@ -72,7 +72,7 @@ class Codec:
             return open_session(graph, self.device, self.threads)
 
     def placement(self) -> dict[str, dict[str, int]]:
-        """Return how many nodes of each graph run on which provider, as sessions opened for this say."""
+        """Return the number of nodes by provider for each graph, from sessions opened for the purpose."""
         graphs = {"encoder": self.graphs.encoder, "decoder": self.graphs.decoder}
         return {
             name: placement(open_session(graph, self.device, self.threads, record=True))
@@ -98,7 +98,7 @@ class Codec:
     def _run(
         self, session: ort.InferenceSession, values: npt.NDArray[np.float32], shape: tuple[int, ...]
     ) -> npt.NDArray[np.float32]:
-        """Run by batches; what comes out is finite and of the declared shape, or `BundleError` is raised."""
+        """Return the output of a graph, run in batches; raises `BundleError` for infinite values or another shape."""
         name = session.get_inputs()[0].name
         result = np.empty((len(values), *shape), np.float32)
         for start in range(0, len(values), self.run_size):

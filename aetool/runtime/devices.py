@@ -1,6 +1,4 @@
-"""What this machine can run graphs on, why not on the rest, and sessions that keep to the device that was asked for.
-
-This file and `runtime` are the only ones that import onnxruntime.
+"""Devices: the execution providers of the machine, the problems of unusable ones, and sessions on a named device.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from aetool.errors import BundleError, DeviceUnavailable, lookup
 
 @dataclass(frozen=True)
 class Device:
-    """An execution provider, what installs it, its options by threads, and its plug-in if it is one."""
+    """An execution provider, the command that installs it, its options by threads, and the package of a plug-in."""
 
     provider: str
     fix: str = ""
@@ -34,21 +32,21 @@ class Device:
 
 
 class Problem(NamedTuple):
-    """Why a device cannot be used here, and what fixs that."""
+    """The reason why a device is unusable, and the fix."""
 
     reason: str
     fix: str
 
 
 def _openvino_options(threads: int) -> dict[str, str]:
-    """Return options for float32 throughout (its default is bfloat16 where the CPU has it), on so many threads."""
+    """Return options for float32 throughout (the default is bfloat16 on CPUs with bfloat16) and for `threads`."""
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads)}
     return {"load_config": json.dumps({"CPU": config, "GPU": {"INFERENCE_PRECISION_HINT": "f32"}})}
 
 
 SUFFIX = "ExecutionProvider"
 NO_DEVICES = frozenset({"AzureExecutionProvider"})
-"""Providers that are services, and not something that this machine has."""
+"""Providers of remote services, not devices of the machine."""
 
 DEVICES: dict[str, Device] = {
     "cpu": Device("CPUExecutionProvider", "pip install onnxruntime"),
@@ -67,7 +65,7 @@ DEVICES: dict[str, Device] = {
 
 
 def known_devices() -> dict[str, Device]:
-    """Return `DEVICES`, and what else this build of ONNX Runtime brings, by its provider's name in small letters."""
+    """Return `DEVICES` and the other providers of the installed ONNX Runtime, by their names in small letters."""
     found = [*ort.get_available_providers(), *(device.ep_name for device in ort.get_ep_devices())]
     known = {device.provider for device in DEVICES.values()} | NO_DEVICES
     others = [provider for provider in dict.fromkeys(found) if provider.partition(".")[0] not in known]
@@ -75,7 +73,7 @@ def known_devices() -> dict[str, Device]:
 
 
 def choose_device(name: str) -> str:
-    """Return the device for a name, or for auto, which is cuda where it works, else cpu.
+    """Return the device for a name; auto stands for cuda where usable, else cpu.
 
     Raises `UsageError`, `DeviceUnavailable`.
     """
@@ -114,7 +112,7 @@ def open_session(graph: bytes, device: str, threads: int, record: bool = False) 
 
 
 def _open(graph: bytes, options: ort.SessionOptions, wanted: Device, threads: int) -> ort.InferenceSession:
-    """Open a session; on another device than the CPU, no node may fall back to it."""
+    """Open a session; on devices other than the CPU, no node may fall back to the CPU."""
     settings = wanted.options(threads)
     if wanted is not DEVICES["cpu"]:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -126,7 +124,7 @@ def _open(graph: bytes, options: ort.SessionOptions, wanted: Device, threads: in
 
 
 def _plugged(wanted: Device) -> list[Any]:
-    """Return the units (processors, cards) of a device whose provider is a plug-in; none for those built in."""
+    """Return the units (processors, cards) of a plug-in device; empty for built-in providers."""
     if wanted.provider in ("CPUExecutionProvider", "CUDAExecutionProvider"):
         return []
     return [unit for unit in ort.get_ep_devices() if unit.ep_name == wanted.provider]
@@ -139,12 +137,12 @@ def placement(session: ort.InferenceSession) -> dict[str, int]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what a library says, cut to a readable length."""
+    """Return the first line of a library's error message, cut to a readable length."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def why_not(name: str) -> Problem | None:
-    """Return what keeps a device from being used on this machine, None where nothing does."""
+    """Return the problem of a device on this machine, None for a usable device."""
     device = known_devices()[name]
     if device.plugin:
         return _plugin_problem(device)
@@ -156,7 +154,7 @@ def why_not(name: str) -> Problem | None:
 
 
 def _plugin_problem(device: Device) -> Problem | None:
-    """Return what keeps the plug-in of a device from working; it is there afterwards where nothing does."""
+    """Return the problem of a plug-in, None for a usable plug-in, which is registered afterwards."""
     package = str(device.plugin).replace("_", "-")
     try:
         if not _plugged(device):
@@ -174,14 +172,14 @@ def _plugin_problem(device: Device) -> Problem | None:
 
 @cache
 def _register(plugin: str, provider: str) -> None:
-    """Give the library of a plug-in to ONNX Runtime, which takes it once."""
+    """Register the library of a plug-in with ONNX Runtime, which accepts it once."""
     from importlib import import_module
 
     ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
 
 
 def _cuda_problem() -> Problem | None:
-    """Return what keeps an installed CUDA build from working: the driver, a missing GPU, or its libraries."""
+    """Return the problem of an installed CUDA build: driver, GPU or libraries; None where all work."""
     try:
         driver = ctypes.CDLL("libcuda.so.1" if os.name != "nt" else "nvcuda.dll")
     except OSError:
@@ -216,7 +214,7 @@ def runtime_wheels() -> dict[str, str]:
 
 
 def devices() -> list[dict[str, Any]]:
-    """Return a row for each device: device, provider, available, and for those that are not, reason and fix."""
+    """Return a row for each device: device, provider, available, and for unavailable devices reason and fix."""
     rows = []
     for name, device in known_devices().items():
         problem = why_not(name)

@@ -1,4 +1,4 @@
-"""Whether a codec computes on this machine what its bundle says it computed where it was exported."""
+"""Golden values: the numbers of a bundle, computed at export, against a codec on the current machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOUNDS = {"latents": 1e-3, "images": 1e-4}
 
 
 def check_golden(bundle: Bundle, codec: Codec) -> dict[str, Any]:
-    """Return how far the golden values are met, and the bounds; raises `BundleError` beyond one."""
+    """Return the differences from the golden values, and their bounds; raises `BundleError` beyond a bound."""
     golden = bundle.manifest.golden
     images = codec.decode(golden.latents)
     encoded = codec.encode(golden.images)

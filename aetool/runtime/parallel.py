@@ -1,6 +1,6 @@
-"""Many images through a codec, in order: in this process while they are few, else by workers on all cores.
+"""Parallel work: many images through a codec, in order, in one process for few images, else in workers on all cores.
 
-What comes out does not depend on where it was computed, nor on how many at a time.
+The results do not depend on the number of workers or on the batch size.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import MOST, all_cores, ordered
 
 PATIENCE = 0.05
-"""Seconds of work that one process does alone before it calls for workers, which take about as long to start.
+"""Seconds of work in one process before workers are started; starting them takes about as long.
 
-Waiting for names does not count, so that a slow list of them is answered as it comes.
+Waiting for names does not count: a slow list of names is answered name by name.
 """
 
 Value = TypeVar("Value")
 Step = Callable[[Codec, Images], Value]
-"""What is made of images (n, c, h, w), as `Codec.encode`: a function of a module, since workers get it by its name."""
+"""A function of a codec and images (n, c, h, w), as `Codec.encode`; at module level, since workers find it by name."""
 
 
 def over_files(
@@ -41,7 +41,7 @@ def over_files(
     cores: int | None = None,
     limits: Limits = LIMITS,
 ) -> Iterator[FileBatch[Value]]:
-    """Yield what `step` makes of pictures in their order, the first one alone, on at most `cores` cores (None: all)."""
+    """Yield the results of `step` on pictures in order, the first alone, on at most `cores` cores (None: all)."""
     rest = iter(files)
     begun = 0.0
     for batch in read_batches(rest, codec.spec, codec.batch, limits):
@@ -55,7 +55,7 @@ def over_files(
 def _by_workers(
     files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
 ) -> Iterator[FileBatch[Value]]:
-    """Go through what is left: on the CPU in the workers, else here with what they have read."""
+    """Process the remaining files: workers read, and on the CPU also run the step."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
         for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
@@ -72,9 +72,9 @@ def decode_to(
     codec: Codec,
     cores: int | None = None,
 ) -> int:
-    """Decode latents (n, k) with the names of their pictures, and write each to where `place` says; returns how many.
+    """Decode latents (n, k), write each picture to the path that `place` gives for its name, and return the count.
 
-    `place` is called in order, shortly before a picture is written. `cores` is how many it may take, None for all.
+    `place` is called in order, shortly before a picture is written. `cores` bounds the cores, None for all.
     """
     placed = ((z, [place(name) for name in names]) for z, names in pieces(latents, codec.batch))
     first = list(itertools.islice(placed, 2))
@@ -114,11 +114,11 @@ def _chunks(files: Iterator[ImageFile], size: int) -> Iterator[tuple[ImageFile, 
 
 
 Errors = dict[int, AetoolError]
-"""What went wrong with pictures of a chunk, by their place in it."""
+"""Errors of the pictures of a chunk, by position."""
 
 
 def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFile, ...], tuple[Failure, ...]]:
-    """Return the files that could be used, and the failures."""
+    """Return the usable files of a chunk, and the failures."""
     used = tuple(file for i, file in enumerate(chunk) if i not in errors) if errors else chunk
     return used, tuple(Failure(chunk[i].path, error) for i, error in errors.items())
 
@@ -130,13 +130,13 @@ def _light(file: ImageFile) -> ImageFile | str:
 
 
 class _Reader:
-    """A worker that reads pictures within the limits of the process that it works for."""
+    """A worker that reads pictures, within given limits."""
 
     def __init__(self, spec: ImageSpec, limits: Limits) -> None:
         self.spec, self.limits = spec, limits
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
-        """Return pixels (n, c, h, w) of those pictures that can be used, and what is wrong with the others."""
+        """Return pixels (n, c, h, w) of the usable pictures, and the errors of the others."""
         pixels: list[Pixels] = []
         errors: Errors = {}
         for i, file in enumerate(chunk):
@@ -149,14 +149,14 @@ class _Reader:
 
 
 class _Worker(Generic[Value]):
-    """A worker that reads pictures and takes a step with them."""
+    """A worker that reads pictures and runs a step on them."""
 
     def __init__(self, graphs: Graphs, step: Step[Value], limits: Limits) -> None:
         self.codec, self.step = Codec(graphs, "cpu"), step
         self.read = _Reader(self.codec.spec, limits)
 
     def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
-        """Return what the step makes of those pictures that can be used, and what is wrong with the others."""
+        """Return the result of the step on the usable pictures, and the errors of the others."""
         pixels, errors = self.read(chunk)
         return self.step(self.codec, to_images(pixels)), errors
 

@@ -1,4 +1,4 @@
-"""Writing that is old or complete: into a temporary beside the target (`temporaries`), renamed when it is whole."""
+"""Atomic writing: into a temporary file beside the target (`temporaries`), renamed when complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aetool.system.temporaries import create_file, create_folder, lock, name_for
 
 
 class Output:
-    """What is being written: errors of the disk name the path it is for, errors of other files pass as they are."""
+    """An output stream whose errors name the path of the target; errors of other files pass unchanged."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream, self._path = stream, path
@@ -29,17 +29,17 @@ class Output:
             return self._stream.write(data)
 
     def flush(self) -> None:
-        """Give to the system what was written; raises `ReadWriteError`."""
+        """Hand all written bytes to the system; raises `ReadWriteError`."""
         with writing(self._path):
             self._stream.flush()
 
 
 @contextlib.contextmanager
 def replacing(path: Path, sync: bool = True) -> Iterator[Output]:
-    """Open a temporary beside `path` for writing; on leaving without an error it takes the place of `path`.
+    """Open a temporary file beside `path` for writing; on leaving without an error the file replaces `path`.
 
-    A link is followed and the permissions of an existing file are kept, as `cp` does. What is no regular file (a
-    device, a FIFO) is written in place. `sync=False` leaves flushing to `flushing`, once for many files.
+    Links are followed and the permissions of an existing file stay, as with `cp`. A device or FIFO is written in
+    place. `sync=False` leaves flushing to `flushing`, once for many files.
     """
     with writing(path):
         target = _target_of(path)
@@ -73,7 +73,7 @@ def replacing(path: Path, sync: bool = True) -> Iterator[Output]:
 
 
 def _in_place(target: Path, path: Path) -> Iterator[Output]:
-    """Yield a device or FIFO, and see through what was written to it."""
+    """Yield a device or FIFO for writing, and flush the written bytes."""
     with writing(path):
         stream = target.open("wb")
     with _closed(stream):
@@ -84,7 +84,7 @@ def _in_place(target: Path, path: Path) -> Iterator[Output]:
 
 @contextlib.contextmanager
 def _closed(stream: BinaryIO) -> Iterator[None]:
-    """Close a stream whatever happens; what is to arrive has been flushed before."""
+    """Close a stream in every case; flushing has been done before."""
     try:
         yield
     finally:
@@ -93,7 +93,7 @@ def _closed(stream: BinaryIO) -> Iterator[None]:
 
 
 def _target_of(path: Path) -> Path:
-    """Return what is to be replaced, links followed; raises `OSError` where they lead nowhere or it is protected."""
+    """Return the file to replace, links followed; raises `OSError` for a circular link or a protected file."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -103,7 +103,7 @@ def _target_of(path: Path) -> Path:
 
 
 def _make_alike(temporary: Path, status: os.stat_result) -> None:
-    """Give a temporary the permissions of the file it will replace, and its owner where that may be given."""
+    """Give a temporary file the permissions of the file to replace, and the owner where the system allows."""
     temporary.chmod(stat.S_IMODE(status.st_mode))
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
@@ -117,7 +117,7 @@ def write_file(path: Path, data: bytes, sync: bool = True) -> None:
 
 
 def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False) -> None:
-    """Make the folder `target` with `files`, complete or not at all; `replace` takes the place of an existing one."""
+    """Make the folder `target` with `files`, complete or not at all; `replace` allows to replace a folder."""
     with writing(target):
         target = target.resolve()
         make_folder(target.parent)
@@ -141,7 +141,7 @@ def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it that are missing, and flush their names; raises `OSError`."""
+    """Make a folder and its missing parents, and flush their names; raises `OSError`."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
@@ -149,7 +149,7 @@ def make_folder(path: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders in one step, so that there is never none; where the system cannot, in two."""
+    """Swap two folders in one step, or in two where the system has no atomic exchange."""
     failed = _swap(os.fsencode(new), os.fsencode(old))
     if failed not in (0, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
         raise OSError(failed, os.strerror(failed))
@@ -217,7 +217,7 @@ def _sync_file_system(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
+    """Turn an `OSError` into a `ReadWriteError` with the name of `path`."""
     try:
         yield
     except ReadWriteError:
@@ -228,7 +228,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process; raises `RunInUse` while another one does."""
+    """Lock the run folder for the current process; raises `RunInUse` while another process holds the lock."""
     with writing(folder):
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:

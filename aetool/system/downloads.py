@@ -74,7 +74,7 @@ def _content(packed: bytes, pinned: Pinned) -> bytes:
 
 
 def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) -> None:
-    """Download `pinned` to `target` from the first of `mirrors` that gives it whole; raises `ReadWriteError`."""
+    """Download `pinned` to `target` from the first mirror with the complete file; raises `ReadWriteError`."""
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -98,7 +98,7 @@ def _why(error: Exception) -> str:
 
 
 def _download(url: str, pinned: Pinned, report: Report) -> bytes:
-    """Return the bytes behind an address, at most twice the pinned size, so that no mirror fills the memory."""
+    """Return the bytes behind an address, at most twice the pinned size, so no mirror can fill the memory."""
     with open_url(url) as response:
         length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
         total = int(length) if length and length.isdecimal() else None
@@ -114,7 +114,7 @@ def _download(url: str, pinned: Pinned, report: Report) -> bytes:
 
 
 def _chunks(source: IO[bytes]) -> Callable[[], bytes]:
-    """Return a function that reads the next chunk as it comes; raises `URLError` for a source that trickles."""
+    """Return a function for the next chunk of a stream, as received; raises `URLError` below `SLOWEST`."""
     read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]
     begun, done = time.monotonic(), 0
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest sizes that are accepted.
+    """The largest accepted sizes.
 
-    pixels   of an image that is read, before it is decoded (--max-pixels)
-    frames   of an animation that is written (--max-frames)
+    pixels   of an image to read, before decoding (--max-pixels)
+    frames   of an animation to write (--max-frames)
     bytes    of a file of latents, unpacked (--max-bytes); of a data set eight times as many
     """
 
@@ -20,12 +20,12 @@ class Limits:
 
 
 LIMITS = Limits()
-"""The limits that hold unless others are given."""
+"""The default limits."""
 
 MAX_RATIO = 100
 """Largest ratio of unpacked to packed size of an honest archive of pictures or latents."""
 ALWAYS = 1 << 26
-"""Bytes that an archive may unpack to at any ratio."""
+"""Bytes that every archive may unpack to, at any ratio."""
 
 
 def is_bomb(packed: int, unpacked: int) -> bool:

@@ -50,7 +50,7 @@ def read_npz(data: bytes, most: int | None = None) -> Arrays:
 
 
 def _check(members: list[zipfile.ZipInfo], data: bytes, most: int | None) -> None:
-    """Refuse two members of one name, and sizes beyond the limit, before anything is unpacked."""
+    """Refuse two members of one name, and sizes beyond the limit, before unpacking."""
     if len({info.filename for info in members}) != len(members):
         raise NpzError("two members have one name")
     if most is None and any(info.compress_type != zipfile.ZIP_STORED for info in members):

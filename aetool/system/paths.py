@@ -1,4 +1,4 @@
-"""Names of files: the first that is free, texts made fit to be one, and the folder of caches."""
+"""File names: the first free name, texts as safe names, and the folder of caches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def first_free(folder: Path, name: str) -> Path:
-    """Return the first of NAME, NAME-2, NAME-3 … that is not in `folder`."""
+    """Return the first free path of NAME, NAME-2, NAME-3 ... in `folder`."""
     number, path = 1, folder / name
     while path.exists():
         number += 1
@@ -16,11 +16,11 @@ def first_free(folder: Path, name: str) -> Path:
 
 
 def safe_name(text: str) -> str:
-    """Return `text` as one file name: no separators, no control characters, no leading dot, never empty."""
+    """Return `text` as a file name without separators, control characters or a leading dot, never empty."""
     name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
     return "_" + name if name.startswith(".") or not name else name
 
 
 def cache_folder() -> Path:
-    """Return where aetool keeps what can be made or fetched again: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
+    """Return the cache folder of aetool: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"

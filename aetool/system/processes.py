@@ -29,16 +29,16 @@ Result = TypeVar("Result")
 Work = Callable[[Task], Result]
 
 MOST = 16
-"""Workers unless more are asked for: the process that gives out names and writes results feeds no more of them."""
+"""Most workers by default: the parent process, which hands out tasks and writes results, keeps no more of them busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AT_HAND = 2
-"""Tasks that a worker has."""
+"""Tasks per worker: one running, one queued."""
 AHEAD = 4
-"""Tasks a worker that may be given out from the result that is due."""
+"""Tasks per worker that may be ahead of the next result to yield; bounds the memory."""
 
 
 def all_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores of the current process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -52,10 +52,11 @@ class _Worker:
 def ordered(
     make: Callable[[], Work[Task, Result]], tasks: Iterable[tuple[Kept, Task]], count: int
 ) -> Iterator[tuple[Kept, Result]]:
-    """Yield the result of each task, in their order, from `count` processes, with what was kept here beside the task.
+    """Yield the results of tasks in order, computed by `count` processes, each with the value beside its task.
 
-    Each worker calls `make` once and what it returns with every task. An `AetoolError` of a worker is raised here, and
-    one that dies is told. On Linux workers are forked: the caller must have no threads that hold locks.
+    A task comes as (value, task); the value stays in the parent process. Each worker calls `make` once, and the
+    returned function with every task. An `AetoolError` of a worker is raised here; a worker that dies raises an
+    `AetoolError` with its exit code. On Linux workers are forked: the caller must have no threads that hold locks.
     """
     crew = _Crew(make, count)
     numbered = enumerate(tasks)
@@ -81,7 +82,7 @@ def ordered(
 
 
 class _Crew:
-    """The workers of one stream of tasks, started as they are needed."""
+    """The workers of one stream of tasks, started on demand."""
 
     def __init__(self, make: Callable[[], Work[Any, Any]], count: int) -> None:
         self.make, self.count, self.given = make, count, 0
@@ -89,11 +90,11 @@ class _Crew:
         self.workers: list[_Worker] = []
 
     def has_room(self) -> bool:
-        """Whether one more task can be given."""
+        """Return whether another task can be queued."""
         return len(self.workers) < self.count or any(len(worker.numbers) < AT_HAND for worker in self.workers)
 
     def give(self, number: int, task: Any) -> None:
-        """Give a task to a new worker, or to the one that has the least to do."""
+        """Give a task to a new worker, or to the worker with the shortest queue."""
         if len(self.workers) < self.count:
             self._start()
             worker = self.workers[-1]
@@ -107,7 +108,7 @@ class _Crew:
             raise _died(worker) from None
 
     def collect(self) -> Iterator[tuple[int, Any]]:
-        """Wait until something is done and yield (number, result); raises what a worker raised."""
+        """Wait for results and yield (number, result); raises the error of a worker."""
         busy = {worker.line: worker for worker in self.workers if worker.numbers}
         for line in connection.wait(list(busy)):
             worker = busy[line]  # type: ignore[index]
@@ -132,7 +133,7 @@ class _Crew:
             self.workers.append(_Worker(process, here))
 
     def dismiss(self) -> None:
-        """End all workers, whatever they are doing."""
+        """End all workers at once."""
         for worker in self.workers:
             worker.line.close()
             worker.process.terminate()
@@ -142,7 +143,7 @@ class _Crew:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait while a worker starts: what Python calls after a fork loses exceptions, and then the worker."""
+    """Block signals while a worker starts: Python's hooks after a fork would lose the exception of a signal handler."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -161,7 +162,7 @@ def _died(worker: _Worker) -> AetoolError:
 
 
 def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list[Connection]) -> None:
-    """Do tasks until the other end is closed. Interrupts are for the process that started this one."""
+    """Work on tasks until the connection is closed. Interrupts are handled by the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
@@ -187,7 +188,7 @@ def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list
 
 
 def _take(line: Connection, tasks: SimpleQueue[tuple[Any, bool]]) -> None:
-    """Put tasks into a queue as they come, and at last that there are no more."""
+    """Put received tasks into a queue, and an end mark behind the last task."""
     try:
         while True:
             tasks.put((line.recv(), False))

@@ -1,4 +1,4 @@
-"""Reading whole files, bounded in size, without ever waiting for what is no file."""
+"""Reading of whole files, bounded in size, without waiting for devices, sockets or FIFOs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from aetool.errors import LimitExceeded, ReadWriteError, printable, reason
 
 MAX_FILE = 1 << 30
-"""Bytes of the largest file that is read into memory, unless said otherwise."""
+"""Bytes of the largest file to read into memory, by default."""
 CHUNK = 1 << 20
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Turn an `OSError` into a `ReadWriteError` that names `path`."""
+    """Turn an `OSError` into a `ReadWriteError` with the name of `path`."""
     try:
         yield
     except ReadWriteError:
@@ -29,7 +29,7 @@ def reading(path: Path | str) -> Iterator[None]:
 
 
 def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> bytes:
-    """Return the bytes of the regular file `path`; with `fifo` also those of a FIFO that somebody is writing to.
+    """Return the bytes of the regular file `path`; with `fifo` also the bytes of a FIFO with a writer.
 
     Raises `ReadWriteError`, `LimitExceeded` beyond `most` bytes.
     """
@@ -65,7 +65,7 @@ def read_own(path: Path, most: int) -> bytes | None:
 
 
 def _bounded(descriptor: int, path: Path | str, most: int, fifo: bool) -> bytes | None:
-    """Return what there is to read, at most `most` bytes, or None for what is no file; raises `LimitExceeded`."""
+    """Return the bytes of an open file, None for anything but a file; raises `LimitExceeded` beyond `most` bytes."""
     status = os.fstat(descriptor)
     is_fifo = fifo and stat.S_ISFIFO(status.st_mode)
     if not stat.S_ISREG(status.st_mode) and not is_fifo:
@@ -83,7 +83,7 @@ def _bounded(descriptor: int, path: Path | str, most: int, fifo: bool) -> bytes 
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Return the next bytes; none at the end, and of a FIFO that nobody has open for writing."""
+    """Return the next bytes; empty at the end of a file, and for a FIFO without a writer."""
     while True:
         try:
             return os.read(descriptor, size)

@@ -1,6 +1,6 @@
-"""Temporaries: `.NAME.HEX.aetool-tmp` beside their target, locked while their writer lives, swept when it is dead.
+"""Temporary files: `.NAME.HEX.aetool-tmp` beside their target, locked by their writer.
 
-A later start can so remove what a killed process left without touching what a living one is writing.
+A later process sweeps the temporary files of killed processes; the lock protects files of living processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def name_for(target: Path) -> Path:
 
 
 def create_file(temporary: Path) -> int:
-    """Create and lock a temporary file; returns it open for writing. Again where a sweep took it before it was ours."""
+    """Create and lock a temporary file, and return its descriptor. A file swept before the lock is created again."""
     while True:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         if _is_ours(temporary, descriptor):
@@ -34,7 +34,7 @@ def create_file(temporary: Path) -> int:
 
 
 def create_folder(temporary: Path) -> int:
-    """Make and lock a temporary folder; returns it open. Again where a sweep took it before it was ours."""
+    """Make and lock a temporary folder, and return its descriptor. A folder swept before the lock is made again."""
     while True:
         temporary.mkdir()
         try:
@@ -46,7 +46,7 @@ def create_folder(temporary: Path) -> int:
 
 
 def _is_ours(temporary: Path, descriptor: int) -> bool:
-    """Lock a new temporary, and look whether it is still there; closes it where it is not."""
+    """Lock a new temporary file and return whether the file still exists; a missing file is closed."""
     try:
         lock(descriptor, wait=True)  # a sweep holds it for as long as it takes to remove it
         if temporary.exists():
@@ -59,7 +59,7 @@ def _is_ours(temporary: Path, descriptor: int) -> bool:
 
 
 def lock(descriptor: int, wait: bool = False) -> bool:
-    """Take the lock of an open file; False, unless it may wait, while another process holds it."""
+    """Lock an open file and return True; False, without `wait`, while another process holds the lock."""
     if sys.platform == "win32":
         return True
     try:
@@ -70,7 +70,7 @@ def lock(descriptor: int, wait: bool = False) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporaries that dead processes left in `folder`; looks once a folder and process."""
+    """Remove the temporary files of dead processes in `folder`, once a folder and process."""
     if sys.platform == "win32" or folder in _swept:
         return
     _swept.add(folder)
