@@ -1,6 +1,6 @@
 """aetool: train small image autoencoders, and make new images from their latents.
 
-The Python API does what the commands do:
+The Python API mirrors the commands:
 
     import aetool
 
@@ -10,7 +10,7 @@ The Python API does what the commands do:
     eights = aetool.load("mnist").sample("8", n=16, seed=0)
     eights.sheet()                                  # a Pillow image; eights.pixels, eights.latents
 
-Everything is imported on first use, so that `import aetool` costs nothing.
+Every name is imported on first use, so `import aetool` costs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Names that a user can choose by, each with one line of help and its options.
+"""The choices of a user: names with a line of help and options.
 
-Help pages, shell completion and the tables of the README are made from these tables; a test compares them with the
-tables that implement the names. The file imports nothing heavy, so that `--help` stays instant.
+Help pages, shell completion and the README's table of names are made from these tables; a test compares the tables with
+the code behind the names. The file imports nothing heavy, for an instant `--help`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ SHIPPED = {
 }
 
 IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
-"""Files that are read as pictures when a folder is walked."""
+"""Suffixes of pictures in walked folders."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")
@@ -78,7 +78,7 @@ TABLES = {
     "`--device`": DEVICES,
     "`-m`": SHIPPED,
 }
-"""Tables by the argument or option that takes their names."""
+"""Tables by argument or option."""
 
 
 def listed(table: dict[str, Choice]) -> str:

@@ -89,7 +89,8 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return `table[name]`; raises `UsageError` with all names and the nearest one."""
     if name in table:
         return table[name]
-    raise UsageError(f"no {kind} «{name}»{did_you_mean(name, list(table))}; there is {', '.join(table)}")
+    there = ", ".join(table)
+    raise UsageError(f'no {kind} "{name}"{did_you_mean(name, list(table))}; there is {there}')
 
 
 def did_you_mean(name: str, names: list[str]) -> str:
@@ -97,7 +98,7 @@ def did_you_mean(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
     nearest = get_close_matches(name, names, n=1)
-    return f" (did you mean «{nearest[0]}»?)" if nearest else ""
+    return f' (did you mean "{nearest[0]}"?)' if nearest else ""
 
 
 def reason(error: OSError) -> str:

@@ -49,7 +49,7 @@ def in_turns(functions: dict[str, Callable[[], float]], trials: int, warm: bool 
 
 
 def row(what: str, beside: str, ours: list[float], theirs: list[float], bar: str) -> dict[str, Any]:
-    """Return how ours stands beside theirs: «at most 1.5» is on time, ours over theirs; all else on speed."""
+    """Return how ours stands beside theirs: "at most 1.5" is on time, ours over theirs; all else on speed."""
     on_time = bar.startswith("at most")
     pairs = list(zip(ours, theirs, strict=True))
     ratios = sorted(a / b if on_time else b / a for a, b in pairs)

@@ -114,7 +114,7 @@ def test_class_index_counts_the_names_and_none_is_the_whole_bank():
 def test_class_index_of_another_name_gives_a_hint():
     with pytest.raises(UsageError) as caught:
         toy_bank().class_index("lihgt")
-    assert str(caught.value) == "no class «lihgt» (did you mean «light»?); there is dark, light"
+    assert str(caught.value) == 'no class "lihgt" (did you mean "light"?); there is dark, light'
 
 
 def test_class_index_of_a_model_without_classes_says_so():

@@ -43,14 +43,14 @@ def test_lookup_returns_what_the_table_holds_even_if_it_is_false():
 def test_lookup_of_something_else_names_what_there_is_and_what_may_have_been_meant():
     with pytest.raises(UsageError) as caught:
         lookup({"slerp": 1, "lerp": 2}, "slarp", "method")
-    assert str(caught.value) == "no method «slarp» (did you mean «slerp»?); there is slerp, lerp"
+    assert str(caught.value) == 'no method "slarp" (did you mean "slerp"?); there is slerp, lerp'
     with pytest.raises(UsageError) as caught:
         lookup({"slerp": 1, "lerp": 2}, "zzz", "method")
-    assert str(caught.value) == "no method «zzz»; there is slerp, lerp"
+    assert str(caught.value) == 'no method "zzz"; there is slerp, lerp'
 
 
 def test_did_you_mean_says_nothing_where_nothing_is_near():
-    assert did_you_mean("mnits", ["digits", "mnist"]) == " (did you mean «mnist»?)"
+    assert did_you_mean("mnits", ["digits", "mnist"]) == ' (did you mean "mnist"?)'
     assert did_you_mean("xyz", ["digits", "mnist"]) == ""
     assert did_you_mean("mnist", []) == ""
 

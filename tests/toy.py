@@ -2,7 +2,7 @@
 
 Images are 8x8 and grey. The encoder takes one pixel of each quadrant, (2, 2), (2, 6), (6, 2) and (6, 6), as the four
 latents; the decoder fills each quadrant with its latent, clipped to [0, 1]. So an image of four flat quadrants comes
-back bit for bit. The classes are «dark» and «light»; the bank has six latents of each (`toy_latents`).
+back bit for bit. The classes are "dark" and "light"; the bank has six latents of each (`toy_latents`).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def find_path(name: str) -> Path:
         return shipped_path(name)
     known = list(dict.fromkeys(path.name for path in candidates()))  # one of ours may lie in ./models too
     there = f"there is {', '.join(known)}" if known else "make one with: aetool train && aetool export"
-    raise BundleError(f"no model «{printable(name)}»{did_you_mean(name, known)}; {there}")
+    raise BundleError(f'no model "{printable(name)}"{did_you_mean(name, known)}; {there}')
 
 
 def shipped_path(name: str) -> Path:
@@ -51,7 +51,8 @@ def candidates() -> list[Path]:
 def default_path() -> tuple[Path, str]:
     """Return the folder of the default model, and the reason for the choice.
 
-    $AETOOL_MODEL, else the newest own model under ./models by export time, else the shipped mnist. Raises `BundleError`.
+    $AETOOL_MODEL, else the newest own model under ./models by export time, else the shipped mnist.
+    Raises `BundleError`.
     """
     named = os.environ.get("AETOOL_MODEL")
     if named:

@@ -1,4 +1,4 @@
-"""The program `aetool`: its commands, and the one place where errors become a line and an exit code."""
+"""The program `aetool`: its commands, and the single place where errors become a line and an exit code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ COMMANDS = (
     "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
     "search", "score", "evaluate", "bench", "info", "verify", "devices", "explain",
 )  # fmt: skip
-"""Each is the function of that name in the module of that name beside this file."""
+"""Names of the commands; `commands/` has a file with a function of each name."""
 
 TRAINING_PACKAGES = frozenset({"matplotlib", "torch", "onnx", "onnxscript", "safetensors", "sklearn"})
 
 
 def build(words: list[str]) -> typer.Typer:
-    """Return the application with the one command that `words` call, or all where they call none."""
+    """Return the application with the command that `words` call, or with all commands."""
     app = typer.Typer(
         name="aetool",
         help="Train small image autoencoders, and make new images from their latents.",
@@ -58,7 +58,7 @@ def _top(
 
 
 def run(words: list[str]) -> int:
-    """Run one command line and return its exit code; errors are told on stderr in one line."""
+    """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
         _refuse_empty(words)
         code = build(words)(words, prog_name="aetool", standalone_mode=False)

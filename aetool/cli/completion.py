@@ -11,7 +11,7 @@ import typer
 from aetool import choices
 
 Complete = Callable[[str], list[tuple[str, str]]]
-"""The start of a word to the names that go on from there, each with a line of help."""
+"""A function of the start of a word: the matching names, each with a line of help."""
 
 
 def of(table: dict[str, choices.Choice]) -> Complete:
@@ -31,7 +31,7 @@ def models(incomplete: str) -> list[tuple[str, str]]:
 
 
 def classes(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the classes of the model that the command line names, or of the default model."""
+    """Return the classes of the model on the command line, or of the default model."""
     import json
 
     from aetool.bundle.lookup import default_path, find_path

@@ -18,7 +18,7 @@ Advance = Callable[[int, str], None]
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, whatever is in it; a closed stderr is no reason to fail."""
+    """Write a line to stderr, with escapes for control characters; a closed stderr is ignored."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(printable(line) + "\n")
         sys.stderr.flush()
@@ -40,7 +40,7 @@ class Console:
         say(f"aetool: warning: {line}")
 
     def seed(self, given: int | None) -> int:
-        """Return the seed given, or a new one, printed."""
+        """Return the given seed, or a new seed, printed on stderr."""
         from aetool.model.drawing import fresh_seed
 
         if given is not None:
@@ -79,7 +79,7 @@ class Console:
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[Report]:
-        """Give a report function that shows a bar for each stage of work, and names the stage once."""
+        """Give a report function with a bar for each stage of work; a stage is named once."""
         with contextlib.ExitStack() as stack:
             bars: dict[str, Advance] = {}
 
@@ -105,7 +105,7 @@ def as_json(value: Any) -> str:
 
 
 def as_table(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
-    """Return rows of cells as aligned columns, those in `right` flush right; cells of strangers made printable."""
+    """Return rows of cells as aligned columns, columns in `right` flush right, with printable cells."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     lines = [

@@ -1,4 +1,4 @@
-"""Failures: inputs that could not be used, named as they come and summed up at the end."""
+"""Failures: unusable inputs, named at once and counted at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_IMAGE = "no image found; expected image files, or folders of png, jpg, gif, b
 
 
 class Failures:
-    """Counts of inputs that were used, skipped and failed; each failure is named on stderr when it comes."""
+    """Counts of used, skipped and failed inputs; each failure is named on stderr at once."""
 
     def __init__(self, console: Console, file: str | None = None, nothing: str = NO_IMAGE) -> None:
         self.console, self.file, self.nothing = console, file, nothing
@@ -27,10 +27,9 @@ class Failures:
         self._lines: list[str] = []
 
     def values(self, batches: Iterable[FileBatch[T]]) -> Iterator[T]:
-        """Yield the values of batches that have one, count their files, and name the failures.
+        """Yield the values of batches, count their files, and name the failures.
 
-        Ends with the error of `end` where no input could be used, while the output is still open: then nothing is
-        replaced by nothing.
+        Raises the error of `end` where all inputs failed, while the output is still open: an existing output stays.
         """
         for batch in batches:
             self.add(batch.failures)
@@ -51,7 +50,7 @@ class Failures:
             self.console.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
 
     def end(self) -> None:
-        """Write the file of errors, if one is asked for; raise the error that the command ends with, if any."""
+        """Write the file of errors, if requested; raises the final error of the command, if any."""
         self._write()
         failed = len(self.errors)
         if self.skipped:

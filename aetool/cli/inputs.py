@@ -36,7 +36,7 @@ def open_input(name: str) -> BinaryIO:
 
 
 def input_files(names: list[str] | None, inputs: Inputs, target: Target) -> Iterator[ImageFile]:
-    """Yield the pictures of a command; no one is replaced by `target`. Raises `UsageError` where none is named."""
+    """Yield the input pictures of a command, never replaced by `target`. Raises `UsageError` without an input."""
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if inputs.files_from:
@@ -46,7 +46,7 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target) -> Iter
 
 
 def _all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
-    """Yield the names given as arguments, then the names of --files-from, as they are read."""
+    """Yield the names of the arguments, then the names of --files-from, as a stream."""
     yield from names or []
     if inputs.files_from:
         with open_input(inputs.files_from) as stream:
@@ -86,7 +86,7 @@ def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFil
 
 
 def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures) -> Iterator[ImageFile]:
-    """Yield the pictures without an output in the folder yet, each under the name that its output will have."""
+    """Yield the pictures without an output in the folder, each with the name of its output."""
     from dataclasses import replace
 
     from aetool.images.folder import Places

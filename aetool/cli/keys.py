@@ -1,4 +1,4 @@
-"""Keys of a command: images, folders, latent files, classes and stdin, read as far as they can be without a model."""
+"""Keys of a command: images, folders, latent files, classes and stdin, read as far as possible without a model."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def open_keys(
     target: Target | None = None,
     identity: str | None = None,
 ) -> tuple[Model, list[Part]]:
-    """Return the model to work with and the parts of all keys, latent files read: they may name the model.
+    """Return the model and the parts of all keys; latent files are read first, since latents may name the model.
 
-    No key is replaced by `target`. `identity` names the model where neither keys nor -m do.
+    No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model.
     """
     from aetool.model.keys import model_of, read_parts
 
@@ -43,7 +43,7 @@ def open_keys(
 
 
 def _keys(name: str, limits: Limits) -> Iterable[Key]:
-    """Return the keys that a name stands for; - is a picture or latents from stdin."""
+    """Return the keys of a name; - is a picture or latents from stdin."""
     if name != "-":
         return [name]
     from aetool.images.files import ImageFile

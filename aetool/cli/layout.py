@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from aetool.model.model import Model
 
 PREVIEWED = 60
-"""Pictures that a terminal shows; the terminal scrolls."""
+"""Most pictures of a terminal preview."""
 PREVIEW_TILE = 20
-"""Characters of width that each of several pictures gets at least."""
+"""Least width of each of several pictures, in characters."""
 TINY = 16
 """Pixels of width below which a terminal shows pictures twice as large."""
 
 
 def layout_of(options: LayoutOptions, columns: int | None = None, strip: bool = False) -> Layout:
-    """Return the layout that a command and its options ask for."""
+    """Return the layout of a command with its options."""
     from aetool.images.layout import Layout
 
     return Layout(columns, strip, options.scale, options.fps)
@@ -70,7 +70,7 @@ def _base_name(word: str) -> str:
 
 
 def preview(pixels: Pixels, console: Console) -> str:
-    """Return pictures as half blocks that fit the width of the terminal."""
+    """Return pictures as half blocks within the width of the terminal."""
     from aetool.images.encode import half_blocks
     from aetool.images.sheet import enlarge, sheet, shrink
 

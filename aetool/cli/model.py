@@ -1,4 +1,4 @@
-"""The model of a command: the one that -m names, or a default that is said on stderr."""
+"""The model of a command: the model of -m, or a default, named on stderr."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def choose_path(name: str | None, console: Console, identity: str | None = None, flag: str = "-m") -> Path:
     """Return the folder of the model `name`, else of $AETOOL_MODEL, of the latents, the newest, or the shipped one.
 
-    `identity` is that of the model which the latents name. A choice made for the user is printed on stderr.
+    `identity` is the identity of the model in the latents. An automatic choice is printed on stderr.
     """
     from aetool.bundle.lookup import default_path, find_identity, find_path
 
@@ -38,14 +38,14 @@ def choose_path(name: str | None, console: Console, identity: str | None = None,
 
 
 def choose_bundle(name: str | None, console: Console, identity: str | None = None) -> Bundle:
-    """Read the bundle of the model that `choose_path` chooses."""
+    """Read the bundle of the model from `choose_path`."""
     from aetool.bundle.bundle import Bundle
 
     return Bundle.read(choose_path(name, console, identity))
 
 
 def open_model(options: ModelOptions, console: Console, limits: Limits = LIMITS, identity: str | None = None) -> Model:
-    """Return the model that the options ask for, ready to work."""
+    """Return the model of the options."""
     from aetool.model.model import Model
 
     bundle = choose_bundle(options.model, console, identity)
@@ -53,7 +53,7 @@ def open_model(options: ModelOptions, console: Console, limits: Limits = LIMITS,
 
 
 def first_model(batches: Iterable[LatentBatch]) -> tuple[str | None, Iterator[LatentBatch]]:
-    """Return the identity that the first latents carry, and all batches from the first on."""
+    """Return the model identity of the first latents, and all batches."""
     iterator = iter(batches)
     first = next(iterator, None)
     if first is None:
@@ -62,7 +62,7 @@ def first_model(batches: Iterable[LatentBatch]) -> tuple[str | None, Iterator[La
 
 
 def own_latents(batches: Iterable[LatentBatch], model: Model, console: Console) -> Iterator[LatentBatch]:
-    """Yield latents of this model; warns where they name no model, raises `InvalidInput` where they name another."""
+    """Yield latents of the model; warns about latents without a model, raises `InvalidInput` for another model."""
     warned = False
     for batch in model.own(batches):
         if batch.model is None and not warned:

@@ -1,7 +1,7 @@
-"""Options that several commands share, in groups; `flattened` makes one command line of them.
+"""Shared options of commands, in groups; `flattened` makes a command line of the groups.
 
-A group is a frozen dataclass whose fields are options. A command takes whole groups as parameters, and Typer sees their
-fields. An option is so written once, and a command that reads files cannot forget the limits of the group.
+A group is a frozen dataclass whose fields are options. A command takes whole groups as parameters, and Typer sees the
+fields. Every option is written once, and a command with input files cannot forget the limits of the group.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def flattened(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _flat(parameter: inspect.Parameter, hints: dict[str, Any]) -> Iterator[inspect.Parameter]:
-    """Yield a parameter with its evaluated type, or the fields of the group that it stands for."""
+    """Yield a parameter with its evaluated type, or the fields of a group."""
     hint = hints[parameter.name]
     if not is_dataclass(hint):
         yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint)
@@ -111,7 +111,7 @@ PictureOutput = Annotated[
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModelOptions:
-    """The model to work with, and where it runs."""
+    """The model, its device, and the cores."""
 
     model: Annotated[
         str | None,
@@ -147,7 +147,7 @@ class Inputs:
 
     @property
     def limits(self) -> Limits:
-        """The limits of pictures that are read."""
+        """The limits of input pictures."""
         return Limits(pixels=self.max_pixels)
 
 
@@ -160,7 +160,7 @@ class KeyLimits:
 
     @property
     def limits(self) -> Limits:
-        """The limits of keys that are read."""
+        """The limits of keys."""
         return Limits(pixels=self.max_pixels, bytes=self.max_bytes)
 
 
@@ -201,6 +201,6 @@ class LayoutOptions:
     max_frames: MaxFrames = LIMITS.frames
 
     def __post_init__(self) -> None:
-        """Refuse speeds that no animation has; the parser lets nan pass."""
+        """Raise `UsageError` for impossible speeds; the parser accepts nan."""
         if not 0.1 <= self.fps <= 100:
             raise UsageError("--fps takes a number from 0.1 to 100")

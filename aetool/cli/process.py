@@ -1,4 +1,4 @@
-"""The process of the program: its signals, its three streams, and the way it ends."""
+"""The process of the program: its signals, its three streams, and its end."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from aetool.errors import PipeClosed, ReadWriteError
 
 
 class Terminated(BaseException):
-    """SIGTERM came: unwinds like KeyboardInterrupt, so that temporaries are removed."""
+    """SIGTERM as an exception: unwinds like KeyboardInterrupt, so temporary files are removed."""
 
 
 _signals: list[int] = []
-"""Numbers of the signals that have come."""
+"""Numbers of the received signals."""
 
 
 SOON = 0.02
-"""Seconds until a signal that came where exceptions are lost is looked at again."""
+"""Seconds until a signal is raised again after a place where exceptions are lost."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the command, though not where exceptions are lost: extension modules that start, and what follows a fork."""
+    """End the command, later where exceptions are lost: during the import of extension modules, and after a fork."""
     _signals.append(number)
     if hasattr(signal, "setitimer") and _losing(frame):
         signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
@@ -47,7 +47,7 @@ def _losing(frame: FrameType | None) -> bool:
 
 
 def _silence_libraries() -> None:
-    """Keep what C libraries write to file descriptor 2 (libtiff, ONNX Runtime) out of our lines; stderr stays ours."""
+    """Keep the output of C libraries on file descriptor 2 (libtiff, ONNX Runtime) out of stderr."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -66,7 +66,7 @@ GC_THRESHOLD = 50_000
 
 
 def signals() -> list[int]:
-    """Return the numbers of the signals that have come."""
+    """Return the numbers of the received signals."""
     return _signals
 
 
@@ -88,7 +88,7 @@ def main(run: Callable[[list[str]], int]) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process at once: everything is written, and taking down what ONNX Runtime built costs tens of ms."""
+    """End the process at once: all output is written, and the regular shutdown of ONNX Runtime costs tens of ms."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -101,7 +101,7 @@ def _leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def first_signal() -> Iterator[list[int]]:
-    """Give a list that notes SIGINT and SIGTERM instead of ending the process; a second signal ends it at once."""
+    """Give a list for the first SIGINT or SIGTERM; a second signal ends the process at once."""
     seen: list[int] = []
 
     def note(number: int, _frame: Any) -> None:

@@ -13,14 +13,14 @@ from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, rea
 
 
 class ReadFiles:
-    """The files and folders that a command reads; no output may replace one, under any name or link."""
+    """The files and folders read by a command; no output may replace them, under any name or link."""
 
     def __init__(self) -> None:
         self.folders: set[str] = set()
         self.files: set[tuple[int, int]] = set()
 
     def add(self, name: str) -> None:
-        """Remember a file or folder that is read; a missing one is named by its reader."""
+        """Remember an input file or folder; a missing file is named by its reader."""
         with contextlib.suppress(OSError, ValueError):
             status = os.stat(name)  # noqa: PTH116
             if os.path.isdir(name):  # noqa: PTH112
@@ -29,7 +29,7 @@ class ReadFiles:
                 self.files.add((status.st_dev, status.st_ino))
 
     def add_picture(self, name: str) -> None:
-        """Remember a picture that is read; as `add`, without a second look at the kind of the file."""
+        """Remember an input picture; as `add`, without a second look at the kind of the file."""
         with contextlib.suppress(OSError, ValueError):
             status = os.stat(name)  # noqa: PTH116
             self.files.add((status.st_dev, status.st_ino))
@@ -37,7 +37,7 @@ class ReadFiles:
     def refuse(self, path: Path | str, one_of_many: bool = False) -> None:
         """Raise `UsageError` where writing to `path` would replace a file that is read.
 
-        `one_of_many` marks one of many outputs: then nothing inside a folder that is read may be replaced.
+        `one_of_many` marks one of many outputs: then no file inside an input folder may be replaced.
         """
         if not os.path.exists(path):  # noqa: PTH110
             return
@@ -60,7 +60,7 @@ class Target:
     read: ReadFiles = field(default_factory=ReadFiles)
 
     def add_input(self, name: str) -> None:
-        """Remember an input; raises `UsageError` where the output would replace it or lie among its pictures."""
+        """Remember an input; raises `UsageError` where the output would replace the input or lie among its pictures."""
         if self.path is not None:
             self._refuse_input(self.path, name)
         self.read.add(name)
@@ -73,12 +73,12 @@ class Target:
             raise UsageError(f"the output folder {printable(str(path))} holds an input; choose another -o")
 
     def _would_be_read(self, output: Path) -> bool:
-        """Return whether an output inside an input folder is, or becomes, one of its pictures."""
+        """Return whether an output inside an input folder is, or becomes, a picture of the folder."""
         return self.kind == "folder" or (self.kind != "latents" and output.exists())
 
 
 def target_of(output: str | None, latents: bool = False) -> Target:
-    """Return the target that -o (or stdout) and --latents ask for; raises `UsageError`."""
+    """Return the target of -o (or stdout) and --latents; raises `UsageError`."""
     if output is None or output == "-":
         to_terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
         kind = "latents" if latents else "terminal" if to_terminal else "picture"

@@ -1,4 +1,4 @@
-"""The one way out of a command: latents, sheets, animations, folders of pictures, or half blocks in a terminal."""
+"""The output of all commands: latents, sheets, animations, folders of pictures, or half blocks in a terminal."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def write_generated(
     seed: int | None = None,
     cores: int | None = 1,
 ) -> int:
-    """Write latents, or the pictures that the model decodes from them; return how many.
+    """Write latents, or the pictures decoded by the model, and return the count.
 
-    `cores` is the most that decoding into a folder takes, None for all.
+    `cores` bounds the cores of decoding into a folder, None for all.
     """
     if target.kind == "latents":
         return write_latents(model.signed(batches), target, model.bundle.manifest.latent_size)
@@ -57,7 +57,7 @@ def _decoded(named: Iterable[tuple[Latents, Sequence[str]]], model: Model) -> It
 
 
 def write_latents(batches: Iterable[LatentBatch], target: Target, size: int) -> int:
-    """Write latents of `size` numbers to the target, JSON Lines as they come; return how many."""
+    """Write latents of `size` numbers to the target, JSON Lines as a stream, and return the count."""
     from aetool.latents.files import to_jsonl
     from aetool.latents.files import write_latents as write_file
 
@@ -84,7 +84,7 @@ def write_pictures(
     console: Console,
     max_frames: int,
 ) -> int:
-    """Write pictures (n, c, h, w) with their names to the target, one by one into a folder; return how many."""
+    """Write pictures (n, c, h, w) with their names to the target, as a stream into a folder, and return the count."""
     if target.kind == "folder":
         return _write_folder(parts, target, made)
     whole = _gathered(parts)
@@ -111,7 +111,7 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
 
 
 def _write_folder(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target, made: Provenance | None) -> int:
-    """Write one PNG of native size a picture, sub-folders kept; return how many."""
+    """Write a PNG of native size for each picture, with sub-folders, and return the count."""
     count, rest = 0, iter(parts)
     first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
     with _open_folder(target, made) as (place, write):
@@ -123,7 +123,7 @@ def _write_folder(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target,
 
 @contextlib.contextmanager
 def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
-    """Give the paths of pictures by name, and their writer; no file that is read is replaced."""
+    """Give the paths of pictures by name, and their writer; no input is replaced."""
     from aetool.images.folder import picture_folder
     from aetool.images.provenance import png_text
     from aetool.system.atomic import flushing
@@ -141,7 +141,7 @@ def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Call
 
 
 def _gathered(parts: Iterable[tuple[Pixels, Sequence[str]]]) -> Pixels | None:
-    """Return all pictures as one array, None for no picture; raises `LimitExceeded` for more than fit one file."""
+    """Return all pictures as one array, None without a picture; raises `LimitExceeded` beyond a single file."""
     import numpy as np
 
     from aetool.images.sheet import check_size

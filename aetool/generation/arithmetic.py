@@ -17,10 +17,9 @@ MAX_SIGMA = 1000.0
 def combine(latents: Latents, weights: Sequence[float] | None = None) -> Latents:
     """Return the sum (1, k) of the latents (m, k), each times its weight; without weights, their mean.
 
-    Weights are taken as they are and not made to add up to 1: a difference (1, -1) or an exaggeration (2) is wanted as
-    such. Where they do add up to 1 the sum is an affine combination, which no choice of origin in the space of latents
-    can change; else the sum is relative to the latent of zeros. Raises `UsageError` where there is not a finite weight
-    for every latent, `InvalidInput` where the sum is beyond float32.
+    Weights are used unchanged: a difference (1, -1) or an exaggeration (2) is allowed. With sum 1 the result is an
+    affine combination, independent of the origin of the latent space; else relative to the latent of zeros.
+    Raises `UsageError` without a finite weight for every latent, `InvalidInput` for a sum beyond float32.
     """
     given = [1 / len(latents)] * len(latents) if weights is None else list(weights)
     if len(given) != len(latents):

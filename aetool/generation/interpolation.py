@@ -14,13 +14,13 @@ from aetool.generation.neighbour_graph import neighbour_graph, shortest_path
 from aetool.latents.bank import Bank
 
 Wide = npt.NDArray[np.float64]
-"""Latents while they are computed with: float64 (…, k)."""
+"""Latents during computations: float64 (..., k)."""
 
 Times = npt.NDArray[np.float64]
-"""Positions along one curve: float64 (t,), rising from 0 at its start to 1 at its end."""
+"""Positions along a curve: float64 (t,), rising from 0 at its start to 1 at its end."""
 
 Curve = Callable[[Times], Wide]
-"""The way from one key to the next: times (t,) -> latents (t, k), the keys themselves at 0 and 1."""
+"""A curve from key to key: times (t,) -> latents (t, k), with the keys at 0 and 1."""
 
 Method = Callable[[Latents, Bank], list[Curve]]
 """Keys (m, k), and the bank of their model -> the m - 1 curves between them."""
@@ -34,8 +34,8 @@ def lerp(keys: Latents, _bank: Bank) -> list[Curve]:
 def slerp(keys: Latents, _bank: Bank) -> list[Curve]:
     """Arcs that turn a into b: (sin((1 - t) o) a + sin(t o) b) / sin o, o the angle between them.
 
-    Shoemake, «Animating rotation with quaternion curves», SIGGRAPH 1985. Keeps the length where lerp would dip. Keys
-    that are (nearly) parallel or opposite have no one arc and go in a straight line. The bank is not looked at.
+    Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985. Keeps the length where lerp would dip. Nearly
+    parallel or opposite keys, without a unique arc, are joined by a straight line. The bank is not used.
     """
     return [_arc(a, b) for a, b in pairwise(keys.astype(np.float64))]
 
@@ -72,7 +72,7 @@ def _polyline(points: Wide) -> Curve:
 
 
 def path(curves: Sequence[Curve], times: Sequence[Times]) -> Latents:
-    """Return the latents at the times of every curve, float32; where one ends the next starts, and is counted once."""
+    """Return the latents at the times of every curve, float32; the shared point of two curves is counted once."""
     parts = [curve(t[:-1]) for curve, t in zip(curves, times, strict=True)]
     return np.concatenate([*parts, curves[-1](times[-1][-1:])]).astype(np.float32)
 
@@ -80,7 +80,7 @@ def path(curves: Sequence[Curve], times: Sequence[Times]) -> Latents:
 def count(keys: int, steps: int, loop: bool = False) -> int:
     """Return how many pictures a path has: `steps` from key to key, both ends counted, and each key once.
 
-    A loop goes on from the last key to the first and ends one step before it, so that it repeats without a halt.
+    A loop continues from the last key to the first and ends a step before, for repetition without a halt.
     Raises `UsageError` for fewer than two keys or steps.
     """
     if keys < 2 or steps < 2:

@@ -15,9 +15,9 @@ from aetool.latents.bank import Bank, Edges
 from aetool.latents.neighbours import Rows, nearest, others_nearest
 
 LINKS = 10
-"""Rows that a latent from outside the bank is joined with: its nearest."""
+"""Nearest rows joined with a latent from outside the bank."""
 MOST = 50
-"""Rows that one row is joined with at most, on its own account."""
+"""Most edges from a row to nearer rows of other classes."""
 BLOCK = 1 << 20
 """Distances held at a time; few enough to stay in the cache of a processor."""
 
@@ -27,7 +27,7 @@ Costs = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class NeighbourGraph:
-    """Rows of a bank, each joined with those near it, both ways; always of one piece.
+    """The rows of a bank, joined with near rows in both directions; connected.
 
     latents   (n, k)
     starts    (n + 1,): the edges of row i are those from starts[i] to starts[i + 1]
@@ -39,7 +39,7 @@ class NeighbourGraph:
     ends: npt.NDArray[np.integer[Any]]
 
     def hops(self, sources: Rows, edges: Rows) -> Costs:
-        """Return the squared lengths (m,) of edges (m,) that start at the rows `sources` (m,)."""
+        """Return the squared lengths (m,) of edges (m,) with the start rows `sources` (m,)."""
         difference = self.latents[sources].astype(np.float64) - self.latents[self.ends[edges]]
         squared: Costs = np.square(difference).sum(1)
         return squared
@@ -48,9 +48,9 @@ class NeighbourGraph:
 def neighbour_graph(bank: Bank) -> NeighbourGraph:
     """Return the neighbour graph of the rows of `bank`: the stored one, else computed.
 
-    A row is joined with its neighbours of the same class, and with all rows of other classes that are nearer than the
-    last of those (at most `MOST`). A graph in several pieces is joined by the tree that spans all rows at the least
-    length. Raises `UsageError` for a bank without rows.
+    A row is joined with its neighbours of the same class, and with all rows of other classes nearer than the last
+    neighbour (at most `MOST`). A graph in several pieces is joined by the minimum spanning tree of all rows.
+    Raises `UsageError` for a bank without rows.
     """
     if not len(bank.latents):
         raise UsageError(
@@ -74,11 +74,11 @@ def stored_edges(bank: Bank) -> Edges | None:
 
 
 def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
-    """Return the rows (r,) that lead from latent a (k,) to latent b (k,) at the least sum of squared hops.
+    """Return the rows (r,) of the path from latent a (k,) to latent b (k,) with the least sum of squared hops.
 
-    Squares prefer many short hops to one long one: a hop is left out for two others wherever a row lies inside the ball
-    whose diameter it is. Hwang, Damelin and Hero, «Shortest path through random points», Annals of Applied Probability
-    26(5), 2016, with exponent 2. No rows where b is as near to a as the `LINKS` nearest rows are.
+    Squares prefer many short hops to a long hop: two hops replace a hop wherever a row lies inside the ball with the
+    hop as diameter. Hwang, Damelin and Hero, "Shortest path through random points", Annals of Applied Probability
+    26(5), 2016, with exponent 2. The path is empty where b is as near to a as the `LINKS` nearest rows.
     """
     rows, distances = nearest(np.stack([a, b]).astype(np.float64), graph.latents, LINKS)
     if np.linalg.norm(a.astype(np.float64) - b) <= distances[0, -1]:
@@ -92,17 +92,18 @@ def shortest_path(graph: NeighbourGraph, a: Latents, b: Latents) -> Rows:
 
 
 def _everywhere(_least: Costs) -> float:
-    """Return a bound that no cost reaches."""
+    """Return an infinite bound."""
     return float("inf")
 
 
 def _relaxed(graph: NeighbourGraph, rows: Rows, costs: Costs, bound: Callable[[Costs], float]) -> tuple[Costs, Rows]:
-    """Return the least cost (n,) from every row to an end that `rows` reach at `costs`, infinite where no way leads,
-    and the row (n,) that follows each on that way, -1 for the end itself.
+    """Return the least cost (n,) from every row to the end, infinite without a path, and the next row (n,) of paths.
 
-    Bellman and Ford's relaxation, each time from the rows that became cheaper. A row gets another to follow only where
-    that is cheaper, so no way runs in a circle, whatever is lost to rounding. Rows beyond the cost that `bound` gives
-    are left alone: no hop makes a way cheaper.
+    `rows` reach the end at `costs`; the next row of the last row is -1.
+
+    Bellman and Ford's relaxation, each time from the rows with a reduced cost. A next row changes only for a lower
+    cost, so no path is a cycle, despite rounding. Rows beyond the cost of `bound` are skipped: no hop reduces
+    a cost.
     """
     least, following = np.full(len(graph.latents), np.inf), np.full(len(graph.latents), -1, np.int64)
     least[rows] = costs
@@ -133,7 +134,7 @@ def _graph(latents: Latents, edges: Rows) -> NeighbourGraph:
 
 
 def _edges(bank: Bank) -> Rows:
-    """Return pairs of rows (e, 2): neighbours of the same class, and what is nearer than the last of them."""
+    """Return pairs of rows (e, 2): neighbours of the same class, and rows nearer than the last neighbour."""
     latents, n = bank.latents, len(bank.latents)
     of_class = np.argwhere(bank.neighbours >= 0)
     pairs = [np.stack([of_class[:, 0], bank.neighbours[bank.neighbours >= 0]], 1).astype(np.int64)]
@@ -170,7 +171,7 @@ def _radius(bank: Bank, centred: Latents) -> npt.NDArray[np.float32]:
 
 
 def _spanning_tree(latents: Latents) -> Rows:
-    """Return the n - 1 pairs of rows (n - 1, 2) that join all rows at the least length; Prim's algorithm."""
+    """Return the minimum spanning tree of all rows as pairs (n - 1, 2); Prim's algorithm."""
     n = len(latents)
     wide = latents.astype(np.float64) - latents.mean(0, dtype=np.float64)
     norms = np.square(wide).sum(1)

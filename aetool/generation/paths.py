@@ -1,4 +1,4 @@
-"""How a path looks once it is decoded: the change from picture to picture, even steps, and figures to compare paths."""
+"""Decoded paths: the change from picture to picture, even steps, and figures of a path."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Decode: TypeAlias = Callable[[Latents], Images]
 """Latents (n, k) -> images (n, c, h, w)."""
 
 EVEN = 0.02
-"""Even steps: none changes the picture by a distortion that is farther than this share from their mean."""
+"""Largest deviation of even steps: the distortion of every step, relative to the mean distortion."""
 FINE = 64
-"""Steps of the first, fine walk along a curve that even steps are found with."""
+"""Steps of the first, fine walk along a curve in the search for even steps."""
 ROUNDS = 60
-"""Corrections after it, at most."""
+"""Most corrections after the fine walk."""
 BATCH = 32
-"""Pictures that are held at a time; they may be large."""
+"""Pictures in memory at a time."""
 SAMPLED = 2000
-"""Rows whose distances to their nearest stand for those of the whole bank."""
+"""Sampled rows for the spacing of a bank."""
 
 
 def changes(latents: Latents, decode: Decode) -> Figures:
@@ -41,10 +41,10 @@ def changes(latents: Latents, decode: Decode) -> Figures:
 def walk(
     keys: Latents, bank: Bank, method: Method, steps: int, even_by: Decode | None = None, loop: bool = False
 ) -> tuple[Latents, float]:
-    """Return the latents of a path along the keys (m, k), and how uneven its steps are where they were to be even.
+    """Return the latents of a path along the keys (m, k), and the unevenness of its steps (0 without `even_by`).
 
-    `steps` from key to key; `even_by`, the decoder, spaces those of each stretch evenly; a loop ends at the first key,
-    which stands at both ends. Raises `UsageError` for fewer than two keys or steps.
+    `steps` from key to key; `even_by`, the decoder, asks for even steps between two keys; a loop has the first key at
+    both ends. Raises `UsageError` for fewer than two keys or steps.
     """
     count(len(keys), steps, loop)
     curves = method(np.concatenate([keys, keys[:1]]) if loop else keys, bank)
@@ -55,13 +55,11 @@ def walk(
 
 
 def even(curve: Curve, steps: int, decode: Decode) -> tuple[Times, float]:
-    """Return `steps` times along the curve such that every step changes the picture by the same distortion, to `EVEN`,
-    and how uneven they are.
+    """Return `steps` times along the curve with equal distortion in every step, within `EVEN`, and their unevenness.
 
-    Each round measures the steps as they are and moves the times to where equal shares of the way that they add up to
-    end; the way is the root of the distortion, which adds up along a straight line. Where no round reaches `EVEN`, as
-    on a curve whose pictures jump, the most even times that were found are returned; a curve along which nothing
-    changes keeps uniform times.
+    Each round measures the current steps and moves the times to equal shares of the travelled length; the length is
+    the sum of the roots of the distortions. Without a round within `EVEN`, as on a curve with jumping pictures, the
+    most even times are returned; a curve without change keeps uniform times.
     """
     times = np.linspace(0, 1, max(steps, FINE + 1))
     best, least = np.linspace(0, 1, steps), float("inf")
@@ -80,20 +78,20 @@ def even(curve: Curve, steps: int, decode: Decode) -> tuple[Times, float]:
 
 
 def unevenness(found: Figures) -> float:
-    """Return how far a change is from the mean of all, at most, as a share of that mean; 0 where nothing changes."""
+    """Return the largest deviation of a change from the mean change, relative to the mean; 0 without changes."""
     return float(abs(found - found.mean()).max() / found.mean()) if found.any() else 0.0
 
 
 @dataclass(frozen=True)
 class WalkFigures:
-    """Figures of a path, by which methods can be compared. x_i is its i-th picture, d_i the mse of x_i and x_(i+1).
+    """Figures of a path, for comparing methods. x_i is the i-th picture, d_i the mse of x_i and x_(i+1).
 
     mean_change, max_change   of all d_i
-    jump            max d_i / mean d_i: 1 where all steps are equal, n where one of n steps makes the whole change
-    length          sum of sqrt(d_i): how far the pictures travel; at least the root of the mse of first and last
-    bank_distance   mean over the path of the distance to the nearest latent of the bank, as a multiple of how far the
-                    latents of the bank are from their own nearest (median): about 1 for a path as near to real latents
-                    as these are to each other; None where the bank has no two latents that differ
+    jump            max d_i / mean d_i: 1 for equal steps, n where a single step of n makes the whole change
+    length          sum of sqrt(d_i), the travelled length; at least the root of the mse of first and last picture
+    bank_distance   mean distance from the path to the nearest latent of the bank, divided by the spacing of the bank
+                    (median distance of a latent to its nearest other): about 1 for a path among real latents; None for
+                    a bank without two different latents
     """
 
     mean_change: float

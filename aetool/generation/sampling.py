@@ -1,6 +1,6 @@
-"""Samplers: new latents of a class. Each is a frozen dataclass of its options with `draw(bank, label, n, rng)`.
+"""Samplers: new latents of a class. A sampler is a frozen dataclass of its options with `draw(bank, label, n, rng)`.
 
-`label` is a class number, or None for the whole bank; `rng` is always passed, so the same seed gives the same latents.
+`label` is a class number, or None for the whole bank; `rng` is always passed, and the same seed gives the same latents.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from aetool.latents.bank import Bank
 from aetool.latents.neighbours import nearest_rows, others_nearest
 
 CHECKED = 10
-"""Nearest latents of the bank that say whether a new one is of its class."""
+"""Nearest latents of the bank in the check of a new latent's class."""
 PROBES = 256
-"""Latents whose neighbourhoods say how wide those of a class are."""
+"""Latents whose neighbourhoods measure the local variance of a class."""
 ROUNDS = 20
-"""How often a doubtful latent is drawn again at most: where classes lie in one another, none may be beyond doubt."""
+"""Most repetitions for a doubtful latent: in overlapping classes every latent may be doubtful."""
 
 
 class Sampler(Protocol):
-    """What every sampler does."""
+    """The interface of samplers."""
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
         """Return n new latents (n, k) of class `label`; raises `UsageError` where the bank cannot serve."""
@@ -34,9 +34,9 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A random latent a and one of its `count` nearest of the same class b, mixed: (1 - w) a + w b.
+    """A random latent a mixed with a random one of its `count` nearest of the same class, b: (1 - w) a + w b.
 
-    w is uniform in [low, high]. Few neighbours keep to what is known, many give more that is new.
+    w is uniform in [low, high]. Few neighbours stay close to known latents, many give more novelty.
     """
 
     count: int = 50
@@ -62,7 +62,7 @@ class Neighbours:
 class Mix:
     """Random convex combinations of `m` random latents of the class, weights from a symmetric Dirichlet.
 
-    A small concentration favours one of the m, a large one their mean.
+    A small concentration favours a single latent of the m, a large concentration their mean.
     """
 
     m: int = 2
@@ -81,7 +81,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """One normal distribution with the mean and covariance of the class; needs no latents in the bank."""
+    """A normal distribution with the mean and covariance of the class; needs no latents in the bank."""
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
         """Return n latents (n, k), normally distributed."""
@@ -94,14 +94,14 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Local:
-    """A random latent a of the class with noise as its neighbourhood is spread: a smoothed bootstrap.
+    """A random latent a of the class with noise of the shape of its neighbourhood: a smoothed bootstrap.
 
     z = m + (a + bandwidth s - m) / sqrt(1 + bandwidth^2 r), with s normal of the covariance of the `count` nearest to
-    a, m the mean of the class, and r the variance of such neighbourhoods over that of the class. The division keeps the
-    class as wide as it is, where mixing would shrink it and noise widen it (Silverman, «Density estimation», 1986,
-    section 6.4.1). bandwidth 0 repeats the latent; the larger, the newer. What comes to lie where less than a share
-    `pure` of the nearest in the bank is of the class is drawn again, as nearest-neighbour editing drops it (Wilson,
-    IEEE Transactions on Systems, Man and Cybernetics 2(3), 1972).
+    a, m the mean of the class, and r the variance of neighbourhoods over the variance of the class. The division keeps
+    the variance of the class, which mixing would shrink and noise widen (Silverman, "Density estimation", 1986, section
+    6.4.1). bandwidth 0 repeats the latent; larger values give more novelty. A latent with less than a share `pure` of
+    its nearest latents in the class is drawn again, as in nearest-neighbour editing (Wilson, IEEE Transactions on
+    Systems, Man and Cybernetics 2(3), 1972).
     """
 
     count: int = 20
@@ -198,7 +198,7 @@ class Gmm:
 
 
 def rng_for(*seed: int) -> np.random.Generator:
-    """Return the generator that a seed, or a seed and its parts, stands for."""
+    """Return the generator of a seed, or of a seed and its parts."""
     return np.random.default_rng(seed)
 
 

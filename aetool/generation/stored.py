@@ -1,4 +1,4 @@
-"""Values of a bank that are computed once, at export, so that commands start fast."""
+"""Stored values of a bank, computed once at export for a fast start of commands."""
 
 from __future__ import annotations
 

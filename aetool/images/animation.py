@@ -40,7 +40,7 @@ def _encode_gif(frames: list[Image.Image], duration: int, provenance: Provenance
 
 
 def _encode_apng(frames: list[Image.Image], duration: int, provenance: Provenance | None) -> bytes:
-    """Encode with Pillow; frames with alternating blend modes, invisible in opaque frames, are not merged even if equal."""
+    """Encode with Pillow; alternating blend modes, invisible in opaque frames, keep equal frames from being merged."""
     stream = io.BytesIO()
     blend = [i % 2 for i in range(len(frames))]
     text = png_info(provenance)

@@ -116,7 +116,8 @@ class Bank:
             raise UsageError("this model knows no classes", fix="no-classes")
         if name not in self.classes:
             hint = did_you_mean(name, list(self.classes))
-            raise UsageError(f"no class «{name}»{hint}; there is {', '.join(self.classes)}")
+            there = ", ".join(self.classes)
+            raise UsageError(f'no class "{name}"{hint}; there is {there}')
         return self.classes.index(name)
 
     def rows(self, label: int | None) -> npt.NDArray[np.intp]:

@@ -125,7 +125,7 @@ def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> Laten
     except Exception as error:  # whatever zipfile and its decompressors raise
         raise InvalidInput(f"{name} is a damaged .npz file") from error
     if "latents" not in arrays:
-        raise InvalidInput(f"{name} holds no array «latents»")
+        raise InvalidInput(f'{name} holds no array "latents"')
     bare = _bare(arrays["latents"], name, size)
     if any(arrays[key].ndim != 1 for key in ("sources", "classes") if key in arrays):
         raise InvalidInput(f"the sources and classes in {name} must be one text a latent")
@@ -169,7 +169,7 @@ def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str |
         record = {"latent": record}
     latent = record.get("latent") if isinstance(record, dict) else None
     if not isinstance(latent, list) or not latent or not all(type(v) in (int, float) for v in latent):
-        raise InvalidInput(f"line {number} of {name} has no «latent», a list of numbers")
+        raise InvalidInput(f'line {number} of {name} has no "latent", a list of numbers')
     texts = [record.get("source", f"{name}#{number}"), record.get("class"), record.get("model")]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise InvalidInput(f"line {number} of {name}: source, class and model must be text")

@@ -17,16 +17,16 @@ from aetool.latents.bank import Bank, make_bank
 from aetool.latents.files import LatentBatch
 
 BLOCK = 10_000
-"""Latents drawn at a time, so that any number takes little memory; another size would draw other latents."""
+"""Latents per draw; bounds the memory. Another size gives other latents for the same seed."""
 
 
 def fresh_seed() -> int:
-    """Return a seed that nobody can foresee, from 0 to 2^32 - 1."""
+    """Return an unpredictable seed, from 0 to 2^32 - 1."""
     return secrets.randbelow(2**32)
 
 
 def numbered(name: str, count: int) -> Iterator[str]:
-    """Yield `count` names of pictures, "NAME-01" and so on, all of one width."""
+    """Yield `count` names of pictures, "NAME-01" and so on, all of the same width."""
     width = len(str(count))
     return (f"{name}-{i:0{width}}" for i in range(1, count + 1))
 
@@ -58,7 +58,7 @@ def _stem(name: str) -> str:
 
 
 def bank_of(batches: Iterable[LatentBatch]) -> Bank:
-    """Return the bank of pictures that the model has never seen: a class of the reader's own.
+    """Return the bank of pictures unknown to the model: the reader's own class.
 
     Raises `InvalidInput` for fewer than two pictures.
     """

@@ -28,13 +28,13 @@ Key: TypeAlias = Source | LatentBatch | npt.NDArray[Any]
 """An image, a file of latents, "class:NAME" for the mean latent of a class, or latents (k,) or (n, k)."""
 
 Part: TypeAlias = str | ImageFile | LatentBatch
-"""A key as far as it can be read without a model; a text stands for a class."""
+"""A key, read as far as possible without a model; a text stands for a class."""
 
 CLASS = "class:"
 
 
 def image_files(sources: Iterable[Source]) -> Iterator[ImageFile]:
-    """Yield the pictures that sources stand for; folders are walked in sorted order."""
+    """Yield the pictures of sources; folders are walked in sorted order."""
     for number, source in enumerate(sources):
         if isinstance(source, ImageFile):
             yield source
@@ -47,7 +47,7 @@ def image_files(sources: Iterable[Source]) -> Iterator[ImageFile]:
 
 
 def read_parts(keys: Iterable[Key], limits: Limits = LIMITS) -> list[Part]:
-    """Return the pictures, latents and classes that keys stand for; raises `ReadWriteError`, `InvalidInput`."""
+    """Return the pictures, latents and classes of keys; raises `ReadWriteError`, `InvalidInput`."""
     return [part for key in keys for part in _parts(key, limits)]
 
 
@@ -70,12 +70,12 @@ def _given(array: npt.NDArray[Any]) -> LatentBatch:
 
 
 def model_of(parts: Iterable[Part]) -> str | None:
-    """Return the identity of the model that the first latents among the parts name."""
+    """Return the model identity of the first latents among the parts, None without latents."""
     return next((part.model for part in parts if isinstance(part, LatentBatch)), None)
 
 
 def check_model(batch: LatentBatch, bundle: Bundle) -> LatentBatch:
-    """Return the batch if its latents are of the bundle's model, as far as they say; raises `InvalidInput`."""
+    """Return the batch; raises `InvalidInput` for latents with another model's identity or size."""
     if batch.model is not None and batch.model != bundle.identity:
         raise InvalidInput(
             f"these latents are of model {batch.model}, not of {bundle.name} ({bundle.identity})", fix="other-model"
@@ -87,7 +87,7 @@ def check_model(batch: LatentBatch, bundle: Bundle) -> LatentBatch:
 
 
 def class_mean(key: str, bundle: Bundle) -> LatentBatch:
-    """Return the mean latent of the class that "class:NAME" names; raises `UsageError` where there is none."""
+    """Return the mean latent of the class in "class:NAME"; raises `UsageError` for a class without a mean."""
     bank, name = bundle.bank(), key.removeprefix(CLASS)
     label = bank.class_index(name)
     if not bank.counts[-1 if label is None else label]:
@@ -113,7 +113,7 @@ def raise_first(failures: Iterable[Failure]) -> None:
 
 
 def joined(batches: Iterable[LatentBatch]) -> LatentBatch:
-    """Return all batches as one; raises `InvalidInput` where there is none."""
+    """Return all batches as a single batch; raises `InvalidInput` without a batch."""
     parts = list(batches)
     if not parts:
         raise InvalidInput("no keys came; expected images, latents, or class:NAME")

@@ -1,7 +1,7 @@
 """The model: a bundle at work, with every verb of the command line as a method.
 
-Methods that end in -ed work on streams, in memory that does not grow; the commands use them. The others collect the
-streams, and end with the first error. A verb imports its own modules, so that a command starts with few of them.
+Methods ending in -ed work on streams in bounded memory, for the commands. The other methods collect the streams, and
+raise the first error. A verb imports its own modules, for a fast start of commands.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Walk:
 def load(name: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Model:
     """Return a model: a folder with a bundle, a name in ./models, or a shipped name; None for the default model.
 
-    `device` is of `aetool devices`; `threads` are the cores to use, None for one while images are few and then all.
+    `device` is a name of `aetool devices`; `threads` is the number of cores, None for a single core for few images and
+    all cores for many.
     Raises `BundleError`, `DeviceUnavailable`.
     """
     from aetool.bundle.lookup import default_path, find_path
@@ -73,7 +74,7 @@ class Model:
         return f"<model {self.bundle.name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
 
     def prepare(self, source: str | Path | bytes) -> Pixels:
-        """Return a picture file as uint8 (c, h, w), as the model takes it; raises `InvalidInput`, `ReadWriteError`."""
+        """Return a picture file as uint8 (c, h, w), prepared for the model; raises `InvalidInput`, `ReadWriteError`."""
         from aetool.images.decode import decode_image
         from aetool.images.files import read_image
 
@@ -105,7 +106,7 @@ class Model:
         return self._pictures(_values(self.encoded(image_files(_listed(sources)))))
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
-        """Yield the reconstructions of picture files, and their distortions if they are to be `measured`."""
+        """Yield the reconstructions of picture files, and their distortions if `measured`."""
         from aetool.model.steps import measured_reconstructions, reconstructions
 
         step = measured_reconstructions if measured else reconstructions
@@ -152,7 +153,7 @@ class Model:
         return self.bundle.manifest.classes
 
     def bank_of(self, batches: Iterable[LatentBatch]) -> Bank:
-        """Return the bank of pictures that the model has never seen; raises `InvalidInput` for fewer than two."""
+        """Return the bank of pictures unknown to the model; raises `InvalidInput` for fewer than two."""
         from aetool.model.drawing import bank_of
 
         return bank_of(batches)
@@ -170,7 +171,7 @@ class Model:
         method: str | Sampler = "local",
         bank: Bank | None = None,
     ) -> Iterator[LatentBatch]:
-        """Yield n new latents of each class, drawn from the bank of the bundle or another one."""
+        """Yield n new latents of each class, drawn from the bank of the bundle or from `bank`."""
         from aetool.generation.sampling import SAMPLERS
         from aetool.model.drawing import drawn
 
@@ -243,7 +244,7 @@ class Model:
         return search.search(latents, searched, n, chosen)
 
     def latents(self, given: Iterable[Key]) -> Latents:
-        """Return the latents (m, k) of keys; raises the error of the first key that cannot be used."""
+        """Return the latents (m, k) of keys; raises the error of the first unusable key."""
         return self.joined(given).latents
 
     def joined(self, given: Iterable[Key]) -> LatentBatch:
@@ -281,7 +282,7 @@ class Model:
 
 
 def _listed(sources: Any) -> Iterable[Any]:
-    """Return one source as a list, and several as they are."""
+    """Return a single source as a list, and several sources unchanged."""
     return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
 
 
@@ -291,7 +292,7 @@ def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
 
 
 def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
-    """Yield the values of batches; raises the error of the first file that failed."""
+    """Yield the values of batches; raises the error of the first failed file."""
     for batch in batches:
         keys.raise_first(batch.failures)
         yield batch.value

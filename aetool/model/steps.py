@@ -1,4 +1,4 @@
-"""Steps: functions of a codec and a batch of images, at module level so that worker processes find them by name."""
+"""Steps: functions of a codec and a batch of images, at module level, where worker processes find functions by name."""
 
 from __future__ import annotations
 

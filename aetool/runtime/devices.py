@@ -1,5 +1,4 @@
-"""Devices: the execution providers of the machine, the problems of unusable ones, and sessions on a named device.
-"""
+"""Devices: the execution providers of the machine, the problems of unusable ones, and sessions on a named device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training world: what needs torch, and ends in a bundle."""
+"""The training world: all code with torch, from data to bundle."""
 
 import os
 

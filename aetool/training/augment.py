@@ -1,4 +1,4 @@
-"""Augmentation: each image of a batch changed at random, by a generator that is passed."""
+"""Augmentation: random changes of each image of a batch, by a given generator."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def elastic(images: Tensor, pixels: float, generator: torch.Generator) -> Tensor
     """Return float images (n, c, h, w), each bent by its own smooth random field, edges repeated.
 
     The field is normal with a standard deviation of `pixels` at its knots, cubic between them, and its mean is taken
-    out, so that nothing moves as a whole. After Simard, Steinkraus and Platt, «Best practices for convolutional neural
-    networks applied to visual document analysis», ICDAR 2003, with knots in place of a Gaussian filter.
+    out, so the image does not move as a whole. After Simard, Steinkraus and Platt, "Best practices for convolutional
+    neural networks applied to visual document analysis", ICDAR 2003, with knots in place of a Gaussian filter.
     """
     n, _, h, w = images.shape
     knots = torch.randn(n, 2, KNOTS, KNOTS, generator=generator).to(images.device)

@@ -1,7 +1,7 @@
 """Checkpoints: `STEP.safetensors` holds the tensors, `STEP.json` all else and their sha256. No pickle.
 
 The JSON carries a checksum of its own and is written last. Two good checkpoints are kept; an older one is removed when
-the newest has been read back. Torch is imported by the functions that need it.
+the newest has been read back. Torch is imported inside functions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps done, seconds they took, the sum of this epoch's step losses, and one entry an epoch."""
+    """The progress of a run: steps done, their seconds, the sum of the epoch's step losses, and an entry an epoch."""
 
     step: int = 0
     seconds: float = 0.0
@@ -42,7 +42,7 @@ class Progress:
 def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings: dict[str, Any]) -> None:
     """Write a checkpoint, read it back, and delete all but the two newest good ones.
 
-    `settings` is what the weights follow from besides the data: another run of them is told when it goes on from here.
+    `settings` are all inputs of the weights besides the data; a resumed run with other settings prints a warning.
     """
     from safetensors.torch import save as dump_tensors
 
@@ -52,7 +52,7 @@ def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint, the settings it was made with, and what was wrong with newer ones."""
+    """A loaded checkpoint, its settings, and the damage of newer checkpoints."""
 
     tensors: dict[str, Tensor]
     progress: Progress
@@ -61,9 +61,9 @@ class Loaded:
 
 
 def load_newest(folder: Path) -> Loaded | None:
-    """Return the newest good checkpoint; None where there never was one.
+    """Return the newest good checkpoint, None for a run without checkpoints.
 
-    Raises `BundleError` where there are some and all are damaged.
+    Raises `BundleError` where all checkpoints are damaged.
     """
     damage: list[str] = []
     for path in reversed(found(folder)):
@@ -97,7 +97,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
-    """Put what `optimiser_tensors` gave back, laid out in memory as the parameters are.
+    """Restore the tensors of `optimiser_tensors`, laid out in memory like the parameters.
 
     The fused kernels walk through parameter and state side by side in memory: contiguous state of a channels_last
     weight would belong to other values, without an error.
@@ -116,9 +116,9 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
 
 
 def keep(folder: Path, step: int, data: bytes, body: dict[str, Any]) -> None:
-    """Write a checkpoint of tensors `data` and all else `body`, read it back, and keep one good one before it.
+    """Write a checkpoint of tensors `data` and the JSON `body`, read it back, and keep one good checkpoint before.
 
-    Raises `ReadWriteError`, and `BundleError` where it does not read back as it was written.
+    Raises `ReadWriteError`, and `BundleError` where the checkpoint reads back differently.
     """
     with writing(folder):
         make_folder(folder)
@@ -133,9 +133,9 @@ def keep(folder: Path, step: int, data: bytes, body: dict[str, Any]) -> None:
 
 
 def _prune(folder: Path, newest: Path) -> None:
-    """Remove all but the newest and the last good one before it, and what the disk does not give at the moment.
+    """Remove all checkpoints but the newest, the last good one before, and temporarily unreadable ones.
 
-    What claims to be later than the newest could not be read when this process began.
+    Files with later steps than the newest were unreadable when the process began.
     """
     kept = {newest.stem}
     for path in reversed(found(folder)):

@@ -1,4 +1,4 @@
-"""Every setting of a training run, without torch, so that the command line can show and check them."""
+"""The settings of a training run, without torch, for the command line."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that the weights follow from, together with the data: kept in the run folder as config.json.
+    """All inputs of the weights besides the data; stored in the run folder as config.json.
 
-    channels, size (height, width) and background are wishes for the images of a folder (see `folders.Wishes`). shift is
-    the pixels by which each image is moved at most, at random, whenever it is trained on; elastic the standard
-    deviation in pixels of its random bending, which the last fifth of the steps leaves out. precision is that of the
-    forward and backward passes; weights and loss stay float32.
-    epochs None means as many as make about 2,500 steps, at least 10. lr is the peak of a one-cycle schedule. threads
-    are part of it because sums on a CPU depend on them in the last bit.
+    channels, size (height, width) and background prepare the images of a folder (see `data.folder.FolderOptions`).
+    shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
+    left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
+    loss stay float32. epochs None stands for about 2,500 steps, at least 10 epochs. lr is the peak of a one-cycle
+    schedule. threads are included because the last bits of sums on a CPU depend on the threads.
     """
 
     dataset: str = "digits"
@@ -47,7 +46,7 @@ class TrainConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse values that no training can run with."""
+        """Raise `UsageError` for values of no possible training."""
         lookup(ARCHITECTURES, self.architecture, "architecture")
         lookup(dict.fromkeys(DEVICES), self.device, "device")
         lookup(dict.fromkeys(PRECISIONS), self.precision, "precision")
@@ -77,11 +76,11 @@ class TrainConfig:
             raise UsageError(f"the seed must be from 0 to 2^63 - 1, not {self.seed}")
 
     def epochs_for(self, steps_per_epoch: int) -> int:
-        """Return the epochs asked for, or those that make about 2,500 steps."""
+        """Return the configured epochs, or the epochs of about 2,500 steps."""
         return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
 
     def command(self) -> str:
-        """Return the command line that trains the same weights, files and folders by their base names."""
+        """Return the command line of the same weights, with base names of files and folders."""
         words = ["aetool train", shlex.quote(Path(self.dataset).name)]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
@@ -106,7 +105,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
-        """Return the settings that `to_dict` gave; raises `BundleError` for anything else."""
+        """Return the settings from the values of `to_dict`; raises `BundleError` for any other values."""
         try:
             options: Any = type(lookup(ARCHITECTURES, data["architecture"], "architecture"))
             given = {key: tuple(v) if isinstance(v, list) else v for key, v in data["options"].items()}

@@ -12,7 +12,7 @@ BATCH = 500
 
 
 def reconstruct(network: nn.Module, pixels: Pixels, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Return the reconstructions (n, c, h, w) of uint8 pixels, on the CPU; leaves the network in the mode it had."""
+    """Return the reconstructions (n, c, h, w) of uint8 pixels, on the CPU; the mode of the network is restored."""
     mode = network.training
     network.eval()
     batches = torch.split(torch.from_numpy(to_images(pixels)), BATCH)

@@ -1,7 +1,7 @@
 """The training loop: quadratic distortion, AdamW, one cycle; yields reports and prints nothing.
 
-Everything random follows from the seed and the step alone (the order of an epoch from seed and epoch), so a checkpoint
-needs no generator state, and a resumed run computes the same bits as an uninterrupted one.
+All random numbers follow from seed and step (the order of an epoch from seed and epoch), so a checkpoint needs no
+generator state, and a resumed run computes the same bits as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ REPORT_EVERY = 0.1
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
 SETTLE = 0.2
-"""Share of the steps, the last ones, that see images which are not bent."""
+"""Share of the last steps with images without elastic bending."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where training stands: `train_mse` is the mean since the epoch began, `test_mse` is there at an epoch's end."""
+    """A report of training: `train_mse` is the mean since the epoch began, `test_mse` None except at an epoch's end."""
 
     step: int
     steps: int
@@ -51,7 +51,7 @@ class Report:
 def one_cycle(step: int, steps: int, peak: float) -> float:
     """Return the learning rate of a step: cosine from peak / 25 up to the peak, then down to peak / 10,000.
 
-    Smith and Topin, «Super-convergence», 2018, with cosine instead of linear flanks.
+    Smith and Topin, "Super-convergence", 2018, with cosine instead of linear flanks.
     """
     done = step / steps
     low, share = (0.04, 1 - done / WARM_UP) if done < WARM_UP else (1e-4, (done - WARM_UP) / (1 - WARM_UP))
@@ -94,9 +94,9 @@ class Trainer:
         return self.progress.step >= self.steps
 
     def resume(self) -> list[str]:
-        """Go on from the newest good checkpoint, if there is one; returns what the user should know.
+        """Continue from the newest good checkpoint, if any, and return warnings for the user.
 
-        That is what was wrong with newer ones, and what makes the weights differ from those of an uninterrupted run.
+        The warnings name damaged newer checkpoints, and settings with an effect on the weights.
         """
         loaded = checkpoint.load_newest(self.run / "checkpoints")
         if loaded is None:
@@ -173,7 +173,7 @@ class Trainer:
         return images.contiguous(memory_format=torch.channels_last)
 
     def step(self, pixels: Tensor) -> Tensor:
-        """Train on one batch, uint8 (n, c, h, w); returns its mean squared error."""
+        """Train on a batch, uint8 (n, c, h, w), and return its mean squared error."""
         images = self._augmented(pixels)
         for group in self.optimiser.param_groups:
             group["lr"] = one_cycle(self.progress.step, self.steps, self.config.lr)
@@ -206,7 +206,7 @@ class Trainer:
 
 
 def trained_network(config: TrainConfig, dataset: Dataset, run: Path) -> tuple[nn.Module, checkpoint.Progress]:
-    """Return the network of the newest good checkpoint of a run, for export; raises `BundleError` without one."""
+    """Return the network of the newest good checkpoint of a run; raises `BundleError` without a checkpoint."""
     trainer = Trainer(config, dataset, run)
     trainer.resume()
     if not trainer.progress.step:

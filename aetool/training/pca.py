@@ -8,7 +8,7 @@ from aetool.arrays import Pixels, to_images
 from aetool.training.distortion import BATCH
 
 EXACT = 4096
-"""Up to this many values an image, PCA is exact; beyond, randomised on at most `PCA_IMAGES` images."""
+"""Most values of an image for exact PCA; larger images use randomised PCA on at most `PCA_IMAGES` images."""
 PCA_IMAGES = 10_000
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST = 1e-9
-"""Smaller distortions are drawn as this value: a logarithmic axis has no zero."""
+"""The smallest drawn distortion: a logarithmic axis has no zero."""
 COLOURS = {"train": "#7f9fbf", "test": "#c0392b", "PCA": "#555555"}
 COLUMNS = 8
 """Images in a row of the sheet of reconstructions."""
@@ -74,7 +74,7 @@ def figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
 
 @contextlib.contextmanager
 def _settings_folder() -> Iterator[None]:
-    """Let Matplotlib keep its font cache in the cache of aetool, or in a temporary folder that is removed."""
+    """Give Matplotlib a folder for its font cache: in the cache of aetool, or a temporary folder."""
     if "MPLCONFIGDIR" in os.environ:
         yield
         return
@@ -87,7 +87,7 @@ def _settings_folder() -> Iterator[None]:
 
 
 def _writable_folder() -> str | None:
-    """Return the folder of Matplotlib in the cache of aetool, None where that cannot be written."""
+    """Return the folder of Matplotlib in the cache of aetool, None for an unwritable folder."""
     try:
         folder = cache_folder() / "matplotlib"
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _writable_folder() -> str | None:
 
 
 def finish(axes: Axes) -> None:
-    """Draw the grid, the frame and the legend that all plots share."""
+    """Draw grid, frame and legend, the same for all plots."""
     axes.grid(axis="y", which="both", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

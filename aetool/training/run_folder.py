@@ -16,7 +16,7 @@ from aetool.system.progress import Report
 from aetool.system.reading import read_file, reading
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, load
-from aetool.training.data.folder import Wishes
+from aetool.training.data.folder import FolderOptions
 
 RUNS = Path("runs")
 
@@ -33,18 +33,19 @@ def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
 
 
 def remove_unbegun(run: Path) -> None:
-    """Remove a run folder that holds nothing to go on from."""
+    """Remove a run folder without a checkpoint."""
     if not (run / "checkpoints").exists():
         shutil.rmtree(run, ignore_errors=True)
 
 
 def find(name: str | None, trained: bool = False) -> Path:
-    """Return the run folder `name`, runs/`name`, or the newest (that has a checkpoint); raises `UsageError`."""
+    """Return the run folder `name`, runs/`name`, or the newest run (with a checkpoint); raises `UsageError`."""
     if name:
         for run in (Path(name), RUNS / name):
             if (run / "config.json").is_file():
                 return run
-        raise UsageError(f"no training run «{name}»; there is {', '.join(p.name for p in all_runs()) or 'none yet'}")
+        there = ", ".join(path.name for path in all_runs()) or "none yet"
+        raise UsageError(f'no training run "{name}"; there is {there}')
     runs = all_runs()
     if not runs:
         raise UsageError("no training run in ./runs", fix="no-run")
@@ -62,9 +63,9 @@ def all_runs() -> list[Path]:
 
 
 def load_dataset(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Dataset:
-    """Return the data set that a configuration names; raises what `load` raises."""
-    wishes = Wishes(config.channels, config.size, config.background)
-    return load(config.dataset, config.seed, config.data_dir, report, wishes, config.threads, limits)
+    """Return the data set of a configuration; raises the errors of `load`."""
+    options = FolderOptions(config.channels, config.size, config.background)
+    return load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:
@@ -79,7 +80,7 @@ def read_config(run: Path) -> tuple[TrainConfig, str]:
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
-    """Return what the weights follow from besides the data, as JSON has it: the configuration and who computes."""
+    """Return all inputs of the weights besides the data, as JSON values: configuration, torch version and processor."""
     from importlib.metadata import version
 
     made: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
@@ -87,12 +88,12 @@ def settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return a sentence for each setting that has changed since a checkpoint was made."""
+    """Return a sentence for each setting changed since a checkpoint."""
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     after = "the weights will not be those of an uninterrupted run"
     return [f"{key} was {before.get(key)} and is now {now.get(key)}: {after}" for key in changed]
 
 
 def write_log(run: Path, history: tuple[dict[str, Any], ...]) -> None:
-    """Write log.jsonl, one line an epoch."""
+    """Write log.jsonl, a line an epoch."""
     write_file(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in history).encode())

@@ -18,7 +18,7 @@ from aetool.training.data.named import DATASETS
 from aetool.training.loop import Trainer, torch_device
 
 Session = Iterator[tuple[Trainer, list[str]]]
-"""A trainer that holds its run folder, and warnings: files left out, or damage found."""
+"""A trainer with its locked run folder, and warnings: skipped files, or damage."""
 
 
 def train(
@@ -78,7 +78,7 @@ def resume_run(name: str | None, report: Report, limits: Limits = LIMITS) -> Ses
 
 
 def _located(config: TrainConfig) -> TrainConfig:
-    """Return the configuration with absolute paths of data that are files or folders."""
+    """Return the configuration with absolute paths of files and folders."""
     name, folder = config.dataset, config.data_dir
     if name not in DATASETS and Path(name).exists():
         name = str(Path(name).resolve())

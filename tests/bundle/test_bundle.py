@@ -30,7 +30,7 @@ def copy(toy, tmp_path) -> Path:
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch, toy) -> Path:
-    """A folder in the place of the shipped models; it holds «mnist», a toy."""
+    """A folder in the place of the shipped models; it holds "mnist", a toy."""
     folder = tmp_path / "shipped"
     shutil.copytree(toy, folder / "mnist")
     monkeypatch.setattr(lookup, "shipped_path", lambda name: folder / name)
@@ -287,14 +287,14 @@ def test_an_unknown_model_is_refused_with_what_there_is(models):
     exported(models / "faces")
     with pytest.raises(BundleError) as caught:
         find_path("face")
-    assert str(caught.value) == "no model «face» (did you mean «faces»?); there is faces, mnist"
-    with pytest.raises(BundleError, match=r"no model «a\\x1bb»; there is"):
+    assert str(caught.value) == 'no model "face" (did you mean "faces"?); there is faces, mnist'
+    with pytest.raises(BundleError, match=r"no model \"a\\x1bb\"; there is"):
         find_path("a\x1bb")
 
 
 def test_where_there_is_no_model_at_all_the_way_to_one_is_told(models, shipped):
     shutil.rmtree(shipped / "mnist")
-    with pytest.raises(BundleError, match="no model «x»; make one with: aetool train && aetool export"):
+    with pytest.raises(BundleError, match='no model "x"; make one with: aetool train && aetool export'):
         find_path("x")
     with pytest.raises(BundleError):
         Bundle.find()
@@ -340,7 +340,7 @@ def test_the_environment_comes_before_all(models, monkeypatch, copy):
         monkeypatch.setenv("AETOOL_MODEL", name)
         assert default_path() == (path, "from $AETOOL_MODEL")
     monkeypatch.setenv("AETOOL_MODEL", "missing")
-    with pytest.raises(BundleError, match="no model «missing»"):
+    with pytest.raises(BundleError, match='no model "missing"'):
         default_path()
     monkeypatch.setenv("AETOOL_MODEL", "")
     assert default_path() == (Path("models/a"), "the newest under ./models")

@@ -194,7 +194,7 @@ def test_method_options_are_set_by_name(cli, toy):
     drawn = np.float32([json.loads(line)["latent"] for line in out.splitlines()])
     assert all((toy_latents()[:6] == row).all(1).any() for row in drawn)
     code, _, err = cli("sample", "--set", "cuont=3", "-m", toy)
-    assert code == 2 and "did you mean «count»" in err
+    assert code == 2 and 'did you mean "count"' in err
 
 
 def test_samples_in_a_folder_are_named_by_class_and_number(cli, toy, workplace):

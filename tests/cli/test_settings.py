@@ -67,14 +67,14 @@ def test_a_value_of_another_kind_is_refused(setting, kind):
     key, _, value = setting.partition("=")
     with pytest.raises(UsageError) as caught:
         configure(Options(), [setting])
-    assert str(caught.value) == f"{key} takes {kind}, not «{value}»"
+    assert str(caught.value) == f'{key} takes {kind}, not "{value}"'
 
 
 def test_an_unknown_key_is_refused_with_a_hint():
-    with pytest.raises(UsageError, match="no option «cuont» \\(did you mean «count»\\?\\); there is count, low, high"):
+    with pytest.raises(UsageError, match='no option "cuont" \\(did you mean "count"\\?\\); there is count, low, high'):
         configure(Neighbours(), ["cuont=3"])
 
 
 def test_what_is_no_setting_is_refused_and_the_keys_are_told():
-    with pytest.raises(UsageError, match="«m» is not KEY=VALUE; the keys are m, concentration"):
+    with pytest.raises(UsageError, match='"m" is not KEY=VALUE; the keys are m, concentration'):
         configure(Mix(), ["m"])

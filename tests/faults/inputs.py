@@ -23,7 +23,7 @@ from aetool.bundle.folder import FILES, write
 from aetool.errors import AetoolError
 from aetool.images.files import find_images
 from aetool.training.data.dataset import load
-from aetool.training.data.folder import Wishes, decode_folder
+from aetool.training.data.folder import FolderOptions, decode_folder
 from tests.faults.outcome import HANG, Outcome, part_of
 from tests.toy import toy_image, write_toy
 
@@ -110,7 +110,7 @@ def _accounted(place: Path, folder: Path, *words: str) -> str | None:
 
 def _folder_reader(folder: Path) -> str | None:
     files = list(find_images([str(folder)]))
-    data = decode_folder(files, Wishes(), 1, lambda *_: None)
+    data = decode_folder(files, FolderOptions(), 1, lambda *_: None)
     ok = len(data.pixels) + len(data.skipped) == len(files) and len(data.pixels)
     return None if ok else f"{len(data.pixels)} used, {len(data.skipped)} skipped of {len(files)}"
 

@@ -200,7 +200,7 @@ def test_what_is_no_json_is_refused_with_its_line(line):
     ],
 )  # fmt: skip
 def test_json_that_is_no_record_is_refused_with_its_line(line):
-    with pytest.raises(InvalidInput, match="line 2 of file has no «latent», a list of numbers"):
+    with pytest.raises(InvalidInput, match='line 2 of file has no "latent", a list of numbers'):
         read(b"[1]\n" + line + b"\n")
 
 
@@ -327,7 +327,7 @@ def test_npz_may_leave_out_everything_but_the_latents():
 
 
 def test_npz_without_latents_is_refused():
-    with pytest.raises(InvalidInput, match="file holds no array «latents»"):
+    with pytest.raises(InvalidInput, match='file holds no array "latents"'):
         read(npz(images=np.ones((2, 3))))
 
 

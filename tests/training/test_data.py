@@ -141,9 +141,9 @@ def test_another_number_of_labels_is_refused(tmp_path):
         load(str(tmp_path / "x.npz"), 0)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("minst", r" \(did you mean «mnist»\?\)"), ("nothing/like/it.npz", "")])
+@pytest.mark.parametrize(("name", "hint"), [("minst", r" \(did you mean \"mnist\"\?\)"), ("nothing/like/it.npz", "")])
 def test_an_unknown_name_is_refused_with_what_there_is(name, hint):
-    with pytest.raises(UsageError, match=f"no data set «{name}»{hint}; there is digits, mnist, fashion-mnist, or"):
+    with pytest.raises(UsageError, match=f'no data set "{name}"{hint}; there is digits, mnist, fashion-mnist, or'):
         load(name, 0)
 
 
@@ -220,7 +220,7 @@ def test_the_cache_follows_the_xdg_rules(monkeypatch, tmp_path):
 
 
 def small_set(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
-    """Make a pinned set «small» of 20 and 16 images in `folder`, known to `load`; return the name of its first file."""
+    """Make a pinned set "small" of 20 and 16 images in `folder`, known to `load`; return the name of its first file."""
     rng = np.random.default_rng(0)
     arrays = [array for n in (20, 16) for array in (rng.integers(0, 256, (n, 8, 8), np.uint8), np.zeros(n, np.uint8))]
     names = [f"{side}-{kind}-ubyte" for side in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]

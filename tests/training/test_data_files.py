@@ -256,7 +256,7 @@ def test_object_arrays_are_refused_and_not_unpickled(tmp_path, name):
 
 
 def test_npz_without_images_is_refused(tmp_path):
-    with pytest.raises(InvalidInput, match="holds no array «images»"):
+    with pytest.raises(InvalidInput, match='holds no array "images"'):
         read_npz(npz(tmp_path / "x.npz", pictures=IMAGES))
 
 

@@ -18,7 +18,7 @@ from aetool.images.files import find_images
 from aetool.training.data import cache
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.dataset import load as load_dataset
-from aetool.training.data.folder import Wishes, common_spec, decode_folder
+from aetool.training.data.folder import FolderOptions, common_spec, decode_folder
 from tests.toy import picture, toy_image
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "I", "F"]
@@ -35,8 +35,8 @@ def ignore(*_: object) -> None:
     """Report to nobody."""
 
 
-def load(folder: Path, **wishes: object) -> Dataset:
-    return load_dataset(str(folder), 0, None, ignore, Wishes(**wishes), 2)
+def load(folder: Path, **options: object) -> Dataset:
+    return load_dataset(str(folder), 0, None, ignore, FolderOptions(**options), 2)
 
 
 def test_sub_folders_are_classes_and_sources_are_relative_paths(tmp_path):
@@ -59,7 +59,7 @@ def test_a_flat_folder_has_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "greys", "wishes", "shape"),
+    ("sizes", "greys", "options", "shape"),
     [
         ([(30, 40)], [True], {}, (1, 30, 40)),
         ([(30, 40)], [True, False], {}, (3, 30, 40)),
@@ -71,9 +71,9 @@ def test_a_flat_folder_has_no_classes(tmp_path):
         ([(30, 40)], [False], {"channels": 1}, (1, 30, 40)),
     ],
 )
-def test_what_images_become_follows_from_what_they_are(sizes, greys, wishes, shape):
+def test_what_images_become_follows_from_what_they_are(sizes, greys, options, shape):
     kinds = [Kind(size, grey) for size in sizes for grey in greys]
-    assert common_spec(kinds, Wishes(**wishes)).shape == shape
+    assert common_spec(kinds, FolderOptions(**options)).shape == shape
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -205,14 +205,14 @@ def test_the_cache_keeps_the_latest_folders(tmp_path, monkeypatch):
 def test_threads_change_nothing(tmp_path):
     fill(tmp_path / "set", 40, "RGB", (31, 17))
     files = list(find_images([str(tmp_path / "set")]))
-    one, four = (decode_folder(files, Wishes(size=(16, 16)), workers, ignore) for workers in (1, 4))
+    one, four = (decode_folder(files, FolderOptions(size=(16, 16)), workers, ignore) for workers in (1, 4))
     assert np.array_equal(one.pixels, four.pixels) and one.sources == four.sources
 
 
 def test_progress_is_reported(tmp_path):
     fill(tmp_path / "set", 100)
     seen: list[tuple[object, ...]] = []
-    decode_folder(list(find_images([str(tmp_path / "set")])), Wishes(), 2, lambda *words: seen.append(words))
+    decode_folder(list(find_images([str(tmp_path / "set")])), FolderOptions(), 2, lambda *words: seen.append(words))
     assert ("reading images", 64, 100, "64 of 100") in seen and seen[-1][1:3] == (100, 100)
 
 

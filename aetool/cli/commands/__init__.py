@@ -1,1 +1,1 @@
-"""One file a command; each holds the function of its name."""
+"""The commands: a file each, with a function of the same name."""

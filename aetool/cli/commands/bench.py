@@ -38,7 +38,7 @@ def bench(
 ) -> None:
     """Measure how fast a model is on this machine.
 
-    Each thing is measured in turns with what it is compared to, so the ratios hold on a busy machine; times do not.
+    Every measurement alternates with its reference, so ratios hold on a busy machine; times do not.
     """
     from aetool.bench.model import Bench
     from aetool.bench.report import ratios, regressions
@@ -61,7 +61,7 @@ def bench(
 
 
 def _share(fail_over: str | None, baseline: str | None) -> float:
-    """Return what may be lost of a ratio, as a share of it."""
+    """Return the accepted loss of a ratio, as a share."""
     if fail_over is None:
         return 0.0
     if baseline is None:
@@ -71,7 +71,7 @@ def _share(fail_over: str | None, baseline: str | None) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share < 1:
-        raise UsageError(f"--fail-over takes a share such as 10%, not «{fail_over}»")
+        raise UsageError(f'--fail-over takes a share such as 10%, not "{fail_over}"')
     return share
 
 
@@ -89,7 +89,7 @@ def _baseline(name: str) -> dict[str, float]:
 
 
 def _measured(work: Bench, console: Console) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each section; that of torch is left out where torch is not installed."""
+    """Return the rows of each section, without the section of torch where torch is not installed."""
     from aetool.bench.model import SECTIONS
 
     found = {}

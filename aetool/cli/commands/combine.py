@@ -33,8 +33,8 @@ def combine(
 ) -> None:
     """Add latents up, each times its weight, and decode the sum.
 
-    Weights are not made to add up to 1; where they do, the sum is as large as a latent is. A file of latents counts as
-    one key for each latent in it. class:8 stands for the mean latent of class 8.
+    Weights are used unchanged; weights with sum 1 keep the scale of a latent. Each latent in a file of latents counts
+    as a key. class:8 stands for the mean latent of class 8.
     """
     console = Console(quiet)
     given = None if weights is None else _numbers(weights)

@@ -9,9 +9,9 @@ from aetool.cli.target import write_stdout
 
 
 def devices(as_json: AsJson = False) -> None:
-    """Show what this machine can run on.
+    """Show the devices of this machine.
 
-    For what it cannot, why, and what to type to fix it."""
+    For each unavailable device, the reason and the fix."""
     from aetool.runtime import devices as machine
 
     rows = machine.devices()

@@ -27,7 +27,7 @@ def encode(
     output: LatentOutput = None,
     quiet: Quiet = False,
 ) -> None:
-    """Turn images into latents, one record a line."""
+    """Turn images into latents, a record a line."""
     console = Console(quiet)
     target = target_of(output, latents=True)
     found = input_files(files, inputs, target)

@@ -91,7 +91,7 @@ def _samplers(methods: list[str]) -> dict[str, Sampler]:
 
 
 def _usable(samplers: dict[str, Sampler], bundle: Bundle, named: bool, console: Console) -> dict[str, Sampler]:
-    """Return the samplers that this bank can serve; raises the error of one that was `named` by the user."""
+    """Return the usable samplers for the bank; raises the error of an unusable sampler `named` by the user."""
     from aetool.cli.fixes import told
     from aetool.training.evaluation.evaluate import cannot_draw
 

@@ -28,7 +28,7 @@ def export(
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
 
-    Proves first that they compute what torch computes. Prints the folder of the bundle."""
+    Proves first that the graphs compute the same as torch. Prints the folder of the bundle."""
     from aetool.bundle.bundle import Bundle
     from aetool.training.export.write import export as write_bundle
 

@@ -36,7 +36,7 @@ ModelOption = Annotated[
 
 
 def info(name: Name = None, model: ModelOption = None, as_json: AsJson = False) -> None:
-    """Show what a model is, or which models there are."""
+    """Describe a model, or list all models."""
     from aetool.bundle.bundle import Bundle
 
     chosen = model or name

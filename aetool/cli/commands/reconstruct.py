@@ -63,7 +63,7 @@ def _refuse_both(as_json: bool, output: str | None) -> None:
 
 
 def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileBatch[tuple[Pixels, Sequence[str]]]]:
-    """Yield pictures with the names of their files, after the figures of a batch are printed if they are asked for."""
+    """Yield pictures with the names of their files; prints the figures of a batch first, if requested."""
     import json
 
     from aetool.images.files import FileBatch

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClassOptions:
-    """The class to sample: one, each, or pictures of the user's own."""
+    """The class to sample: a class, every class, or the user's own pictures."""
 
     digit: Annotated[
         int | None, typer.Option("--digit", metavar="D", help="Class to sample, where the classes are digits.")
@@ -93,7 +93,7 @@ def sample(
     layout: LayoutOptions,
     quiet: Quiet = False,
 ) -> None:
-    """Make new images of a class, or without one of everything the model knows."""
+    """Make new images of a class, or of the whole bank."""
     console = Console(quiet)
     sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_of(output.output, output.as_latents)
     model = open_model(options, console, inputs.limits)
@@ -122,7 +122,7 @@ def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:
 def _own_bank(
     chosen: ClassOptions, inputs: Inputs, target: Target, model: Model, name: str | None, failures: Failures
 ) -> Bank | None:
-    """Return the bank of the pictures that --from or --files-from name, None where neither is given."""
+    """Return the bank of the pictures of --from or --files-from, None without both."""
     if not chosen.folder and not inputs.files_from:
         return None
     pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target))
@@ -130,7 +130,7 @@ def _own_bank(
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
-    """Return the pictures in the sub-folder `name`, or all; raises `UsageError` where there is none."""
+    """Return the pictures in the sub-folder `name`, or all; raises `UsageError` for an empty sub-folder."""
     found = [file for file in files if name is None or file.label == name]
     if name is not None and not found:
         there = ", ".join(sorted({file.label for file in files if file.label})) or "none"

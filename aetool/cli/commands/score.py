@@ -33,10 +33,10 @@ def score(
     as_json: Report = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell how unlike the images that a model was made for each image is.
+    """Measure how unusual each image is for a model.
 
-    The percentile is the share of held-out images that are reconstructed better: any for an image of their kind, near
-    100 for one of another kind, and 100 for one that is reconstructed worse than all of them.
+    The percentile is the share of held-out images with a better reconstruction: any value for images like the training
+    images, near 100 for images of another kind, and 100 for images worse than all held-out images.
     """
     if fail_over is not None and not 0 <= fail_over < 100:
         raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")

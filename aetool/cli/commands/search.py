@@ -57,9 +57,9 @@ def search(
     as_json: Report = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the training images, or the latents of a file, that are nearest to an image.
+    """Find the training images, or the latents of a file, nearest to an image.
 
-    A query that holds several images or latents is answered for each.
+    A query of several images or latents is answered for each.
     """
     console = Console(quiet)
     lookup(choices.METRICS, metric, "metric")
@@ -77,7 +77,7 @@ def search(
 
 @contextlib.contextmanager
 def _opened(known: str | None, limits: Limits) -> Iterator[tuple[str | None, Iterator[LatentBatch] | None]]:
-    """Give the model that a latent file names, and its latents as they are read; nothing for the bank."""
+    """Give the model named by a latent file, and its latents as a stream; None for the bank."""
     from aetool.latents.files import read_latents
 
     if known is None:

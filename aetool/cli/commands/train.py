@@ -123,7 +123,7 @@ class TrainOptions:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """Return the settings that were given."""
+        """Return the given settings."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
 
@@ -155,7 +155,7 @@ def train(
 
 
 def _config(dataset: str | None, options: TrainOptions) -> TrainConfig:
-    """Return the configuration that the command line asks for."""
+    """Return the configuration of the command line."""
     from aetool.cli.settings import configure
     from aetool.errors import lookup
     from aetool.system.processes import all_cores
@@ -212,5 +212,5 @@ def _follow(trainer: Trainer, console: Console) -> None:
 
 
 def _due(report: Report) -> bool:
-    """Return whether a report ends one of about twenty epochs that are printed."""
+    """Return whether a report ends one of about twenty printed epochs."""
     return report.test_mse is not None and report.epoch % max(1, report.epochs // 20) == 0

@@ -1,1 +1,1 @@
-"""Networks: one file, one architecture, one name."""
+"""Networks: a file, an architecture, a name."""

@@ -1,4 +1,4 @@
-"""Networks by name: an encoder and a decoder of one architecture."""
+"""Networks by name: encoder and decoder of an architecture."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How images are halved down to 4-7 pixels a side, and doubled back without output padding.
+"""Geometry of the pyramid: images halved down to 4-7 pixels a side, and doubled back without output padding.
 
-A transposed convolution maps a side i to o = (i - 1) s + k - 2 p (Dumoulin and Visin, «A guide to convolution
-arithmetic for deep learning», 2016, relationship 13). An even side comes from k = 4, s = 2, p = 1: o = 2 i; an odd one
-from k = 3, s = 2, p = 1: o = 2 i - 1. A side that is small enough already is kept by k = 3, s = 1, p = 1.
+A transposed convolution maps a side i to o = (i - 1) s + k - 2 p (Dumoulin and Visin, "A guide to convolution
+arithmetic for deep learning", 2016, relationship 13). An even side comes from k = 4, s = 2, p = 1: o = 2 i; an odd side
+from k = 3, s = 2, p = 1: o = 2 i - 1. A small side is preserved by k = 3, s = 1, p = 1.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SMALLEST = 7
-"""Sides above this are halved."""
+"""Larger sides are halved."""
 
 
 @dataclass(frozen=True)
 class Halving:
-    """One step down (a convolution) or up (its transpose): the same kernel, stride and padding, per axis (h, w)."""
+    """A step down (a convolution) or up (its transpose): the same kernel, stride and padding, per axis (h, w)."""
 
     large: tuple[int, int]
     small: tuple[int, int]

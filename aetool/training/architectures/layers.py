@@ -1,4 +1,4 @@
-"""Layers that architectures share: one step down, one step up, and how wide each resolution is."""
+"""Layers shared by architectures: a step down, a step up, linear layers, and the width of each resolution."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def stage_widths(widths: Sequence[int], count: int) -> list[int]:
 
 
 def down(step: Halving, before: int, after: int) -> list[nn.Module]:
-    """Return the convolution that takes one step down, normalised and rectified."""
+    """Return the convolution of a step down, normalised and rectified."""
     convolution = nn.Conv2d(before, after, step.kernel, step.stride, step.padding, bias=False)
     return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
 
 
 def up(step: Halving, before: int, after: int) -> list[nn.Module]:
-    """Return the transposed convolution that takes one step up, normalised and rectified."""
+    """Return the transposed convolution of a step up, normalised and rectified."""
     convolution = nn.ConvTranspose2d(before, after, step.kernel, step.stride, step.padding, bias=False)
     return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
 
@@ -32,18 +32,18 @@ def to_image(step: Halving, before: int, channels: int) -> list[nn.Module]:
 
 
 def same(width: int) -> list[nn.Module]:
-    """Return a 3x3 convolution that keeps resolution and width, normalised and rectified."""
+    """Return a 3x3 convolution of the same resolution and width, normalised and rectified."""
     return [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
 
 
 def from_latents(latent_size: int, width: int, inner: tuple[int, int], hidden: int = 0) -> list[nn.Module]:
-    """Return the linear layer from latents to the innermost resolution, behind a hidden one if `hidden` is not 0."""
+    """Return the linear layer from latents to the innermost resolution, behind a hidden layer if `hidden` is not 0."""
     before, size = hidden or latent_size, width * inner[0] * inner[1]
     return [*(dense(latent_size, hidden) if hidden else []), *dense(before, size), nn.Unflatten(1, (width, *inner))]
 
 
 def to_latents(width: int, inner: tuple[int, int], latent_size: int, hidden: int = 0) -> list[nn.Module]:
-    """Return the linear layer from the innermost resolution to latents, behind a hidden one if `hidden` is not 0."""
+    """Return the linear layer from the innermost resolution to latents, behind a hidden layer if `hidden` is not 0."""
     size = width * inner[0] * inner[1]
     return [nn.Flatten(), *(dense(size, hidden) if hidden else []), nn.Linear(hidden or size, latent_size)]
 

@@ -1,4 +1,4 @@
-"""The options of each architecture, without torch, so that the command line can show and check them."""
+"""The options of each architecture, without torch, for the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ConvConfig:
     depth: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
+        """Raise `UsageError` for options of no possible network."""
         if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
             raise UsageError("conv needs widths from 1 to 4096 and a depth from 0 to 64")
 
@@ -39,7 +39,7 @@ class ResidualConfig:
     hidden: int = 256
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
+        """Raise `UsageError` for options of no possible network."""
         if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.blocks <= 64:
             raise UsageError("residual needs widths from 1 to 4096 and blocks from 0 to 64")
         if not 0 <= self.hidden <= 1 << 16:
@@ -49,4 +49,4 @@ class ResidualConfig:
 ArchitectureConfig: TypeAlias = ConvConfig | ResidualConfig
 
 ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig(), "residual": ResidualConfig()}
-"""Architecture names with their default options; a file beside this one holds the networks of each."""
+"""Architectures by name with their default options; the networks are in the file of the name."""

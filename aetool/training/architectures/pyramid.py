@@ -1,7 +1,7 @@
 """The pyramid shared by all architectures: strided convolutions down to a latent, transposed convolutions back up.
 
 An architecture adds its own layers at the innermost resolution. BatchNorm stands directly behind the convolution (or
-linear layer) that it normalises, so that the export folds it away.
+linear layer) before, and is folded away at export.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aetool.training.architectures.geometry import halvings
 from aetool.training.architectures.layers import down, from_latents, stage_widths, to_image, to_latents, up
 
 Inner: TypeAlias = Callable[[int], list[nn.Module]]
-"""A number of channels -> layers that keep channels and resolution."""
+"""A number of channels -> layers of the same channels and resolution."""
 
 
 class Encoder(nn.Module):

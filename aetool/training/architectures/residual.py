@@ -1,8 +1,8 @@
 """`residual`: the pyramid with residual blocks and a hidden linear layer at its innermost resolution, for quality.
 
-The hidden layer holds most of the weights, and costs one multiplication for each: on a CPU it gives more for its time
-than wider convolutions, whose weights are used once a position.
-He, Zhang, Ren and Sun, «Deep residual learning for image recognition», CVPR 2016: x + F(x), F two 3x3 convolutions.
+The hidden layer holds most of the weights, at one multiplication a weight: on a CPU a better use of time than wider
+convolutions, whose weights are used once a position.
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016: x + F(x), F two 3x3 convolutions.
 """
 
 from __future__ import annotations

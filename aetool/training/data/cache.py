@@ -1,4 +1,4 @@
-"""The cache of decoded folders: the second training on a folder that has not changed starts at once."""
+"""The cache of decoded folders: a second training on an unchanged folder starts at once."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled
-from aetool.training.data.folder import Wishes, decode_folder
+from aetool.training.data.folder import FolderOptions, decode_folder
 
 KEPT = 8
-"""Folders that are kept; the one that was read longest ago goes first."""
+"""Folders in the cache; the least recently read folder is removed first."""
 
 
-def read_folder(folder: str, wishes: Wishes, workers: int, report: Report, limits: Limits = LIMITS) -> Labelled:
+def read_folder(folder: str, options: FolderOptions, workers: int, report: Report, limits: Limits = LIMITS) -> Labelled:
     """Return the images of `folder` as `decode_folder` does, from the cache if no name, size or time has changed.
 
-    A cache that cannot be read is made anew, one that cannot be written is done without.
+    An unreadable cache is made anew; an unwritable cache is left out.
     """
     files = list(find_images([folder]))
-    entry = cache_folder() / "folders" / fingerprint(folder, files, wishes)
+    entry = cache_folder() / "folders" / fingerprint(folder, files, options)
     labelled = _load(entry)
     if labelled is None:
-        labelled = decode_folder(files, wishes, workers, report, limits)
+        labelled = decode_folder(files, options, workers, report, limits)
         with contextlib.suppress(AetoolError, OSError):
             _save(entry, labelled)
     return labelled
 
 
-def fingerprint(folder: str, files: Sequence[ImageFile], wishes: Wishes) -> str:
-    """Return a name for the folder as it is now: where it is, and path, size and time of each file."""
-    digest = hashlib.sha256(repr((str(Path(folder).resolve()), asdict(wishes))).encode("utf-8", "surrogateescape"))
+def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions) -> str:
+    """Return a name for the current state of the folder: its path, and path, size and time of each file."""
+    digest = hashlib.sha256(repr((str(Path(folder).resolve()), asdict(options))).encode("utf-8", "surrogateescape"))
     for file in files:
         with contextlib.suppress(OSError):
             status = Path(file.path).stat()
@@ -53,7 +53,7 @@ def fingerprint(folder: str, files: Sequence[ImageFile], wishes: Wishes) -> str:
 
 
 def _save(entry: Path, data: Labelled) -> None:
-    """Write pixels.bin, then meta.json, which makes it an entry; drop the entries beyond `KEPT`."""
+    """Write pixels.bin, then meta.json, which completes the entry; drop the entries beyond `KEPT`."""
     entry.mkdir(parents=True, exist_ok=True)
     with replacing(entry / "pixels.bin") as stream:
         stream.write(data.pixels.data)
@@ -73,7 +73,7 @@ def _save(entry: Path, data: Labelled) -> None:
 
 
 def _load(entry: Path) -> Labelled | None:
-    """Return what `_save` wrote, or None where it is missing or not what its sha256 says."""
+    """Return the images of an entry, None for a missing entry or another sha256."""
     try:
         meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
         pixels = np.fromfile(entry / "pixels.bin", np.uint8).reshape(meta["shape"])

@@ -18,17 +18,17 @@ from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
 from aetool.training.data.files import Labelled, read_idx_pair, read_npz
-from aetool.training.data.folder import Wishes
+from aetool.training.data.folder import FolderOptions
 from aetool.training.data.named import DATASETS
 
 SIDES = range(8, 129)
-"""Heights and widths that can be trained on."""
-AS_THEY_ARE = Wishes()
+"""Accepted heights and widths of training images."""
+DEFAULT_OPTIONS = FolderOptions()
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One side of a data set: pixels (n, c, h, w), labels (n,), and n source names."""
+    """Training or test images of a data set: pixels (n, c, h, w), labels (n,), and n source names."""
 
     pixels: Pixels
     labels: Labels
@@ -37,7 +37,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images kept apart for training and for testing, the sha256 of all that was read, and what was skipped."""
+    """A data set: training and test images, the sha256 of all pixels and labels, and the skipped files."""
 
     name: str
     classes: tuple[str, ...]
@@ -53,21 +53,21 @@ def load(
     seed: int,
     data_dir: str | None = None,
     report: Report = lambda *_: None,
-    wishes: Wishes = AS_THEY_ARE,
+    options: FolderOptions = DEFAULT_OPTIONS,
     workers: int = 1,
     limits: Limits = LIMITS,
 ) -> Dataset:
-    """Return the data set called `name`, or the folder, idx or .npz file at that path, with its test images apart.
+    """Return the data set called `name`, or the folder, idx or .npz file at the path `name`, split into train and test.
 
-    The official test images where there are some, else 10 % of each class by `seed`. Named sets are looked for below
-    `data_dir`, $AETOOL_DATA and the cache, then downloaded. A folder is read with `workers` threads into images as
-    `wishes` has them. Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
+    The test images are the official ones, else 10 % of each class by `seed`. Named sets are searched below `data_dir`,
+    $AETOOL_DATA and the cache, then downloaded. A folder is read by `workers` threads, with `options`.
+    Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
     """
     path = Path(name)
     if name in DATASETS:
         labelled, title = DATASETS[name](data_dir, report), name
     elif path.is_dir():
-        labelled, title = read_folder(name, wishes, workers, report, limits), path.resolve().name
+        labelled, title = read_folder(name, options, workers, report, limits), path.resolve().name
     elif path.is_file():
         labelled, title = (
             (read_npz if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
@@ -75,7 +75,8 @@ def load(
         )
     else:
         hint = did_you_mean(name, list(DATASETS))
-        raise UsageError(f"no data set «{name}»{hint}; there is {', '.join(DATASETS)}, or a folder, idx or .npz file")
+        there = ", ".join(DATASETS)
+        raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx or .npz file')
     _check(labelled, title)
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape

@@ -1,4 +1,4 @@
-"""Files of labelled images: idx (as MNIST comes) and .npz, checked before they are believed."""
+"""Files of labelled images: idx (the format of MNIST) and .npz, with checks."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits, is_bomb
 from aetool.system.reading import read_file
 
 TIMES = 8
-"""How many times larger than a file of latents one of images may be."""
+"""Ratio of the largest file of images to the largest file of latents."""
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images as a source gives them: pixels (n, c, h, w) and labels (n,), -1 for none.
+    """Labelled images of a source: pixels (n, c, h, w) and labels (n,), -1 for none.
 
-    train_count   how many come first for training; None where the source has no official split
-    sources       n names; None where the images have none but their number
-    background    grey level that was put behind transparent pixels
-    skipped       files that could not be used
+    train_count   number of training images, which come first; None without an official split
+    sources       n names; None for images with a number only
+    background    grey level behind transparent pixels
+    skipped       unusable files
     """
 
     pixels: Pixels
@@ -59,7 +59,7 @@ def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
 
 
 def read_idx_pair(path: Path, limits: Limits = LIMITS) -> Labelled:
-    """Read idx images, and the labels beside them where «images-idx3» in the name has a «labels-idx1»."""
+    """Read idx images, and the labels in the file with "labels-idx1" in place of "images-idx3" in its name."""
     images = parse_idx(_unpacked(path, limits), path.name)
     if images.ndim != 3:
         raise InvalidInput(f"{path.name} holds labels; name the file of the images")
@@ -96,7 +96,7 @@ def read_npz(path: Path, limits: Limits = LIMITS) -> Labelled:
         if not all(array is None or isinstance(array, np.ndarray) for array in (images, labels)):
             raise ValueError("no array")
     except KeyError:
-        raise InvalidInput(f"{path} holds no array «images»") from None
+        raise InvalidInput(f'{path} holds no array "images"') from None
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidInput(f"{path} is not an .npz file of numbers") from error
     pixels = _as_pixels(images, path.name)
@@ -120,7 +120,7 @@ def _as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
 
 
 def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, ...]]:
-    """Return class numbers, and the class names in the order of the labels, be they numbers or texts."""
+    """Return class numbers, and the class names in the order of the labels, numbers or texts."""
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
         raise InvalidInput(f"the labels in {name} must be one whole number or text an image")
     values, numbers = np.unique(labels, return_inverse=True)

@@ -1,4 +1,4 @@
-"""A folder of pictures as a data set: what its images have in common, and all of them decoded, on all cores."""
+"""A folder of pictures as a data set: a common image spec, and all pictures decoded on all cores."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from aetool.system.progress import Report
 from aetool.training.data.files import Labelled
 
 LARGEST = 128
-"""The largest side that is kept when all images have the same size."""
+"""The largest side of equally sized images that stays unchanged."""
 SMALLEST = 8
-"""The smallest side that can be trained on."""
+"""The smallest side of training images."""
 USUAL = 64
-"""The side that images get when they differ in size, or are too large or small."""
+"""The side of images of different sizes, and of too large or too small images."""
 BLOCK = 1024
-"""Files that are under way at a time."""
+"""Files decoded at a time."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user wants of the images of a folder; None leaves it to what the files are.
+class FolderOptions:
+    """The user's options for the images of a folder; None leaves the choice to the files.
 
     channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels
     """
@@ -43,14 +43,14 @@ class Wishes:
 
 
 def decode_folder(
-    files: Sequence[ImageFile], wishes: Wishes, workers: int, report: Report, limits: Limits = LIMITS
+    files: Sequence[ImageFile], options: FolderOptions, workers: int, report: Report, limits: Limits = LIMITS
 ) -> Labelled:
-    """Return every usable one of `files`, their sub-folders as classes, and what had to be skipped.
+    """Return the usable pictures of `files`, with sub-folders as classes, and the skipped files.
 
-    Raises `InvalidInput` where none is usable.
+    Raises `InvalidInput` without a usable picture.
     """
     kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
-    spec = common_spec([kind for kind in kinds if kind is not None], wishes)
+    spec = common_spec([kind for kind in kinds if kind is not None], options)
     # Filled in place: memory is bounded by the resized images, whatever the size of the files.
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
@@ -73,16 +73,16 @@ def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipp
     return Labelled(pixels, labels, classes, sources=sources, background=spec.background, skipped=skipped)
 
 
-def common_spec(kinds: Sequence[Kind], wishes: Wishes) -> ImageSpec:
-    """Return how images of these kinds are prepared: grey if all are, their common size if it can be trained on."""
+def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
+    """Return the common image spec: grey if all images are grey, and their common size if suitable."""
     if not kinds:
         raise InvalidInput("no usable image in the folder; expected png, jpg, gif, bmp, webp, tif, ppm or pgm files")
     sizes = {kind.size for kind in kinds}
-    size = wishes.size or (sizes.pop() if len(sizes) == 1 else (USUAL, USUAL))
-    if wishes.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
+    size = options.size or (sizes.pop() if len(sizes) == 1 else (USUAL, USUAL))
+    if options.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
         size = (USUAL, USUAL)
-    channels = wishes.channels or (1 if all(kind.grey for kind in kinds) else 3)
-    return ImageSpec(channels, *size, background=wishes.background)
+    channels = options.channels or (1 if all(kind.grey for kind in kinds) else 3)
+    return ImageSpec(channels, *size, background=options.background)
 
 
 def _kind(file: ImageFile, limits: Limits) -> Kind | None:

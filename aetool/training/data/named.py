@@ -37,7 +37,7 @@ def _idx_set(name: str, mirrors: Sequence[str], classes: tuple[str, ...], pins: 
 
 
 def _find(name: str, mirrors: Sequence[str], pin: Pinned, data_dir: str | None, report: Report) -> Path:
-    """Return where a pinned file is, after downloading it to the cache if it is nowhere."""
+    """Return the path of a pinned file, downloaded to the cache if missing."""
     folders = [Path(place) / name for place in (data_dir, os.environ.get("AETOOL_DATA")) if place]
     cache = cache_folder() / name
     for folder in [*folders, cache]:

@@ -1,1 +1,1 @@
-"""The images that samplers make, measured by a judge that is trained apart."""
+"""The evaluation of generated images, by a judge that is trained separately."""

@@ -1,4 +1,4 @@
-"""The networks of a bundle in torch, with fresh weights: what ONNX Runtime is measured beside."""
+"""The networks of a bundle in torch, with fresh weights: the reference of ONNX Runtime's speed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aetool.training.architectures.options import ARCHITECTURES
 
 
 def eager(manifest: Manifest, threads: int) -> tuple[Callable[[Images], Latents], Callable[[Latents], Images]]:
-    """Return encoder and decoder of the architecture that a manifest names, on the CPU; raises `UsageError`."""
+    """Return encoder and decoder of a manifest's architecture, on the CPU; raises `UsageError`."""
     torch.set_num_threads(threads)
     name, options = manifest.architecture["name"], manifest.architecture["options"]
     default = lookup(ARCHITECTURES, name, "architecture")

@@ -10,14 +10,14 @@ from aetool.generation.sampling import Sampler, rng_for
 from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset, load
-from aetool.training.data.folder import Wishes
+from aetool.training.data.folder import FolderOptions
 from aetool.training.data.named import DATASETS
 from aetool.training.evaluation import judge, quality
 from aetool.training.pca import pca_mse
 
 
 def cannot_draw(sampler: Sampler, bundle: Bundle) -> UsageError | None:
-    """Return the error of a sampler that the bank of this bundle cannot serve, None where it can."""
+    """Return the error of a sampler without the necessary values in the bank, None for a usable sampler."""
     try:
         sampler.draw(bundle.bank(), None, 1, rng_for(0))
     except UsageError as error:
@@ -28,17 +28,17 @@ def cannot_draw(sampler: Sampler, bundle: Bundle) -> UsageError | None:
 def find_dataset(
     bundle: Bundle, name: str | None, data_dir: str | None, threads: int, report: Report
 ) -> tuple[Dataset, bool]:
-    """Return the data set of a model, split as in training, and whether it is the one that was trained on.
+    """Return the data set of a model, split as in training, and whether the data are the training data.
 
-    `name` None stands for the name in the manifest. Raises `UsageError` where that is a file or folder of another
-    machine, `InvalidInput` for images or classes of another kind.
+    `name` None stands for the name in the manifest. Raises `UsageError` where the manifest names a file or folder,
+    `InvalidInput` for images or classes of another kind.
     """
     manifest, spec = bundle.manifest, bundle.manifest.image
     chosen = name or manifest.dataset["name"]
     if name is None and chosen not in DATASETS:
         raise UsageError(f'{bundle.name} was trained on "{chosen}"', fix="data")
-    wishes = Wishes(spec.channels, (spec.height, spec.width), spec.background)
-    dataset = load(chosen, manifest.training["seed"], data_dir, report, wishes, threads)
+    options = FolderOptions(spec.channels, (spec.height, spec.width), spec.background)
+    dataset = load(chosen, manifest.training["seed"], data_dir, report, options, threads)
     if dataset.spec.shape != spec.shape or dataset.classes != manifest.classes:
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
     return dataset, dataset.sha256 == manifest.dataset["sha256"]

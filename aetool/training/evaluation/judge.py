@@ -1,6 +1,6 @@
-"""The judge: a small classifier, trained apart from any autoencoder, that says what class an image looks like.
+"""The judge: a small classifier of images, trained separately from any autoencoder.
 
-It measures generated images twice: by their class, and by its features, in which sets of images are compared.
+The judge measures generated images by their class, and by its features, for distances between sets of images.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aetool.training.data.dataset import Dataset
 from aetool.training.loop import one_cycle
 
 VERSION = 1
-"""To be raised with every change that makes other judges."""
+"""Version of the judge, raised with every change of its weights."""
 FEATURES = 128
 WIDTHS = (32, 64, 128)
 BATCH, LR, STEPS, EPOCHS = 128, 4e-3, 1500, 12
@@ -61,7 +61,7 @@ class Judge(nn.Module):
 
 
 def judgements(judge: Judge, pixels: Pixels) -> tuple[Features, Labels]:
-    """Return the features (n, 128) of uint8 images, and the class (n,) that each looks like."""
+    """Return the features (n, 128) of uint8 images, and their recognised classes (n,)."""
     features, labels = [], []
     judge.eval()
     with torch.inference_mode():
@@ -73,7 +73,7 @@ def judgements(judge: Judge, pixels: Pixels) -> tuple[Features, Labels]:
 
 
 def find_judge(dataset: Dataset, threads: int, report: Report) -> Judge:
-    """Return the judge of a data set: from the cache, or trained (minutes on MNIST) and kept there.
+    """Return the judge of a data set: from the cache, or trained (minutes on MNIST) and cached.
 
     Raises `InvalidInput` for a data set without at least two classes.
     """
@@ -92,13 +92,13 @@ def find_judge(dataset: Dataset, threads: int, report: Report) -> Judge:
 
 
 def _key(dataset: Dataset) -> str:
-    """Name the judge after all that its weights follow from, but the machine."""
+    """Return the cache key of the judge: a hash of all inputs of its weights, except the machine."""
     split = hashlib.sha256(dataset.train.labels.tobytes() + dataset.train.pixels[:64].tobytes()).hexdigest()
     return hashlib.sha256(f"{VERSION} {dataset.sha256} {split}".encode()).hexdigest()[:32]
 
 
 def _load(judge: Judge, place: Path) -> bool:
-    """Fill in kept weights; a cache that cannot be read is made anew."""
+    """Load cached weights and return True, False for a missing or unreadable file."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -140,7 +140,7 @@ def train(judge: Judge, dataset: Dataset, report: Report) -> None:
 
 
 def _fast_bfloat16() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 in hardware; elsewhere it would be slower."""
+    """Return whether the processor multiplies bfloat16 matrices in hardware; emulation would be slower."""
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16"))
 
@@ -157,7 +157,7 @@ def _batches(n: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]
 
 
 def accuracy(judge: Judge, dataset: Dataset) -> float:
-    """Return the share of test images with a class that the judge recognises."""
+    """Return the accuracy of the judge on the test images."""
     known = dataset.test.labels >= 0
     _, judged = judgements(judge, dataset.test.pixels[known])
     return float((judged == dataset.test.labels[known]).mean())

@@ -20,18 +20,18 @@ from aetool.training.data.dataset import Dataset, Split
 from aetool.training.evaluation.judge import Judge, judgements
 
 K = 5
-"""Neighbours that make the balls of precision, recall, density and coverage."""
+"""Neighbours per ball of precision, recall, density and coverage."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """One row of the evaluation.
+    """A row of the evaluation.
 
-    accuracy   share of the images whose class the judge recognises; by_class the same for each class
-    frechet    Fréchet distance to the test images in the judge's features; ratio the same over that of the
-               reconstructions of training images, which is what a perfect copier would score
+    accuracy   share of images with the requested class by the judge; by_class the same for each class
+    frechet    Fréchet distance to the test images in the judge's features; ratio: divided by the distance of
+               reconstructed training images, the score of a perfect copier
     support    precision, recall, density and coverage against the test images
-    novelty    median mse to the nearest training image, over the same for the reconstructions of test images
+    novelty    median mse to the nearest training image, divided by the same for reconstructed test images
     """
 
     name: str
@@ -44,7 +44,7 @@ class Quality:
 
     @property
     def worst(self) -> float:
-        """The accuracy of the class that is recognised least."""
+        """The accuracy of the worst class."""
         return min(self.by_class.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,9 +54,9 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False)
-class Standard:
-    """What rows are measured by: the judge, its features of the test images, training images as rows of values, and the
-    figures that ratios are taken to."""
+class Reference:
+    """The reference of all rows: the judge, its features of the test images, training images as rows of values, and the
+    denominators of ratio and novelty."""
 
     judge: Judge
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class Standard:
     distance: float
 
     def measure(self, name: str, pixels: Pixels, labels: Labels) -> Quality:
-        """Return the row of uint8 images (n, c, h, w) that were meant to be of the classes `labels` (n,)."""
+        """Return the row of uint8 images (n, c, h, w) with the requested classes `labels` (n,)."""
         features, judged = judgements(self.judge, pixels)
         right = judged == labels
         by_class = {self.classes[c]: float(right[labels == c].mean()) for c in np.unique(labels)}
@@ -91,10 +91,10 @@ def evaluate(
     seed: int,
     report: Report,
 ) -> Iterator[Quality]:
-    """Yield the rows of the yardsticks, then those of the samplers, each as it is measured.
+    """Yield the rows of the yardsticks, then the rows of the samplers.
 
-    Every row has as many images of each class as the test set has, where there are so many. Latents of row i are drawn
-    with the seed [`seed`, i], the training images of the yardsticks with `seed`. Raises what samplers raise.
+    Every row has the class counts of the test set, as far as possible. Latents of row i are drawn with the seed
+    [`seed`, i], the training images of the yardsticks with `seed`. Raises the errors of samplers.
     """
     test = _labelled(dataset.test)
     chosen = _like(_labelled(dataset.train), test.labels, seed)
@@ -104,15 +104,15 @@ def evaluate(
     features, _ = judgements(judge, test.pixels)
     flat = to_images(dataset.train.pixels).reshape(len(dataset.train.pixels), -1)
     copier = frechet(features, judgements(judge, copies)[0])
-    standard = Standard(judge, dataset.classes, features, flat, copier, nearest_mse(again, flat))
+    reference = Reference(judge, dataset.classes, features, flat, copier, nearest_mse(again, flat))
     yardsticks = {"real training images": (chosen.pixels, chosen.labels), "test reconstructions": (again, test.labels),
                   "training reconstructions": (copies, chosen.labels)}  # fmt: skip
     for i, (name, (pixels, labels)) in enumerate(yardsticks.items()):
         report("measuring", i, total, name)
-        yield standard.measure(name, pixels, labels)
+        yield reference.measure(name, pixels, labels)
     for i, (name, sampler) in enumerate(samplers.items()):
         report("measuring", len(yardsticks) + i, total, name)
-        yield standard.measure(name, *_drawn(codec, bundle.bank(), sampler, test.labels, rng_for(seed, i)))
+        yield reference.measure(name, *_drawn(codec, bundle.bank(), sampler, test.labels, rng_for(seed, i)))
 
 
 def _labelled(split: Split) -> Split:
@@ -122,7 +122,7 @@ def _labelled(split: Split) -> Split:
 
 
 def _like(split: Split, labels: Labels, seed: int) -> Split:
-    """Return random images of `split`, of each class as many as `labels` has, or all that there are."""
+    """Return random images of `split` with the class counts of `labels`, or all images of a smaller class."""
     rng = np.random.default_rng(seed)
     groups = [rng.permutation(np.flatnonzero(split.labels == c))[: (labels == c).sum()] for c in np.unique(labels)]
     rows = np.sort(np.concatenate(groups))
@@ -132,7 +132,7 @@ def _like(split: Split, labels: Labels, seed: int) -> Split:
 def _drawn(
     codec: Codec, bank: Bank, sampler: Sampler, labels: Labels, rng: np.random.Generator
 ) -> tuple[Pixels, Labels]:
-    """Return new images of the classes in `labels`, as many of each, as they would be written to files."""
+    """Return new images with the class counts of `labels`, rounded to 8 bits as in files."""
     classes, counts = np.unique(labels, return_counts=True)
     latents = [sampler.draw(bank, int(c), int(n), rng) for c, n in zip(classes, counts, strict=True)]
     drawn = np.concatenate(latents)
@@ -153,7 +153,7 @@ def nearest_mse(pixels: Pixels, train: Latents) -> float:
 
 
 def distortion(codec: Codec, dataset: Dataset) -> float:
-    """Return the mean mse of the test images, float reconstructions included as they are."""
+    """Return the mean mse of the test images, from unrounded reconstructions."""
     parts = [dataset.test.pixels[i : i + codec.batch] for i in range(0, len(dataset.test.pixels), codec.batch)]
     figures = [mse(images, codec.reconstruct(images)) for images in map(to_images, parts)]
     return float(np.concatenate(figures).mean())

@@ -1,4 +1,4 @@
-"""Torch networks to ONNX graphs: BatchNorm folded, nothing of this machine inside, the same weights the same bytes."""
+"""Torch networks to ONNX graphs: BatchNorm folded, no trace of the machine, same weights to same bytes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def to_onnx(network: nn.Module, example: Tensor, source: str, target: str) -> by
 
 
 def _anonymise(model: Any) -> None:
-    """Drop what the exporter notes of source files, and name the producer."""
+    """Drop the exporter's notes about source files, and name the producer."""
     del model.metadata_props[:]
     model.doc_string = ""
     model.producer_name, model.producer_version = "aetool", ""
@@ -73,7 +73,7 @@ def _quiet() -> Iterator[None]:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """Return a copy in eval mode in which every BatchNorm is part of the layer before it."""
+    """Return a copy in eval mode, with every BatchNorm folded into the layer before."""
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
@@ -97,7 +97,7 @@ def _fuse(layer: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
 
 
 def layer_table(part: str, network: nn.Module, example: Tensor) -> list[dict[str, Any]]:
-    """Return a row for each layer with weights, in the order of the data, with its sizes for one image."""
+    """Return a row for each layer with weights, in the order of the data, with its sizes for a single image."""
     rows: list[dict[str, Any]] = []
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:

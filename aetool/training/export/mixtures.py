@@ -11,11 +11,11 @@ from aetool.latents.bank import Mixtures
 
 COMPONENTS = 10
 PER_COMPONENT = 4
-"""Latents that a component needs for each dimension; a small class gets fewer components."""
+"""Latents per component and dimension; a small class gets fewer components."""
 
 
 def fit_mixtures(latents: Latents, labels: Labels, classes: int, seed: int) -> Mixtures:
-    """Return a mixture for each class, or one for all latents (n, k) where `classes` is 0; empty classes get none."""
+    """Return a mixture for each class, or a single mixture of all latents (n, k) where `classes` is 0."""
     k = latents.shape[1]
     groups = [latents[labels == label] for label in range(classes)] or [latents]
     weights = np.zeros((len(groups), COMPONENTS), np.float32)

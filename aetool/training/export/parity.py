@@ -1,4 +1,4 @@
-"""Proof that the graphs compute what torch computes, on real images, at several batch sizes."""
+"""Parity: the proof of equal results of graphs and torch, on real images, at several batch sizes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BOUNDS = {"latents": 1e-4, "images": 1e-5, "distortion": 1e-6}
 
 
 def prove(network: Autoencoder, codec: Codec, pixels: Pixels) -> dict[str, Any]:
-    """Return what differs between torch and ONNX Runtime on test images (repeated where few), and the bounds.
+    """Return the differences between torch and ONNX Runtime on test images (repeated where few), and the bounds.
 
-    Raises `BundleError` where a bound is passed.
+    Raises `BundleError` beyond a bound.
     """
     images = to_images(np.resize(pixels, (sum(BATCHES), *pixels.shape[1:])))
     starts = np.cumsum((0, *BATCHES[:-1]))

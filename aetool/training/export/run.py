@@ -35,7 +35,7 @@ from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.loop import trained_network
 
 CHUNK = 2000
-"""Images that are held as float at a time."""
+"""Images in float32 at a time."""
 GOLDEN = 2
 TRAIN_SAMPLE = 10_000
 """Training images whose distortion is measured."""
@@ -43,7 +43,7 @@ TRAIN_SAMPLE = 10_000
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export made: the files of a bundle, its manifest, and its identity."""
+    """An exported bundle: its files, manifest and identity."""
 
     files: dict[str, bytes]
     manifest: Manifest
@@ -53,8 +53,8 @@ class Exported:
 def make_bundle(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
-    Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` where the
-    data set is not the one that was trained on.
+    Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` for a
+    data set other than the training data.
     """
     config, sha256 = run_folder.read_config(run)
     dataset = run_folder.load_dataset(config, report)
@@ -162,7 +162,7 @@ def _figures(codec: Codec, pixels: Pixels) -> list[tuple[metrics.Figures, metric
 
 
 def _golden(codec: Codec, mean: Latents, covariance: npt.NDArray[np.float32], seed: int) -> Golden:
-    """Return values that any machine can check: latents around the mean, and no real image."""
+    """Return golden values for every machine: latents around the mean, without a real image."""
     drawn = np.random.default_rng(seed).standard_normal((GOLDEN, len(mean)))
     latents = (mean + drawn * np.sqrt(np.diag(covariance))).astype(np.float32)
     images = codec.decode(latents)

@@ -21,7 +21,7 @@ def export(
 ) -> Path:
     """Write the bundle of a run, the newest by default, and return its folder: `output`, or a free models/NAME.
 
-    Without `bank` the bundle holds no latents of training images; with `force` it replaces a bundle at `output`. Raises
+    Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`. Raises
     `BundleError` where torch and ONNX Runtime differ, `InvalidInput` where the data set has changed, `UsageError`.
     """
     found = run_folder.find(None if run is None else str(run), trained=True)
