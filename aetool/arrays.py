@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from aetool.errors import InvalidInput
+
+Item = TypeVar("Item")
 
 Images: TypeAlias = npt.NDArray[np.float32]
 """Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey) or 3 (RGB)."""
@@ -55,3 +59,10 @@ def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
     if not np.isfinite(latents).all():
         raise InvalidInput("latents must be finite numbers in the range of float32")
     return latents
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    """Yield the items in tuples of `size`, the last one shorter (`itertools.batched` of Python 3.12)."""
+    iterator = iter(items)
+    while batch := tuple(itertools.islice(iterator, size)):
+        yield batch

@@ -6,7 +6,6 @@ A record is one line, `{"source", "class"?, "model", "latent": […]}`; .npz hol
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import os
@@ -23,10 +22,11 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents, check_latents
-from aetool.errors import AetoolError, InvalidInput, LimitExceeded, UsageError
+from aetool.arrays import Latents, batched, check_latents
+from aetool.errors import InvalidInput, LimitExceeded, UsageError
 from aetool.system.atomic import Output, replacing, writing
-from aetool.system.limits import LIMITS, Limits, is_bomb
+from aetool.system.limits import LIMITS, Limits
+from aetool.system.npz import NpzError, NpzTooLarge, parse_npy, read_npz
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
@@ -74,7 +74,7 @@ def read_latents(stream: BinaryIO, name: str, size: int | None, limits: Limits =
     """
     head = stream.read(6)
     if head.startswith(b"\x93NUMPY"):
-        yield _bare(_load(_whole(head, stream, name, limits), name), name, size)
+        yield _bare(_parse_npy(_whole(head, stream, name, limits), name), name, size)
     elif head.startswith(b"PK"):
         yield _read_npz(_whole(head, stream, name, limits), name, size, limits)
     else:
@@ -94,14 +94,11 @@ def _whole(head: bytes, stream: BinaryIO, name: str, limits: Limits) -> bytes:
     return data
 
 
-def _load(data: bytes, name: str) -> npt.NDArray[Any]:
+def _parse_npy(data: bytes, name: str) -> npt.NDArray[Any]:
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
+        return parse_npy(memoryview(data))
     except Exception as error:  # whatever NumPy raises for a damaged or foreign file
         raise InvalidInput(f"{name} is not a NumPy array of numbers") from error
-    if not isinstance(array, np.ndarray):
-        raise InvalidInput(f"{name} is not a NumPy array of numbers")
-    return array
 
 
 def _bare(array: npt.NDArray[Any], name: str, size: int | None) -> LatentBatch:
@@ -112,18 +109,12 @@ def _bare(array: npt.NDArray[Any], name: str, size: int | None) -> LatentBatch:
 
 def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> LatentBatch:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            unpacked = sum(info.file_size for info in members.values())
-            if unpacked > limits.bytes:
-                raise LimitExceeded(f"{name} unpacks to more than the {limits.bytes >> 20} MiB accepted")
-            if is_bomb(len(data), unpacked):
-                raise LimitExceeded(f"{name} holds {unpacked >> 20} MiB in {len(data) >> 10} KiB, as no latents do")
-            arrays = {key: _load(archive.read(info), f"{key} in {name}") for key, info in members.items()}
-    except AetoolError:
-        raise
-    except Exception as error:  # whatever zipfile and its decompressors raise
-        raise InvalidInput(f"{name} is a damaged .npz file") from error
+        arrays = read_npz(data, limits.bytes)
+    except NpzTooLarge as error:
+        raise LimitExceeded(f"{name} unpacks to more than is accepted of a file of its size: {error}") from None
+    except NpzError as error:
+        fault = f"{error.member} in {name} is not a NumPy array of numbers" if error.member else None
+        raise InvalidInput(fault or f"{name} is a damaged .npz file") from error
     if "latents" not in arrays:
         raise InvalidInput(f'{name} holds no array "latents"')
     bare = _bare(arrays["latents"], name, size)
@@ -139,7 +130,7 @@ def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> Laten
 
 def _read_lines(lines: Iterable[bytes], name: str, size: int | None) -> Iterator[LatentBatch]:
     numbered = ((i, line) for i, line in enumerate(lines, 1) if line.strip())
-    while chunk := list(itertools.islice(numbered, BATCH)):
+    for chunk in batched(numbered, BATCH):
         records = [_parse(line, i, name) for i, line in chunk]
         lengths = {len(latent) for latent, _, _, _ in records}
         if len(lengths) > 1:

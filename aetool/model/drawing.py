@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from aetool.arrays import batched
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import InvalidInput
 from aetool.generation.arithmetic import perturb
@@ -38,7 +38,7 @@ def drawn(
     rng = rng_for(seed)
     for name, label in labels.items():
         names = numbered(name or "new", count)
-        while block := tuple(itertools.islice(names, BLOCK)):
+        for block in batched(names, BLOCK):
             yield LatentBatch(sampler.draw(bank, label, len(block), rng), block, (name,) * len(block), None)
 
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from aetool.arrays import Images, Latents, Pixels, to_images, to_pixels
+from aetool.arrays import Images, Latents, Pixels, batched, to_images, to_pixels
 from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
 from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
@@ -56,7 +56,7 @@ def _by_workers(
     files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
 ) -> Iterator[FileBatch[Value]]:
     """Process the remaining files: workers read, and on the CPU also run the step."""
-    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
+    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in batched(files, codec.batch))
     if codec.device == "cpu":
         for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
             yield FileBatch(value, *_sorted(chunk, errors))
@@ -104,13 +104,8 @@ def _written_by_workers(
 def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
     """Yield latents with their names, `size` at a time, the last ones fewer."""
     rows = (row for part, names in latents for row in zip(part, names, strict=True))
-    while chunk := list(itertools.islice(rows, size)):
+    for chunk in batched(rows, size):
         yield np.stack([latent for latent, _ in chunk]), [name for _, name in chunk]
-
-
-def _chunks(files: Iterator[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
-    while chunk := tuple(itertools.islice(files, size)):
-        yield chunk
 
 
 Errors = dict[int, AetoolError]

@@ -1,4 +1,4 @@
-"""Archives of arrays (.npz), read from memory: bounded in size, without pickle, every member once.
+"""Archives of arrays (.npz), read from memory: bounded in size, without pickle.
 
 A stored member becomes a view of the bytes of the archive: nothing is copied, however large the array is.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -20,62 +22,66 @@ Arrays = dict[str, npt.NDArray[Any]]
 LOCAL_HEADER = struct.Struct("<26xHH")
 """The lengths of name and extra field at the end of a local file header (APPNOTE.TXT of PKWARE, section 4.3.7)."""
 
+ENCRYPTED = 1
+"""Flag of an encrypted member, which zipfile refuses without a password (the same, section 4.4.4)."""
+
 
 class NpzError(ValueError):
-    """The bytes are no archive of arrays of numbers and texts."""
+    """The bytes are no archive of arrays of numbers and texts; `member` is the array at fault, None for the archive."""
+
+    def __init__(self, member: str | None = None) -> None:
+        super().__init__(member)
+        self.member = member
 
 
 class NpzTooLarge(ValueError):
-    """The archive unpacks to more than is accepted; `size` is the unpacked size in bytes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(f"{size >> 20} MiB")
-        self.size = size
+    """The archive unpacks to more than is accepted; the text is its unpacked size."""
 
 
-def read_npz(data: bytes, most: int | None = None) -> Arrays:
-    """Return the arrays in `data` by name, at most `most` bytes unpacked; None takes stored members only.
+def read_npz(data: bytes, most: int | None = None, only: Collection[str] | None = None) -> Arrays:
+    """Return the arrays in `data` by name, at most `most` bytes unpacked; of two members of one name, the last.
 
-    Raises `NpzError`, `NpzTooLarge`.
+    `only` names the arrays to read, None for all. Raises `NpzError`, `NpzTooLarge`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            _check(members, data, most)
-            return {info.filename.removesuffix(".npy"): _array(archive, info, data) for info in members}
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            unpacked = sum(info.file_size for info in members.values())
+            if is_bomb(len(data), unpacked) or (most is not None and unpacked > most):
+                raise NpzTooLarge(f"{unpacked >> 20} MiB")
+            return {name: _array(archive, members[name], data) for name in members if only is None or name in only}
     except (NpzError, NpzTooLarge):
         raise
-    except Exception as error:  # whatever zipfile, its decompressors and NumPy raise
-        raise NpzError(f"{type(error).__name__}: {error}") from error
-
-
-def _check(members: list[zipfile.ZipInfo], data: bytes, most: int | None) -> None:
-    """Refuse two members of one name, and sizes beyond the limit, before unpacking."""
-    if len({info.filename for info in members}) != len(members):
-        raise NpzError("two members have one name")
-    if most is None and any(info.compress_type != zipfile.ZIP_STORED for info in members):
-        raise NpzError("a member is compressed")
-    unpacked = sum(info.file_size for info in members)
-    if unpacked > (len(data) if most is None else most) or is_bomb(len(data), unpacked):
-        raise NpzTooLarge(unpacked)
+    except Exception as error:  # whatever zipfile and its decompressors raise
+        raise NpzError from error
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes) -> npt.NDArray[Any]:
-    if info.compress_type == zipfile.ZIP_STORED:
-        names = sum(LOCAL_HEADER.unpack_from(data, info.header_offset))
-        start = info.header_offset + LOCAL_HEADER.size + names
-        return parse_npy(memoryview(data)[start : start + info.file_size])
-    return parse_npy(memoryview(archive.read(info)))
+    plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED
+    body = _stored(info, data) if plain else memoryview(archive.read(info))
+    try:
+        return parse_npy(body)
+    except Exception as error:  # whatever NumPy raises for a damaged or foreign header
+        raise NpzError(info.filename.removesuffix(".npy")) from error
+
+
+def _stored(info: zipfile.ZipInfo, data: bytes) -> memoryview:
+    """Return the bytes of a stored member, with their checksum verified."""
+    start = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack_from(data, info.header_offset))
+    body = memoryview(data)[start : start + info.file_size]
+    if zlib.crc32(body) != info.CRC:
+        raise NpzError
+    return body
 
 
 def parse_npy(data: memoryview) -> npt.NDArray[Any]:
-    """Return the array in the bytes of an .npy file, as a view; raises `NpzError` for objects and for other sizes."""
+    """Return the array in the bytes of an .npy file, as a view; raises `ValueError` for objects and for other sizes."""
     stream = io.BytesIO(data[: 1 << 16])
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     body = data[stream.tell() :]
     if dtype.hasobject or min(shape, default=0) < 0 or dtype.itemsize * int(np.prod(shape, dtype=object)) != len(body):
-        raise NpzError("a member is no array of numbers or texts of the size that it declares")
+        raise ValueError("no array of numbers or texts of the size that the header declares")
     array = np.frombuffer(body, dtype) if dtype.itemsize else np.empty(shape, dtype)
     return array.reshape(shape, order="F" if fortran else "C")

@@ -1,8 +1,13 @@
-"""Work in other processes, results in order: reading small pictures is mostly Python, which one core does per process.
+"""Worker processes: tasks go to several processes and the results come back in the order of the tasks.
 
-A worker has a second task at hand while it works on the first, so that it never waits to be woken; it takes tasks in a
-thread of their own, so that neither side can wait for the other for ever. What is ahead of the result that is due is
-bounded, so that memory is too.
+Reading small pictures is mostly Python code, which keeps one core busy per process. Each worker has a second task
+queued while the first one runs, so the worker never waits for the parent process. The number of tasks ahead of the next
+result is bounded, and so is the memory.
+
+`concurrent.futures.ProcessPoolExecutor` was tried in place of this module: as fast (0.99 and 1.01 times the time on
+6,000 pictures), but without four things that shell scripts rely on. A worker that cannot start reports its error; a
+worker that is killed ends the command with one line that gives its exit code; the workers end when their parent process
+is killed; and an interrupted command ends at once, without waiting for running tasks.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ SUITES = {
     "checkpoints": "damaged checkpoints",
     "changed": "changed bytes, missing and swapped files of bundles",
     "graphs": "mutants of bundles with right sums",
-    "inputs": "bombs, liars and odd files, through the program",
+    "inputs": "archive bombs, false headers and unusual files, through the command line",
 }
 SHOWN = 20
 

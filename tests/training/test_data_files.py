@@ -14,7 +14,7 @@ import pytest
 from aetool.errors import InvalidInput, LimitExceeded, ReadWriteError
 from aetool.system.limits import Limits
 from aetool.training.data import files
-from aetool.training.data.files import TIMES, parse_idx, read_idx_pair, read_npz
+from aetool.training.data.files import TIMES, parse_idx, read_arrays, read_idx_pair
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
 COLOUR = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), np.uint8)
@@ -172,7 +172,7 @@ def test_a_missing_idx_file_is_told(tmp_path):
     ids=["n h w", "n c h w", "n h w c", "n 1 h w", "n h w 1", "Fortran"],
 )
 def test_npz_takes_every_layout(tmp_path, images, pixels):
-    data = read_npz(npz(tmp_path / "x.npz", images=images, labels=LABELS))
+    data = read_arrays(npz(tmp_path / "x.npz", images=images, labels=LABELS))
     assert np.array_equal(data.pixels, pixels)
     assert data.pixels.dtype == np.uint8 and data.pixels.flags.c_contiguous
     assert data.classes == ("1", "3", "7") and data.labels.tolist() == [1, 0, 1, 2, 0]
@@ -186,19 +186,19 @@ def test_images_with_a_side_of_3_are_taken_as_channels_first():
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2"])
 def test_npz_takes_floats_between_0_and_1(tmp_path, dtype):
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    data = read_npz(npz(tmp_path / "x.npz", images=(levels / 255).astype(dtype)))
+    data = read_arrays(npz(tmp_path / "x.npz", images=(levels / 255).astype(dtype)))
     assert abs(data.pixels[0].astype(int) - levels).max() <= (1 if dtype == "<f2" else 0)
 
 
 def test_floats_become_the_nearest_levels(tmp_path):
     images = np.array([0, 0.4, 0.6, 100.4, 100.6, 254.6]).reshape(1, 2, 3) / 255
-    assert read_npz(npz(tmp_path / "x.npz", images=images)).pixels.ravel().tolist() == [0, 0, 1, 100, 101, 255]
+    assert read_arrays(npz(tmp_path / "x.npz", images=images)).pixels.ravel().tolist() == [0, 0, 1, 100, 101, 255]
 
 
 @pytest.mark.parametrize("packing", [np.savez, np.savez_compressed])
 def test_npz_without_labels_has_no_classes(tmp_path, packing):
     packing(tmp_path / "x.npz", images=IMAGES)
-    data = read_npz(tmp_path / "x.npz")
+    data = read_arrays(tmp_path / "x.npz")
     assert data.classes == () and data.labels.tolist() == [-1] * 5
 
 
@@ -212,7 +212,7 @@ def test_npz_without_labels_has_no_classes(tmp_path, packing):
     ],
 )
 def test_npz_labels_may_be_whole_numbers_or_texts(tmp_path, labels, classes, numbers):
-    data = read_npz(npz(tmp_path / "x.npz", images=IMAGES, labels=labels))
+    data = read_arrays(npz(tmp_path / "x.npz", images=IMAGES, labels=labels))
     assert data.classes == classes
     assert data.labels.tolist() == numbers and data.labels.dtype == np.int64
 
@@ -220,13 +220,13 @@ def test_npz_labels_may_be_whole_numbers_or_texts(tmp_path, labels, classes, num
 @pytest.mark.parametrize("labels", [LABELS.astype(float), LABELS[:, None], np.array(3), LABELS > 2])
 def test_npz_labels_of_another_kind_are_refused(tmp_path, labels):
     with pytest.raises(InvalidInput, match=r"labels in x\.npz must be one whole number or text an image"):
-        read_npz(npz(tmp_path / "x.npz", images=IMAGES, labels=labels))
+        read_arrays(npz(tmp_path / "x.npz", images=IMAGES, labels=labels))
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u2", "i4", "i8", "?", "c8", "S1", "M8[s]"])
 def test_npz_images_of_another_dtype_are_refused(tmp_path, dtype):
     with pytest.raises(InvalidInput, match=r"images in x\.npz are .*; expected uint8, or floats in \[0, 1\]"):
-        read_npz(npz(tmp_path / "x.npz", images=np.zeros((5, 4, 4), dtype)))
+        read_arrays(npz(tmp_path / "x.npz", images=np.zeros((5, 4, 4), dtype)))
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 255, np.nan, np.inf])
@@ -234,13 +234,13 @@ def test_npz_floats_outside_the_range_are_refused(tmp_path, value):
     images = np.zeros((5, 4, 4))
     images[2, 1, 3] = value
     with pytest.raises(InvalidInput, match=r"floats in \[0, 1\]"):
-        read_npz(npz(tmp_path / "x.npz", images=images))
+        read_arrays(npz(tmp_path / "x.npz", images=images))
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (5, 4), (5, 4, 4, 3, 1), (0, 4, 4), (5, 0, 4), (5, 3, 4, 0)])
 def test_npz_images_of_another_shape_are_refused(tmp_path, shape):
     with pytest.raises(InvalidInput, match=r"expected \(n, h, w\) or \(n, h, w, c\)"):
-        read_npz(npz(tmp_path / "x.npz", images=np.zeros(shape, np.uint8)))
+        read_arrays(npz(tmp_path / "x.npz", images=np.zeros(shape, np.uint8)))
 
 
 class Evil:
@@ -252,19 +252,19 @@ class Evil:
 def test_object_arrays_are_refused_and_not_unpickled(tmp_path, name):
     arrays = {"images": IMAGES, "labels": LABELS, name: np.array([Evil()] * 5, object)}
     with pytest.raises(InvalidInput, match=r"x\.npz is not an \.npz file of numbers"):
-        read_npz(npz(tmp_path / "x.npz", **arrays))
+        read_arrays(npz(tmp_path / "x.npz", **arrays))
 
 
 def test_npz_without_images_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match='holds no array "images"'):
-        read_npz(npz(tmp_path / "x.npz", pictures=IMAGES))
+        read_arrays(npz(tmp_path / "x.npz", pictures=IMAGES))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"hello", npy(IMAGES)])
 def test_what_is_no_npz_is_refused(tmp_path, data):
     (tmp_path / "x.npz").write_bytes(data)
     with pytest.raises(InvalidInput, match=r"is not an \.npz file of numbers"):
-        read_npz(tmp_path / "x.npz")
+        read_arrays(tmp_path / "x.npz")
 
 
 def test_a_damaged_npz_is_refused(tmp_path):
@@ -273,29 +273,29 @@ def test_a_damaged_npz_is_refused(tmp_path):
     for at in (100, 150, 200):
         (tmp_path / "x.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with pytest.raises(InvalidInput):
-            read_npz(tmp_path / "x.npz")
+            read_arrays(tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(whole[:-30])
     with pytest.raises(InvalidInput):
-        read_npz(tmp_path / "x.npz")
+        read_arrays(tmp_path / "x.npz")
 
 
 def test_an_npz_that_unpacks_to_too_much_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((100, 28, 28), np.uint8))
     assert (tmp_path / "x.npz").stat().st_size < 1000
     with pytest.raises(LimitExceeded, match="more than is accepted"):
-        read_npz(tmp_path / "x.npz", Limits(bytes=10_000 // TIMES))
+        read_arrays(tmp_path / "x.npz", Limits(bytes=10_000 // TIMES))
 
 
 @pytest.mark.parametrize("name", ["images", "labels"])
 def test_a_member_that_is_no_array_is_refused(tmp_path, name):
     members = {"images": npy(IMAGES), "labels": npy(LABELS), name: b"hello"}
     with pytest.raises(InvalidInput):
-        read_npz(archive(tmp_path / "x.npz", **members))
+        read_arrays(archive(tmp_path / "x.npz", **members))
 
 
 def test_labels_that_are_no_utf8_are_refused(tmp_path):
     with pytest.raises(InvalidInput):
-        read_npz(npz(tmp_path / "x.npz", images=IMAGES, labels=np.array([b"a\xff"] * 5)))
+        read_arrays(npz(tmp_path / "x.npz", images=IMAGES, labels=np.array([b"a\xff"] * 5)))
 
 
 @pytest.mark.parametrize(("field", "value"), [((6, 8), 1), ((8, 10), 99)], ids=["encrypted", "unknown method"])
@@ -305,4 +305,4 @@ def test_an_npz_packed_in_a_way_that_is_not_known_is_refused(tmp_path, field, va
     data[data.find(b"PK\1\2") + field[1]] |= value
     (tmp_path / "x.npz").write_bytes(data)
     with pytest.raises(InvalidInput):
-        read_npz(tmp_path / "x.npz")
+        read_arrays(tmp_path / "x.npz")

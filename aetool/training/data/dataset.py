@@ -17,7 +17,7 @@ from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
-from aetool.training.data.files import Labelled, read_idx_pair, read_npz
+from aetool.training.data.files import Labelled, read_arrays, read_idx_pair
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.named import DATASETS
 
@@ -70,7 +70,7 @@ def load(
         labelled, title = read_folder(name, options, workers, report, limits), path.resolve().name
     elif path.is_file():
         labelled, title = (
-            (read_npz if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
+            (read_arrays if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
             path.name.split(".")[0],
         )
     else:

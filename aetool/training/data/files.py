@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy.typing as npt
 from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
-from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits, is_bomb
+from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits
+from aetool.system.npz import NpzError, NpzTooLarge, read_npz
 from aetool.system.reading import read_file
 
 TIMES = 8
@@ -84,22 +84,19 @@ def _unpacked(path: Path, limits: Limits) -> bytes:
     return data
 
 
-def read_npz(path: Path, limits: Limits = LIMITS) -> Labelled:
+def read_arrays(path: Path, limits: Limits = LIMITS) -> Labelled:
     """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
+    most = TIMES * limits.bytes
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-            if size > TIMES * limits.bytes or is_bomb(path.stat().st_size, size):
-                raise LimitExceeded(f"{path} unpacks to {size >> 20} MiB, more than is accepted of a file of its size")
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays.get("labels")
-        if not all(array is None or isinstance(array, np.ndarray) for array in (images, labels)):
-            raise ValueError("no array")
-    except KeyError:
-        raise InvalidInput(f'{path} holds no array "images"') from None
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_npz(read_file(path, most), most, ("images", "labels"))
+    except NpzTooLarge as error:
+        raise LimitExceeded(f"{path} unpacks to {error}, more than is accepted of a file of its size") from None
+    except NpzError as error:
         raise InvalidInput(f"{path} is not an .npz file of numbers") from error
-    pixels = _as_pixels(images, path.name)
+    if "images" not in arrays:
+        raise InvalidInput(f'{path} holds no array "images"')
+    labels = arrays.get("labels")
+    pixels = _as_pixels(arrays["images"], path.name)
     if labels is None:
         return Labelled(pixels, np.full(len(pixels), -1), ())
     return Labelled(pixels, *_numbered(labels, path.name))
