@@ -18,7 +18,7 @@ import numpy as np
 from aetool.arrays import Images, Latents, to_pixels
 from aetool.bench.report import Report, comparison, microseconds, milliseconds
 from aetool.bench.start import first_bytes, peak_memory
-from aetool.bench.timing import Timing, in_turns
+from aetool.bench.timing import Timing, alternate
 from aetool.bundle.bundle import Bundle
 from aetool.errors import DeviceUnavailable
 from aetool.images.decode import open_image, prepare
@@ -91,14 +91,14 @@ class Bench:
                     pixels, [named(str(next(numbers))) for _ in range(n)]
                 ),
             }
-            for name, taken in zip(stages, in_turns(list(stages.values()), 1, self.trials), strict=True):
+            for name, taken in zip(stages, alternate(list(stages.values()), 1, self.trials), strict=True):
                 yield {"what": name, "us_an_image": microseconds(Timing.of(taken), n)}
 
     def batches(self) -> Iterator[Report]:
         """Yield encoding and decoding by batch size; the ratio is to batch size 1."""
         for part, function, values in self._parts(self.codec):
             runs = [_repeated(function, values[:batch]) for batch in BATCHES]
-            seconds = in_turns(runs, 1, self.trials)
+            seconds = alternate(runs, 1, self.trials)
             for batch, taken in zip(BATCHES, seconds, strict=True):
                 row = {"what": f"{part}, batch {batch}", "us_an_image": microseconds(Timing.of(taken), max(BATCHES))}
                 yield row | comparison("batch 1", taken, seconds[0])
@@ -135,7 +135,7 @@ class Bench:
         ):
             for batch in (1, 64, 256):
                 runs = [_repeated(one, values[:batch]) for one in (function, theirs)]
-                mine, torchs = in_turns(runs, 1, self.trials)
+                mine, torchs = alternate(runs, 1, self.trials)
                 row = {"what": f"{part}, batch {batch}", "us_an_image": microseconds(Timing.of(mine), max(BATCHES))}
                 yield row | comparison("torch", mine, torchs)
 
@@ -153,7 +153,7 @@ class Bench:
         for i, (part, _, values) in enumerate(parts[first]):
             for batch in (1, 64, 256):
                 runs = [_repeated(each[i][1], values[:batch]) for each in parts.values()]
-                seconds = dict(zip(parts, in_turns(runs, 1, self.trials), strict=True))
+                seconds = dict(zip(parts, alternate(runs, 1, self.trials), strict=True))
                 for name, taken in seconds.items():
                     row = {
                         "what": f"{name}, {part}, batch {batch}",

@@ -16,7 +16,9 @@ BARE = """
 import sys
 import numpy, onnxruntime
 from PIL import Image
-session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 images = session.run(None, {"latents": numpy.zeros((1, int(sys.argv[2])), numpy.float32)})[0]
 pixels = numpy.rint(images[0].transpose(1, 2, 0) * 255).astype(numpy.uint8)
 Image.fromarray(pixels.squeeze()).save(sys.stdout.buffer, "PNG")

@@ -28,10 +28,10 @@ class Timing:
 
 def measure(function: Callable[[], object], warmup: int = 1, trials: int = 5) -> Timing:
     """Return the time of `function`, after `warmup` uncounted calls."""
-    return Timing.of(in_turns([function], warmup, trials)[0])
+    return Timing.of(alternate([function], warmup, trials)[0])
 
 
-def in_turns(functions: Sequence[Callable[[], object]], warmup: int, trials: int) -> list[list[float]]:
+def alternate(functions: Sequence[Callable[[], object]], warmup: int, trials: int) -> list[list[float]]:
     """Return the seconds of each trial of each function, alternately (A B A B ...), so all share every disturbance."""
     seconds: list[list[float]] = [[] for _ in functions]
     for trial in range(-warmup, trials):

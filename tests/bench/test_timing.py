@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from aetool.bench.timing import Timing, in_turns, measure, ratio
+from aetool.bench.timing import Timing, alternate, measure, ratio
 
 
 def test_functions_are_called_in_turns_and_warmed_up():
     called = []
-    seconds = in_turns([lambda: called.append("a"), lambda: called.append("b")], warmup=1, trials=2)
+    seconds = alternate([lambda: called.append("a"), lambda: called.append("b")], warmup=1, trials=2)
     assert called == ["a", "b"] * 3
     assert [len(taken) for taken in seconds] == [2, 2] and all(s >= 0 for taken in seconds for s in taken)
 

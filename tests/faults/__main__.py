@@ -31,7 +31,7 @@ SUITES = {
     "checkpoints": "damaged checkpoints",
     "changed": "changed bytes, missing and swapped files of bundles",
     "graphs": "mutants of bundles with right sums",
-    "inputs": "archive bombs, false headers and unusual files, through the command line",
+    "inputs": "decompression bombs, false headers and unusual files, through the program",
 }
 SHOWN = 20
 
