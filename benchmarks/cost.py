@@ -1,4 +1,4 @@
-"""Cost per image and peak memory of `aetool encode FOLDER` by number of files, all but 1,000 of them hard links.
+"""Cost per image and peak memory of `aetool encode FOLDER` by number of files: 1,000 pictures and hard links to them.
 
 python cost.py [COUNT…] > results/cost.json
 """
@@ -34,7 +34,7 @@ def link(folder: Path, count: int) -> Path:
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and those it started."""
+    """Return the ids of process `pid` and of all its descendants."""
     try:
         inner = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -43,7 +43,7 @@ def tree(pid: int) -> list[int]:
 
 
 def proportional_mib(pid: int) -> float:
-    """Return the memory of a process and those it started, what they share counted once."""
+    """Return the memory in MiB of process `pid` and its descendants, shared pages counted once."""
     total = 0
     for one in tree(pid):
         try:
@@ -55,7 +55,7 @@ def proportional_mib(pid: int) -> float:
 
 
 def encode(folder: Path) -> tuple[float, float]:
-    """Encode a folder; return the seconds, and the peak memory of all processes together in MiB."""
+    """Encode a folder, and return the seconds and the peak memory in MiB of all processes together."""
     begun = time.perf_counter()
     with subprocess.Popen(aetool("encode", folder, "-m", "mnist", "-o", "z.jsonl", "-q"), env=ENVIRONMENT) as process:
         peak = [0.0]
@@ -77,7 +77,7 @@ def main(counts: list[int]) -> None:
     folders = {count: link(Path(f"in{count}"), count) for count in counts}
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
     for trial in range(TRIALS + 1):
-        for count, folder in folders.items():  # in turns, since the machine is faster at times
+        for count, folder in folders.items():  # in turns, because the speed of the machine varies
             measured = encode(folder)
             if trial:
                 found[count].append(measured)
@@ -91,7 +91,7 @@ def main(counts: list[int]) -> None:
         for count, pairs in found.items()
     ]
     files, middle = np.array([(row["files"], statistics.median(row["seconds"])) for row in rows]).T
-    start = np.polyfit(files, middle, 1, w=1 / middle)[1]  # of a line whose relative errors are least
+    start = np.polyfit(files, middle, 1, w=1 / middle)[1]  # intercept of the line with the smallest relative errors
     for row, seconds in zip(rows, middle - start, strict=True):
         row["us_after_the_start"] = round(seconds / row["files"] * 1e6, 2)
     report("cost", rows, start_s=round(start, 4))

@@ -1,4 +1,4 @@
-"""Tables in documents: each stands between two comments with the name of the script that writes the table.
+"""Tables in documents, each between two comments with the name of the script which writes the table.
 
 python benchmarks/documents.py        writes the table of names in README.md
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def replace(document: Path, name: str, text: str) -> None:
-    """Put `text` in the place of the benchmark `name` in `document`."""
+    """Replace the text of the script `name` in `document` by `text`."""
     old = document.read_text()
     start, end = f"<!-- {name}.py writes this -->\n", f"<!-- {name}.py to here -->\n"
     document.write_text(old[: old.index(start) + len(start)] + text + old[old.index(end) :])

@@ -1,4 +1,4 @@
-"""Folders of pictures to latents and back, beside a bare program that does the same in a process a core.
+"""Speed of encoding and decoding folders, compared with a minimal program with a process per core.
 
 python folders.py [TRIALS [SMALL LARGE]] > results/folders.json
 """
@@ -26,11 +26,11 @@ from aetool.bundle.lookup import shipped_path
 
 BATCHES = (16, 64, 256)
 MEMORY = Path("/dev/shm")
-"""Files there are in memory, on Linux: what writing costs without a disk."""
+"""Folder in memory on Linux, for the cost of writing without a disk."""
 
 
 def fill_small(folder: Path, count: int) -> None:
-    """Make `count` different 28x28 digits, decoded between those of the bank."""
+    """Write `count` different PNGs of 28x28 digits, decoded from means of two latents of the bank."""
     bundle = Bundle.read(shipped_path("mnist"))
     codec, bank = Codec(bundle, "cpu"), bundle.bank().latents
     rng = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def fill_small(folder: Path, count: int) -> None:
 
 
 def pillow_png(pixels: np.ndarray) -> list[bytes]:
-    """Return PNG files as most programs write them."""
+    """Return grey pixels (n, 1, h, w) as PNG files written by Pillow with its defaults."""
     files = []
     for tile in pixels:
         stream = io.BytesIO()
@@ -53,7 +53,7 @@ def pillow_png(pixels: np.ndarray) -> list[bytes]:
 
 
 def fill_large(folder: Path, count: int) -> None:
-    """Make `count` photo-like JPEGs of 480x360: hands of the shipped model, enlarged, with noise; 64 different ones."""
+    """Write `count` JPEGs of 480x360, copies of 64 enlarged and noisy hands of the shipped model."""
     bundle = Bundle.read(shipped_path("sign_digits"))
     pixels = to_pixels(Codec(bundle, "cpu").decode(bundle.bank().latents[:64]))
     rng = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def bare_encode(model: str, folder: str, size: int, channels: int, batch: int) -
 
 
 def best_batch(make) -> int:
-    """Return the batch with which the bare program is fastest."""
+    """Return the fastest batch size of the minimal program."""
     return min(BATCHES, key=lambda batch: seconds(make(batch)))
 
 
@@ -94,7 +94,7 @@ def decoding(trials: int) -> list:
     def bare(batch: int, *folder: str) -> list[str]:
         return python(PEERS / "bare_decode.py", shipped_path("mnist") / "decoder.onnx", "z.npz", batch, *folder)
 
-    places = (f"out{i}" for i in itertools.count())  # a new one each time: where files went, ext4 makes new ones slowly
+    places = (f"out{i}" for i in itertools.count())  # a new folder each time: after deletions ext4 creates files slowly
 
     def ours(place: str) -> float:
         os.sync()
@@ -122,13 +122,13 @@ def decoding(trials: int) -> list:
 
 
 def in_memory(measure: Callable[[str], float]) -> float:
-    """Return what `measure` finds with a folder that is no disk's, and goes at once."""
+    """Return the result of `measure` for a temporary folder in memory."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as place:
         return measure(f"{place}/out")
 
 
 def first_record(trials: int) -> dict:
-    """Return the seconds until the first record is out, from the start of the process; encoding goes on, and is cut."""
+    """Return the seconds from process start to the first record; the rest of the encoding is cut off."""
     found = []
     for _ in range(trials):
         begun = time.perf_counter()
@@ -142,7 +142,7 @@ def first_record(trials: int) -> dict:
 
 
 def equal_to_one_by_one() -> bool:
-    """Whether latents of a folder are those of its pictures one at a time, to the bit: every thousandth."""
+    """Return whether every thousandth latent of the folder equals the latent of its picture alone, bit for bit."""
     records = [json.loads(line) for line in Path("z.jsonl").read_text().splitlines()]
     names = [record["source"] for record in records]
     assert names == sorted(names)

@@ -1,4 +1,4 @@
-"""Where the time of a graph goes, by operator, and whether ConvTranspose is better written as something else.
+"""Time of a graph by operator, and the speed of ConvTranspose compared with equivalent nodes.
 
 python graphs.py [TRIALS] > results/graphs.json
 """
@@ -26,14 +26,14 @@ from aetool.runtime.devices import open_session
 from aetool.training.export.graphs import to_onnx
 
 SHAPES = {"64 to 32 channels at 7x7": (64, 32, 7), "32 to 1 channel at 14x14": (32, 1, 14)}
-"""Of the transposed convolutions of `conv`: channels in and out, and the side of what comes in."""
+"""Transposed convolutions of `conv`: input channels, output channels, input side."""
 IMAGES = 256
 AXES = np.array([1, 2, 3])
 Node = onnx.NodeProto
 
 
 def shares(graph: bytes, values: np.ndarray) -> dict[str, float]:
-    """Return the share of each operator in the time of a run, as ONNX Runtime's profiler finds it."""
+    """Return the four largest shares of operators in the time of a run, by the profiler of ONNX Runtime."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.enable_profiling = True
@@ -60,15 +60,15 @@ def profiles() -> list[dict]:
 
 
 def taps(phase: int) -> dict[int, int]:
-    """Return which weight of four meets which neighbour, for even (0) and odd (1) places of what comes out.
+    """Return the weight index (0 to 3) by neighbour d, for even (0) or odd (1) output positions.
 
-    Place 2i + phase is the sum over neighbours i + d of weight phase + 1 - 2d: stride 2, padding 1.
+    Position 2i + phase is the sum over neighbours i + d of weight phase + 1 - 2d: stride 2, padding 1.
     """
     return {-1: 3, 0: 1} if phase == 0 else {0: 2, 1: 0}
 
 
 def kernels(weights: np.ndarray, side: int, origin: Callable[[int], int]) -> np.ndarray:
-    """Return (2, 2, out, in, side, side): a convolution for each of the four phases of what comes out."""
+    """Return kernels (2, 2, out, in, side, side), a convolution for each of the four output phases."""
     found = np.zeros((2, 2, weights.shape[1], weights.shape[0], side, side), np.float32)
     for a in (0, 1):
         for b in (0, 1):
@@ -84,14 +84,14 @@ def transposed(weights: np.ndarray, h: int) -> tuple[list[Node], dict[str, np.nd
 
 
 def one_3x3(weights: np.ndarray, h: int) -> tuple[list[Node], dict[str, np.ndarray]]:
-    """One convolution with four times the channels; more than half of its weights are 0."""
+    """Return a single convolution with four times the channels; more than half of its weights are 0."""
     w = kernels(weights, 3, lambda phase: 1)
     nodes = [helper.make_node("Conv", ["x", "w"], ["z"], pads=[1] * 4), _shuffle("z")]
     return nodes, {"w": w.reshape(-1, *w.shape[3:])}
 
 
 def one_2x2(weights: np.ndarray, h: int) -> tuple[list[Node], dict[str, np.ndarray]]:
-    """One convolution with four times the channels, and each phase cut out of it."""
+    """Return a single convolution with four times the channels, and a Slice for each phase."""
     w, c = kernels(weights, 2, lambda phase: 1 - phase), weights.shape[1]
     nodes = [helper.make_node("Conv", ["x", "w"], ["z"], pads=[1] * 4)]
     tensors = {"w": w.reshape(-1, *w.shape[3:]), "axes": AXES}
@@ -103,7 +103,7 @@ def one_2x2(weights: np.ndarray, h: int) -> tuple[list[Node], dict[str, np.ndarr
 
 
 def four_2x2(weights: np.ndarray, h: int) -> tuple[list[Node], dict[str, np.ndarray]]:
-    """A convolution for each phase."""
+    """Return a convolution for each phase."""
     w = kernels(weights, 2, lambda phase: 1 - phase)
     places = list(np.ndindex(2, 2))
     nodes = [
@@ -143,7 +143,7 @@ def session(way, weights: np.ndarray, h: int) -> ort.InferenceSession:
 
 
 def rewrites(trials: int) -> list[dict]:
-    """Return how fast ConvTranspose is beside what computes the same."""
+    """Return the rows of ConvTranspose compared with each equivalent form, by shape and batch size."""
     rng = np.random.default_rng(0)
     rows = []
     for what, (inner, outer, h) in SHAPES.items():

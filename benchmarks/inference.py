@@ -1,4 +1,4 @@
-"""One run of a graph, one thread, beside torch with the same weights: eager, compiled; and OpenVINO.
+"""Speed of a graph on a single thread, compared with eager torch, compiled torch and OpenVINO (same weights).
 
 python inference.py [TRIALS] > results/inference.json
 """
@@ -27,11 +27,11 @@ from aetool.training.export.graphs import to_onnx
 
 BATCHES = (1, 64, 256)
 IMAGES = 256
-"""That pass in one trial, whatever the batch."""
+"""Images (or latents) per trial, at every batch size."""
 
 
 def networks() -> dict[str, tuple[Any, tuple[int, int, int], int]]:
-    """Return the architecture `conv` as it is by default, and those of the shipped models; with fresh weights."""
+    """Return untrained networks: `conv` with its defaults, and the architectures of the shipped models."""
     torch.manual_seed(0)
     found = {"conv": (build("conv", ARCHITECTURES["conv"], (1, 28, 28), 16), (1, 28, 28), 16)}
     for name in ("mnist", "sign_digits"):
@@ -67,7 +67,7 @@ def timed(function: Callable[[np.ndarray], Any], values: np.ndarray) -> Callable
 
 
 def contenders(network: torch.nn.Module, graph: bytes, values: np.ndarray, compile_too: bool) -> dict[str, Any]:
-    """Return what computes the network, aetool first; all must agree."""
+    """Return functions which run the network, by program, aetool first; all results must agree."""
     found = {"aetool": runner(open_session(graph, "cpu", 1)), "eager torch": eager(network)}
     if compile_too:  # its own compilation takes much longer than all trials
         found["torch.compile"] = eager(torch.compile(network, dynamic=False))

@@ -1,4 +1,4 @@
-"""Compare the ways from image to image on pairs of MNIST test images; writes its results and its table in README.md.
+"""Comparison of interpolation methods on pairs of MNIST test images; writes results and the table of README.md.
 
 python benchmarks/interpolation.py            (the model mnist; needs $AETOOL_DATA or the network)
 """
@@ -31,13 +31,13 @@ COLUMNS = {
 
 
 def pairs(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return rows (PAIRS, 2) of images of different classes, by SEED."""
+    """Return rows (PAIRS, 2) of test images, each pair from two classes, drawn with SEED."""
     drawn = np.random.default_rng(SEED).integers(len(labels), size=(4 * PAIRS, 2))
     return drawn[labels[drawn[:, 0]] != labels[drawn[:, 1]]][:PAIRS]
 
 
 def run() -> dict[str, Any]:
-    """Walk every pair by every method, with uniform and with even steps; return all figures."""
+    """Return the figures of the path of every pair, by method, with uniform and with even steps."""
     bundle = Bundle.find("mnist")
     codec, bank = Codec(bundle, "cpu"), bundle.bank()
     test = load("mnist", 0).test
@@ -45,7 +45,7 @@ def run() -> dict[str, Any]:
     unit = spacing(bank)
     rows = []
     for method in METHODS:
-        curves = METHODS[method](keys, bank)[::2]  # those between the two of a pair
+        curves = METHODS[method](keys, bank)[::2]  # the curves within a pair
         for evenly in (False, True):
             figures = []
             for curve in curves:
@@ -59,7 +59,7 @@ def run() -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the table of the results: the mean of each figure, and in brackets its 95th percentile."""
+    """Return the table of the results: the mean of each figure, with the 95th percentile in brackets."""
     lines = [f"| method | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for row in results["rows"]:
         each = [row["pairs"][name] for name in COLUMNS]

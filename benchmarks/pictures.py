@@ -1,4 +1,4 @@
-"""Make the pictures of the README again, each by the command that it carries: after a new model, say.
+"""The pictures of README.md, made again by the commands stored in their metadata, for example after a new model.
 
 python benchmarks/pictures.py
 """
@@ -19,7 +19,7 @@ REPOSITORY = HERE.parent
 
 
 def main() -> None:
-    """Run the commands beside the pictures; the package is that of this checkout."""
+    """Run each command in the folder of its picture, with the aetool of the repository."""
     readme = (REPOSITORY / "README.md").read_text()
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme):
         _, *words = shlex.split(read_provenance((REPOSITORY / name).read_bytes())["command"])

@@ -1,4 +1,4 @@
-"""Distortion by latent size: a short training for each k, beside PCA with as many numbers.
+"""Distortion by latent size k: a short training for each k, compared with PCA of the same size.
 
 python benchmarks/rate_distortion.py --epochs 5 2 4 8 16 32 64
 
@@ -21,7 +21,7 @@ RESULT = HERE / "results" / "rate-distortion.json"
 
 
 def trained(k: int, epochs: int, place: Path) -> dict[str, float]:
-    """Train with k numbers; return the last line of the log."""
+    """Train with latent size k, and return the last line of the log."""
     line = ["train", "mnist", "--latent-dim", k, "--epochs", epochs, "--precision", "bfloat16", "-q"]
     command = [sys.executable, "-m", "aetool", *map(str, line)]
     done = subprocess.run(command, cwd=place, check=True, capture_output=True, text=True)
@@ -30,7 +30,7 @@ def trained(k: int, epochs: int, place: Path) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, float]]) -> str:
-    """Return the rows as a table of Markdown."""
+    """Return the rows as a Markdown table."""
     lines = ["| k | test mse | PCA | PCA over test mse |", "|---|---|---|---|"]
     lines += [
         f"| {r['k']} | {r['test_mse']:.5f} | {r['pca_mse']:.5f} | {r['pca_mse'] / r['test_mse']:.1f} |" for r in rows

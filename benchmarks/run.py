@@ -1,8 +1,8 @@
-"""All that this machine can measure, from a normal install in a virtual environment of its own; then the tables.
+"""All measurements of speed, with aetool installed in a new virtual environment; then the tables.
 
 python benchmarks/run.py                      everything; about an hour on two idle cores
-python benchmarks/run.py --quick start cost   some of it, with few trials or small folders
-python benchmarks/run.py --venv PLACE         keeps the environment there, and uses it again (aetool is installed anew)
+python benchmarks/run.py --quick start cost   some scripts, with few trials or small folders
+python benchmarks/run.py --venv PLACE         keeps the environment in PLACE for later runs (aetool is installed anew)
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SCRIPTS: dict[str, list[str]] = {
     "stages": ["3"],
     "training": ["1", "20"],
 }
-"""Each is the script of that name and prints its result; with the words after it where it is to be quick."""
+"""Scripts by name, each with its arguments for --quick; a script prints its result."""
 
 
 def install(place: Path) -> Path:
-    """Make the environment where it is missing, install aetool into it as a user would, and return its Python."""
+    """Return the Python of the environment in `place`, made if missing, with aetool installed as by a user."""
     python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(place, with_pip=True)

@@ -1,4 +1,4 @@
-"""Samplers of the model mnist, and what their options trade: fit, certainty and novelty, by `aetool evaluate`.
+"""Fit, certainty and novelty of the samplers of the model mnist, by options, from `aetool evaluate`.
 
 python benchmarks/samplers.py        (the judge is trained at the first call: minutes)
 
@@ -26,14 +26,14 @@ FIGURES = {"accuracy": ("class accuracy", 4), "worst_class": ("worst class", 3),
 
 
 def measured() -> dict[str, Any]:
-    """Run the command."""
+    """Return the JSON of `aetool evaluate`."""
     asked = [word for method in METHODS for word in ("--method", method)]
     line = [sys.executable, "-m", "aetool", "evaluate", "mnist", "--data", "mnist", "--seed", "0", "--json", *asked]
     return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def table(rows: list[dict[str, Any]], figures: list[str]) -> str:
-    """Return rows as Markdown."""
+    """Return rows as a Markdown table with the columns `figures`."""
     lines = [f"| | {' | '.join(FIGURES[key][0] for key in figures)} |", f"|---|{'---|' * len(figures)}"]
     for row in rows:
         lines.append(f"| {row['name']} | {' | '.join(f'{row[key]:.{FIGURES[key][1]}f}' for key in figures)} |")
@@ -41,7 +41,7 @@ def table(rows: list[dict[str, Any]], figures: list[str]) -> str:
 
 
 def tables(found: dict[str, Any]) -> tuple[str, str]:
-    """Return the whole table with its head, and the short one."""
+    """Return the table for benchmarks/README.md with its head, and the short table for README.md."""
     rows, judge = found["rows"], found["judge"]["accuracy"]
     head = f"Model mnist {found['model']['identity']}, judge of {100 * judge:.2f} %, seed {found['seed']}.\n\n"
     short = ["accuracy", "worst_class", "ratio", "recall", "novelty"]

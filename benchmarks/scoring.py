@@ -1,4 +1,4 @@
-"""What `aetool score --fail-over 99` flags with the model mnist; writes its results and its table in README.md.
+"""Images flagged by `aetool score --fail-over 99` with the model mnist; writes results and the table of README.md.
 
 python benchmarks/scoring.py            (needs $AETOOL_DATA with mnist/ and sign_digits/, a folder of photos)
 """
@@ -27,7 +27,7 @@ SEED = 0
 
 
 def kinds(test: Pixels, codec: Codec) -> Iterator[tuple[str, Images]]:
-    """Yield images (n, 1, 28, 28) of several kinds, and what they are called."""
+    """Yield the name and the images (n, 1, 28, 28) of each kind."""
     rng = np.random.default_rng(SEED)
     images = to_images(test)
     yield "test images", images
@@ -42,7 +42,7 @@ def kinds(test: Pixels, codec: Codec) -> Iterator[tuple[str, Images]]:
 
 
 def run() -> dict[str, Any]:
-    """Score all kinds, and half of the test images by the quantiles of the other half."""
+    """Return the scores of all kinds, and of half of the test images by the quantiles of the other half."""
     bundle = Bundle.find("mnist")
     codec = Codec(bundle, "cpu")
     quantiles = bundle.manifest.distortion["quantiles"]
@@ -59,7 +59,7 @@ def run() -> dict[str, Any]:
 
 
 def row(kind: str, found: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Return the figures of one kind: its number, its median, and the share above each threshold."""
+    """Return the figures of a kind: number of images, medians, and the share above each threshold."""
     above = [round(float((scores > threshold).mean()), 5) for threshold in THRESHOLDS]
     median = {"mse": float(f"{np.median(found):.4g}"), "percentile": round(float(np.median(scores)), 2)}
     return {"kind": kind, "images": len(found), "median": median, "above": above}
@@ -78,7 +78,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def sentence(results: dict[str, Any]) -> str:
-    """Return what the README says of the results."""
+    """Return the sentence of README.md about the results."""
     above = {row["kind"]: f"{100 * row['above'][-1]:.1f} %" for row in results["rows"]}
     digits = "half of them, by the quantiles of the other half"
     return (

@@ -1,4 +1,4 @@
-"""Where the time of an image goes on its way to a latent and back: the stages that `aetool bench mnist` measures.
+"""Time of an image in each stage of encoding and decoding, as measured by `aetool bench mnist`.
 
 python stages.py [TRIALS] > results/stages.json
 """

@@ -1,4 +1,4 @@
-"""From the key press to the end of the command, beside the least that such a program could do.
+"""Time from the key press to the end of a command, compared with a minimal program.
 
 python start.py [TRIALS] > results/start.json
 """
@@ -25,7 +25,7 @@ out = session.run(None, {{{name!r}: {given}}})[0]
 pixels = np.rint(np.resize(out, (28, 28)).clip(0, 1) * 255).astype(np.uint8)
 Image.fromarray(pixels).save("bare.png")
 """
-"""The imports, one session of one thread, one run, one PNG."""
+"""The minimal program: the imports, a session of a single thread, a run, a PNG."""
 
 
 def bare(graph: str, name: str, given: str) -> list[str]:

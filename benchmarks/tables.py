@@ -25,11 +25,11 @@ NOT_RUN = {
     "inference": "a graph on CUDA, with I/O binding, and the batch from which it pays",
     "training": "seconds to a test mse of 0.0065 on CUDA",
 }
-"""Of the tables, for want of a GPU."""
+"""Rows by table which were not measured: the machine has no GPU."""
 
 
 def speed(results: Path) -> str:
-    """Return the tables of all results that there are."""
+    """Return the tables of all results in the folder `results`."""
     parts = []
     for name, title in TITLES.items():
         if (results / f"{name}.json").exists():
@@ -105,7 +105,7 @@ def costs(found: dict[str, Any]) -> str:
 
 
 def plot(found: dict[str, Any]) -> bytes:
-    """Return the cost per image by number of files as a PNG: the whole, and less the start."""
+    """Return the PNG of the cost per image by number of files, with and without the start."""
     rows = found["rows"]
     files = [row["files"] for row in rows]
     with plots.figure(6.4, 3.4) as (picture, axes):

@@ -1,9 +1,9 @@
-"""Training on MNIST to a test mse, beside pythae's own autoencoder and beside the loop of the tutorials.
+"""Training on MNIST to a target mse, compared with the autoencoder of pythae and the loop of the tutorials.
 
 python training.py [TRIALS [LIMIT]] > results/training.json
 
-What counts is the seconds of the steps; the clock stands still for looks at the test images. LIMIT is for the others,
-in seconds. MNIST is found where `aetool train mnist` finds it.
+Only the seconds of training steps count; the clock stops during evaluations on the test images. LIMIT is the longest
+time of a program in seconds. MNIST comes from the same place as for `aetool train mnist`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from aetool.training.loop import Trainer
 THREADS = len(os.sched_getaffinity(0))
 PLACES = {name: os.environ[name] for name in ("AETOOL_DATA",) if name in os.environ}
 SOME = 100
-"""Steps in a turn of eager against compiled."""
+"""Steps per turn, for eager and for compiled training."""
 
 
 def seconds_to(target: float, words: list[object], limit: float) -> float:
-    """Return the seconds of the steps that a program took until its test mse was at most `target`."""
+    """Return the seconds of training steps of a program until its test mse is at most `target`."""
     done = subprocess.run(python(*words), check=True, env=ENVIRONMENT | PLACES, stdout=subprocess.PIPE, text=True)
     entry = json.loads(done.stdout.splitlines()[-1])
-    assert entry["test_mse"] <= target or limit < 60, entry  # a short limit is for trying the script
+    assert entry["test_mse"] <= target or limit < 60, entry  # a limit below 60 s is for a test of the script
     return entry["seconds"]
 
 
@@ -54,7 +54,7 @@ def to_target(script: str, name: str, target: float, bar: float, trials: int, li
 
 
 def steps_of(precision: str, dataset: Dataset, compiled: bool) -> tuple[Callable[[], float], float]:
-    """Return what takes some steps and returns the seconds, and how long the first step took."""
+    """Return a function which takes `SOME` steps and returns the seconds, and the seconds of the first step."""
     config = TrainConfig(dataset="mnist", epochs=1, precision=precision, threads=THREADS, device="cpu")
     trainer = Trainer(config, dataset, Path("unused"))
     if compiled:
@@ -72,7 +72,7 @@ def steps_of(precision: str, dataset: Dataset, compiled: bool) -> tuple[Callable
 
 
 def compiling(dataset: Dataset, trials: int) -> tuple[list[dict], dict[str, float]]:
-    """Return the steps of torch.compile beside eager ones, and the seconds that compiling takes."""
+    """Return the rows of compiled compared with eager steps, and the seconds of the first compiled step."""
     rows, first = [], {}
     for precision in PRECISIONS:
         eager, _ = steps_of(precision, dataset, compiled=False)
@@ -96,5 +96,5 @@ if __name__ == "__main__":
     trials, limit = given + [3, 1200][len(given) :]
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(place, "inductor"))  # what was compiled before would be free
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(place, "inductor"))  # an old cache would hide the compilation
         main(int(trials), limit)

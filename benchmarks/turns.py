@@ -1,4 +1,4 @@
-"""Two things measured in turns (A B A B …), their ratio pair by pair, and all raw numbers: what the scripts share."""
+"""Shared functions of the scripts: programs measured in turns (A B A B …), ratios by pair, all raw numbers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AETOOL"))} | {
-    "ORT_DISABLE_TELEMETRY": "1"  # for the others too
+    "ORT_DISABLE_TELEMETRY": "1"  # for all programs
 }
 PEERS = Path(__file__).parent / "peers"
 PACKAGES = ("aetool", "numpy", "onnxruntime", "onnxruntime-ep-openvino", "pillow", "torch", "typer")
 
 
 def aetool(*words: object) -> list[str]:
-    """Return a command line of the installed program, as a shell would start it."""
+    """Return the command line of the installed aetool with the arguments `words`."""
     return [str(Path(sys.executable).with_name("aetool")), *map(str, words)]
 
 
@@ -31,14 +31,14 @@ def python(*words: object) -> list[str]:
 
 
 def seconds(words: list[str]) -> float:
-    """Run a command to its end and return how long it took; its output goes nowhere."""
+    """Return the seconds of a command from start to end; the output is discarded."""
     begun = time.perf_counter()
     subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True, env=ENVIRONMENT)
     return time.perf_counter() - begun
 
 
 def in_turns(functions: dict[str, Callable[[], float]], trials: int, warm: bool = True) -> dict[str, list[float]]:
-    """Return the seconds of each, called in turns; with `warm` a first turn warms up and does not count."""
+    """Return the seconds of each function, called in turns; with `warm` after a warm-up turn without a measurement."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for trial in range(-warm, trials):
         for name, function in functions.items():
@@ -49,7 +49,10 @@ def in_turns(functions: dict[str, Callable[[], float]], trials: int, warm: bool 
 
 
 def row(what: str, beside: str, ours: list[float], theirs: list[float], bar: str) -> dict[str, Any]:
-    """Return how ours stands beside theirs: "at most 1.5" is on time, ours over theirs; all else on speed."""
+    """Return the ratio of ours and theirs, and whether the ratio meets the bar.
+
+    A bar "at most 1.5" compares time, ours divided by theirs; every other bar compares speed.
+    """
     on_time = bar.startswith("at most")
     pairs = list(zip(ours, theirs, strict=True))
     ratios = sorted(a / b if on_time else b / a for a, b in pairs)
@@ -79,7 +82,7 @@ def machine() -> dict[str, Any]:
 
 
 def cpu() -> str:
-    """Return who made the processor, and what it has for matrices, where Linux says so."""
+    """Return the model name of the processor and its vector and matrix units, from /proc/cpuinfo on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -91,5 +94,5 @@ def cpu() -> str:
 
 
 def report(claim: str, rows: list[dict[str, Any]], **more: Any) -> None:
-    """Print the result of a script, for results/."""
+    """Print the result of a script as JSON, for results/."""
     print(json.dumps({"claim": claim, "machine": machine(), "rows": rows} | more, indent=1))

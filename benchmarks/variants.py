@@ -1,8 +1,8 @@
-"""What helps a small autoencoder of MNIST at k = 16: one short training of a variant, a line of JSON an epoch.
+"""A short training of a variant of a small MNIST autoencoder with k = 16; prints a line of JSON per epoch.
 
 python benchmarks/variants.py name=hidden hidden=256 epochs=10 >> benchmarks/results/variants.jsonl
 
-Stands alone, so that things can be tried that aetool does not offer; what paid has become options of `aetool train`.
+The script has its own networks, for experiments beyond the options of `aetool train`; useful variants became options.
 AETOOL_DATA is a folder with mnist/.
 """
 
@@ -26,10 +26,14 @@ from aetool.training.loop import one_cycle
 
 @dataclass(frozen=True)
 class Variant:
-    """widths at 14x14 and 7x7; 3x3 convolutions (depth) and residual blocks at 7x7; a hidden linear layer; and so on.
+    """Settings of a variant.
 
-    augment is none, shift (1 pixel), elastic or affine (rotation, scale, shear), left out in the last share `settle` of
-    the steps; ema is the decay of an average of the weights, 0 for none.
+    outer, inner    widths at 14x14 and 7x7
+    depth, blocks   number of 3x3 convolutions and of residual blocks at 7x7
+    hidden          width of a hidden linear layer, 0 for none
+    augment         none, shift (1 pixel), elastic or affine (rotation, scale, shear)
+    settle          last share of the steps, without augmentation
+    ema             decay of an average of the weights, 0 for none
     """
 
     name: str = "plain"
@@ -50,7 +54,7 @@ class Variant:
 
 
 class Block(nn.Module):
-    """x + F(x), activated."""
+    """A residual block: x + F(x), then the activation."""
 
     def __init__(self, width: int, activation: type[nn.Module]) -> None:
         super().__init__()
@@ -86,7 +90,7 @@ def network(v: Variant) -> nn.Sequential:
 
 
 def affine(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Rotate by up to 0.15 rad, scale by up to 8 % and shear by up to 0.15, times `strength`."""
+    """Rotate images by up to 0.15 rad, scale by up to 8 % and shear by up to 0.15, each times `strength`."""
     n = len(images)
 
     def uniform(size: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Write models/README.md: a table made from the manifests of the bundles that ship."""
+"""The table of shipped models in models/README.md, written from the manifests of the bundles."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from aetool.bundle.lookup import SHIPPED
 
 HERE = Path(__file__).parent
 
-HEAD = """# Models that ship with aetool
+HEAD = """# Shipped models
 
-Made from their manifests by `python models/table.py`. Use one by its name: `aetool sample -m mnist --digit 8`.
+`python models/table.py` writes the table from the manifests. Use a model by name: `aetool sample -m mnist --digit 8`.
 
 | model | identity | images | k | architecture | test mse | PCA | PSNR | SSIM | size |
 |---|---|---|---|---|---|---|---|---|---|
@@ -19,7 +19,7 @@ Made from their manifests by `python models/table.py`. Use one by its name: `aet
 
 
 def row(bundle: Bundle) -> str:
-    """Return one line of the table."""
+    """Return the table row of a bundle."""
     m, d = bundle.manifest, bundle.manifest.distortion
     size = sum(len(data) for data in bundle.files.values()) / 1e6
     cells = [f"[{bundle.name}]({bundle.name}/README.md)", f"`{bundle.identity}`", " x ".join(map(str, m.image.shape)),
@@ -29,7 +29,7 @@ def row(bundle: Bundle) -> str:
 
 
 def table() -> str:
-    """Return models/README.md."""
+    """Return the text of models/README.md."""
     return HEAD + "".join(row(Bundle.read(HERE / name)) for name in SHIPPED)
 
 
