@@ -5,9 +5,9 @@ queued while the first one runs, so the worker never waits for the parent proces
 result is bounded, and so is the memory.
 
 `concurrent.futures.ProcessPoolExecutor` was tried in place of this module: as fast (0.99 and 1.01 times the time on
-6,000 pictures), but without four things that shell scripts rely on. A worker that cannot start reports its error; a
+6,000 pictures), but without three things that shell scripts rely on. A worker that cannot start reports its error; a
 worker that is killed ends the command with one line that gives its exit code; the workers end when their parent process
-is killed; and an interrupted command ends at once, without waiting for running tasks.
+is killed.
 """
 
 from __future__ import annotations
