@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from turns import ENVIRONMENT, PEERS, aetool, in_turns, python, report, row, seconds
+from turns import ENVIRONMENT, PEERS, aetool, alternate, python, report, row, seconds
 
 from aetool import Bundle, Codec
 from aetool.arrays import to_pixels
@@ -83,7 +83,7 @@ def encoding(what: str, model: str, folder: str, size: int, channels: int, trial
     cases = {suffix: aetool("encode", folder, "-m", model, "-o", f"z{suffix}") for suffix in suffixes}
     turns = {name: lambda words=words: seconds(words) for name, words in cases.items()}
     turns["bare"] = lambda: seconds(bare_encode(model, folder, size, channels, batch))
-    taken = in_turns(turns, trials)
+    taken = alternate(turns, trials)
     return [
         row(f"encode {what} to {name}", f"bare program, batch {batch}", taken[name], taken["bare"], "at least 0.85")
         for name in suffixes
@@ -108,7 +108,7 @@ def decoding(trials: int) -> list:
     turns = {"ours": lambda: ours(next(places)), "nowhere": lambda: seconds(bare(batch)), "files": files}
     if MEMORY.is_dir():
         turns["memory"] = lambda: in_memory(ours)
-    taken = in_turns(turns, trials)
+    taken = alternate(turns, trials)
     nowhere, beside = taken["nowhere"], f"bare program, batch {batch}, to"
     rows = [
         row("decode to a folder", f"{beside} nowhere", taken["ours"], nowhere, "at least 0.85"),

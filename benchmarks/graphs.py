@@ -20,7 +20,7 @@ import onnxruntime as ort
 import torch
 from inference import networks
 from onnx import TensorProto, helper, numpy_helper
-from turns import in_turns, report, row
+from turns import alternate, report, row
 
 from aetool.runtime.devices import open_session
 from aetool.training.export.graphs import to_onnx
@@ -153,7 +153,7 @@ def rewrites(trials: int) -> list[dict]:
             x = rng.random((batch, inner, h, h), np.float32)
             expected = sessions["ours"].run(None, {"x": x})[0]
             assert all(np.allclose(s.run(None, {"x": x})[0], expected, atol=1e-3) for s in sessions.values())
-            taken = in_turns({name: _timed(s, x) for name, s in sessions.items()}, trials)
+            taken = alternate({name: _timed(s, x) for name, s in sessions.items()}, trials)
             rows += [
                 row(f"ConvTranspose, {what}, batch {batch}", name, taken["ours"], taken[name], "") for name in WAYS
             ]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from turns import in_turns, report, row
+from turns import alternate, report, row
 
 from aetool.bundle.lookup import shipped_path
 from aetool.bundle.manifest import Manifest
@@ -91,7 +91,7 @@ def main(trials: int) -> None:
             values = rng.random((max(BATCHES), *given[1]), np.float32)
             functions = contenders(module, graph, values, compile_too=title != "sign_digits")
             for batch in BATCHES:
-                taken = in_turns({name: timed(one, values[:batch]) for name, one in functions.items()}, trials)
+                taken = alternate({name: timed(one, values[:batch]) for name, one in functions.items()}, trials)
                 for name in list(functions)[1:]:
                     rows.append(
                         row(

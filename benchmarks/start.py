@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from turns import aetool, in_turns, python, report, row, seconds
+from turns import aetool, alternate, python, report, row, seconds
 
 from aetool.bundle.lookup import shipped_path
 
@@ -50,7 +50,7 @@ def main(trials: int) -> None:
     rows = []
     for what, (ours, beside, theirs, bar) in pairs.items():
         turns = {"ours": lambda words=ours: seconds(words), "theirs": lambda words=theirs: seconds(words)}
-        taken = in_turns(turns, trials)
+        taken = alternate(turns, trials)
         rows.append(row(what, beside, taken["ours"], taken["theirs"], bar))
     report("start", rows)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from turns import ENVIRONMENT, PEERS, in_turns, python, report, row
+from turns import ENVIRONMENT, PEERS, alternate, python, report, row
 
 from aetool.training.config import PRECISIONS, TrainConfig
 from aetool.training.data.dataset import Dataset, load
@@ -45,7 +45,7 @@ def to_target(script: str, name: str, target: float, bar: float, trials: int, li
 
     turns = {precision: ours(precision) for precision in PRECISIONS}
     turns["theirs"] = lambda: seconds_to(target, [PEERS / script, "mnist.npz", target, THREADS, limit], limit)
-    taken = in_turns(turns, trials, warm=False)
+    taken = alternate(turns, trials, warm=False)
     what = f"conv to a test mse of {target:.4f}, {{}}"
     return [
         row(what.format(p), name, taken[p], taken["theirs"], f"at least {bar:g}" if p == PRECISIONS[-1] else "")
@@ -77,7 +77,7 @@ def compiling(dataset: Dataset, trials: int) -> tuple[list[dict], dict[str, floa
     for precision in PRECISIONS:
         eager, _ = steps_of(precision, dataset, compiled=False)
         fast, first[precision] = steps_of(precision, dataset, compiled=True)
-        taken = in_turns({"compiled": fast, "eager": eager}, trials)
+        taken = alternate({"compiled": fast, "eager": eager}, trials)
         rows.append(row(f"steps with torch.compile, {precision}", "eager", taken["compiled"], taken["eager"], ""))
     return rows, {name: round(value, 1) for name, value in first.items()}
 

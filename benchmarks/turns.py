@@ -37,7 +37,7 @@ def seconds(words: list[str]) -> float:
     return time.perf_counter() - begun
 
 
-def in_turns(functions: dict[str, Callable[[], float]], trials: int, warm: bool = True) -> dict[str, list[float]]:
+def alternate(functions: dict[str, Callable[[], float]], trials: int, warm: bool = True) -> dict[str, list[float]]:
     """Return the seconds of each function, called in turns; with `warm` after a warm-up turn without a measurement."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for trial in range(-warm, trials):

@@ -89,11 +89,11 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
     """Yield the pictures without an output in the folder, each with the name of its output."""
     from dataclasses import replace
 
-    from aetool.images.folder import Places
+    from aetool.images.folder import UniquePaths
 
     if target.kind != "folder" or target.path is None:
         raise UsageError("--skip-existing is for an output folder; end -o with /")
-    place = Places(str(target.path))
+    place = UniquePaths(str(target.path))
     for file in files:
         path = place(file.relative)
         if os.path.lexists(path):

@@ -18,7 +18,7 @@ from aetool.system.temporaries import create_folder, name_for, sweep
 
 
 @dataclass(eq=False)
-class Places:
+class UniquePaths:
     """Unique paths of picture files below `folder`, derived from picture names; never outside the folder.
 
     Only hashes of the given paths are stored, so a million paths take little memory; equal hashes would only add an
@@ -88,7 +88,7 @@ class PictureWriter:
 
 
 @contextlib.contextmanager
-def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureWriter]]:
+def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[UniquePaths, PictureWriter]]:
     """Make `folder`, and give its unique paths and its writer."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[Places, PictureW
         with os.scandir(folder) as entries:
             alone = next(entries, None) is None
     with _workshop(folder) as place:
-        yield Places(str(folder)), PictureWriter(place, text, alone)
+        yield UniquePaths(str(folder)), PictureWriter(place, text, alone)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -38,38 +38,48 @@ class NpzTooLarge(ValueError):
     """The archive unpacks to more than is accepted; the text is its unpacked size."""
 
 
-def read_npz(data: bytes, most: int | None = None, only: Collection[str] | None = None) -> Arrays:
+def read_npz(data: bytes, most: int | None = None, only: AbstractSet[str] | None = None) -> Arrays:
     """Return the arrays in `data` by name, at most `most` bytes unpacked; of two members of one name, the last.
 
-    `only` names the arrays to read, None for all. Raises `NpzError`, `NpzTooLarge`.
+    None for `most` is for bytes whose checksum the caller has verified: compressed members are refused, and stored
+    members become views without a second checksum. `only` names the arrays to read, None for all. Raises `NpzError`,
+    `NpzTooLarge`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            unpacked = sum(info.file_size for info in members.values())
-            if is_bomb(len(data), unpacked) or (most is not None and unpacked > most):
-                raise NpzTooLarge(f"{unpacked >> 20} MiB")
-            return {name: _array(archive, members[name], data) for name in members if only is None or name in only}
+            if most is not None:
+                _check_size(sum(info.file_size for info in members.values()), len(data), most)
+            names = members.keys() if only is None else members.keys() & only
+            return {name: _array(archive, members[name], data, most is None) for name in sorted(names)}
     except (NpzError, NpzTooLarge):
         raise
     except Exception as error:  # whatever zipfile and its decompressors raise
         raise NpzError from error
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes) -> npt.NDArray[Any]:
-    plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED
-    body = _stored(info, data) if plain else memoryview(archive.read(info))
+def _check_size(unpacked: int, packed: int, most: int) -> None:
+    if unpacked > most or is_bomb(packed, unpacked):
+        raise NpzTooLarge(f"{unpacked >> 20} MiB")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes, verified: bool) -> npt.NDArray[Any]:
+    body = _body(archive, info, data, verified)
     try:
         return parse_npy(body)
     except Exception as error:  # whatever NumPy raises for a damaged or foreign header
         raise NpzError(info.filename.removesuffix(".npy")) from error
 
 
-def _stored(info: zipfile.ZipInfo, data: bytes) -> memoryview:
-    """Return the bytes of a stored member, with their checksum verified."""
+def _body(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes, verified: bool) -> memoryview:
+    """Return the bytes of a member, with the checksum of the member compared unless `verified`."""
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & ENCRYPTED:
+        if verified:
+            raise NpzError
+        return memoryview(archive.read(info))
     start = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack_from(data, info.header_offset))
     body = memoryview(data)[start : start + info.file_size]
-    if zlib.crc32(body) != info.CRC:
+    if not verified and zlib.crc32(body) != info.CRC:
         raise NpzError
     return body
 

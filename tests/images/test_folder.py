@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aetool.errors import ReadWriteError
-from aetool.images.folder import Places, picture_folder
+from aetool.images.folder import UniquePaths, picture_folder
 from tests.toy import picture
 
 TILES = np.arange(3 * 16, dtype=np.uint8).reshape(3, 1, 4, 4)
@@ -39,12 +39,12 @@ def test_pictures_are_written_under_their_names(tmp_path):
      ("x.PNG", "x.PNG"), ("a//b", "a/b.png"), ("./a", "a.png")],
 )  # fmt: skip
 def test_names_never_lead_outside(tmp_path, name, expected):
-    assert Places(str(tmp_path))(name) == str(tmp_path / expected)
+    assert UniquePaths(str(tmp_path))(name) == str(tmp_path / expected)
     assert (tmp_path / expected).parent.is_dir()
 
 
 def test_no_name_is_given_twice(tmp_path):
-    place = Places(str(tmp_path))
+    place = UniquePaths(str(tmp_path))
     found = [os.path.relpath(place(name), tmp_path) for name in ("a", "a", "a.png", "a-2", "b/a", "b/./a")]
     assert found == ["a.png", "a-2.png", "a-3.png", "a-2-2.png", "b/a.png", "b/a-2.png"]
 

@@ -88,7 +88,7 @@ def read_arrays(path: Path, limits: Limits = LIMITS) -> Labelled:
     """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
     most = TIMES * limits.bytes
     try:
-        arrays = read_npz(read_file(path, most), most, ("images", "labels"))
+        arrays = read_npz(read_file(path, most), most, {"images", "labels"})
     except NpzTooLarge as error:
         raise LimitExceeded(f"{path} unpacks to {error}, more than is accepted of a file of its size") from None
     except NpzError as error:
