@@ -118,12 +118,13 @@ def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> Laten
     if "latents" not in arrays:
         raise InvalidInput(f'{name} holds no array "latents"')
     bare = _bare(arrays["latents"], name, size)
-    if any(arrays[key].ndim != 1 for key in ("sources", "classes") if key in arrays):
+    columns = [arrays[key] for key in ("sources", "classes") if key in arrays]
+    if any(column.ndim != 1 for column in columns):
         raise InvalidInput(f"the sources and classes in {name} must be one text a latent")
+    if any(len(column) != len(bare.latents) for column in columns):
+        raise InvalidInput(f"{name} has {len(bare.latents)} latents and another number of sources or classes")
     sources = tuple(map(str, arrays["sources"].tolist())) if "sources" in arrays else bare.sources
     classes = tuple(str(c) or None for c in arrays["classes"].tolist()) if "classes" in arrays else bare.classes
-    if not len(sources) == len(classes) == len(bare.sources):
-        raise InvalidInput(f"{name} has {len(bare.sources)} latents and another number of sources or classes")
     model = str(arrays["model"]) if "model" in arrays else None
     return LatentBatch(bare.latents, sources, classes, model or None)
 

@@ -91,7 +91,7 @@ def parse_npy(data: memoryview) -> npt.NDArray[Any]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     body = data[stream.tell() :]
-    if dtype.hasobject or min(shape, default=0) < 0 or dtype.itemsize * int(np.prod(shape, dtype=object)) != len(body):
+    size = dtype.itemsize * int(np.prod(shape, dtype=object))
+    if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0 or size != len(body):
         raise ValueError("no array of numbers or texts of the size that the header declares")
-    array = np.frombuffer(body, dtype) if dtype.itemsize else np.empty(shape, dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")

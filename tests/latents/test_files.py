@@ -6,6 +6,7 @@ import io
 import json
 import os
 import threading
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -430,3 +431,29 @@ def test_records_of_a_pipe_come_before_it_ends():
         writer.write(b"[1, 2]\n" * BATCH)
         records = read_latents(reader, "stdin", 2)
         assert len(next(records).latents) == BATCH
+
+
+@pytest.mark.parametrize(("descr", "shape"), [("<U0", (300_000_000,)), ("|S0", (10**12,)), ("|V0", (10**9, 16))])
+@pytest.mark.parametrize("member", ["latents", "sources", "model"])
+def test_a_header_that_declares_elements_of_no_bytes_is_refused(member, descr, shape):
+    stream = io.BytesIO()
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    arrays = {"latents": npy(np.ones((2, 3))), member: stream.getvalue()}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        for name, data in arrays.items():
+            members.writestr(f"{name}.npy", data)
+    for data in (archive.getvalue(), stream.getvalue()):
+        with pytest.raises(InvalidInput, match="not a NumPy array of numbers"):
+            read(data)
+
+
+def test_texts_are_made_only_where_there_is_one_a_latent():
+    data = npz(latents=np.ones((2, 3)), sources=np.zeros(1_000_000, "U1"))
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match="another number of sources"):
+        read(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(data)  # a million texts are 60 MB
