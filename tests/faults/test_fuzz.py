@@ -22,7 +22,7 @@ from aetool.bundle.manifest import Manifest
 from aetool.errors import AetoolError, BundleError, InvalidInput, LimitExceeded
 from aetool.latents.bank import read_bank, write_bank
 from aetool.latents.files import read_latents, to_jsonl
-from aetool.training.data.files import parse_idx, read_npz
+from aetool.training.data.files import parse_idx, read_arrays
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_manifest
 
 FUZZED = settings(
@@ -76,7 +76,7 @@ def test_npz_of_a_data_set(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzz.npz"
     path.write_bytes(data)
     try:
-        labelled = read_npz(path)
+        labelled = read_arrays(path)
     except AetoolError as error:
         one_line(error)
     else:
