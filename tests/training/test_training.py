@@ -98,20 +98,22 @@ def test_resumed_equals_uninterrupted_to_the_bit(run, data, workplace, stop, mon
     assert [{**e, "seconds": 0} for e in histories[0]] == [{**e, "seconds": 0} for e in histories[1]]
 
 
-def test_ctrl_c_saves_and_resume_ends_with_the_same_weights(workplace):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_ctrl_c_saves_and_resume_ends_with_the_same_weights(workplace, number, code):
     line = ["train", "digits", "--epochs", "60", "--threads", "1", "-q"]
     subprocess.run(command(line), check=True, timeout=120)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        process = subprocess.Popen(command(line[:-1]), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        while "epoch 6 " not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-        place = re.search(r"--resume (\S+)", err)[1]
-        assert process.returncode == code and out == ""
-        done = subprocess.run(command(["train", "--resume", place]), capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0 and done.stdout == f"{place}\n" and "going on at step" in done.stderr
-        assert equal(weights(Path("runs/digits")), weights(Path(place)))
+    process = subprocess.Popen(command(line[:-1]), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "epoch 6 " not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    place = re.search(r"--resume (\S+)", err)[1]
+    assert process.returncode == code and out == ""
+    done = subprocess.run(command(["train", "--resume", place]), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout == f"{place}\n" and "going on at step" in done.stderr
+    assert equal(weights(Path("runs/digits")), weights(Path(place)))
 
 
 def test_killed_before_the_first_checkpoint_resume_begins_anew(workplace, cli):
