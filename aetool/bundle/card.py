@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from aetool.bundle.manifest import Manifest
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
     """Return the model card in Markdown."""
-    d, t, spec, data = manifest.distortion, manifest.training, manifest.image, manifest.dataset
+    d, spec, size = manifest.distortion, manifest.image, manifest.latent_size
     kind = "grey" if spec.channels == 1 else "colour"
     return f"""# {name}
 
-An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of {manifest.latent_size} numbers, made by
+An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of {size} numbers, made by
 [aetool](../../README.md). Identity `{identity}`.
 
     aetool info -m {name}
@@ -19,19 +21,19 @@ An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of 
 
 | | |
 |---|---|
-| Data | {data["name"]}: {data["train"]:,} training and {data["test"]:,} test images, sha256 `{data["sha256"][:16]}…` |
+| Data | {_data(manifest)} |
 | Classes | {", ".join(manifest.classes) or "none"} |
 | Architecture | {_architecture(manifest)} |
-| Training | {t["epochs"]} epochs, {t["steps"]:,} steps of {t["batch_size"]}, {t["seconds"]:.0f} s |
-| Test mse | **{d["test"]:.5f}** per value in [0, 1]; PCA with {manifest.latent_size} components {d["pca"]:.5f} |
-| Training mse | {d["train"]:.5f} |
-| Test PSNR, SSIM | {d["psnr"]:.2f} dB, {d["ssim"]:.4f} |
+| Training | {_training(manifest)} |
+| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
+| Training mse | {figure(d["train"])} |
+| Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
 | Exported | {manifest.exported} |
 
 Made by:
 
-    {t["command"]}
-    aetool export
+    {_command(manifest)}
+    aetool export{"" if has_rows else " --no-bank"}
 
 {_parity(manifest)}
 
@@ -40,6 +42,34 @@ Made by:
 It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
 {_bank_note(has_rows)}
 """
+
+
+def figure(value: float | None, digits: int = 5) -> str:
+    """Return a figure of the manifest or of training as text; None and NaN stand for no images to measure."""
+    return "not measured" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _training(manifest: Manifest) -> str:
+    t = manifest.training
+    parts = [f"{t['epochs']} epochs", f"{t['steps']:,} steps of {t['batch_size']}", f"{t['seconds']:.0f} s"]
+    left_out = t.get("left_out", 0)
+    parts += [manifest.stopped] if manifest.stopped else []
+    parts += [f"{left_out:,} {'file' if left_out == 1 else 'files'} of the data left out"] if left_out else []
+    return ", ".join(parts)
+
+
+def _command(manifest: Manifest) -> str:
+    """Return the command of the weights; an unfinished training was stopped by hand."""
+    return str(manifest.training["command"]) + (f"    # {manifest.stopped}" if manifest.stopped else "")
+
+
+def _data(manifest: Manifest) -> str:
+    """Return name and sizes of the data set, and what was left of it at export."""
+    data, found = manifest.dataset, manifest.dataset.get("found")
+    text = (
+        f"{data['name']}: {data['train']:,} training and {data['test']:,} test images, sha256 `{data['sha256'][:16]}…`"
+    )
+    return text + (f"; {found['train']:,} and {found['test']:,} were there at export" if found else "")
 
 
 def _architecture(manifest: Manifest) -> str:
@@ -63,8 +93,8 @@ def _example(name: str, manifest: Manifest) -> str:
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity["found"]
     return (
-        f"Torch and ONNX Runtime agree on test images in batches of {', '.join(map(str, manifest.parity['batches']))}: "
-        f"latents to {found['latents']:.1e} of\ntheir standard deviation, image values to {found['images']:.1e}, "
+        f"Torch and ONNX Runtime agree in batches of {', '.join(map(str, manifest.parity['batches']))}: "
+        f"latents to {found['latents']:.1e} of\ntheir scale, image values to {found['images']:.1e}, "
         f"distortion to {found['distortion']:.1e}."
     )
 

@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,11 @@ class Manifest:
     architecture   {"name", "options"}
     layers         rows {"part", "layer", "input", "output", "parameters", and "kernel", "stride", "padding"}, shapes
                    without n
-    dataset        {"name", "sha256", "train", "test"}: counts of images
-    training       every setting, and steps, epochs, seconds
+    dataset        {"name", "sha256", "train", "test"}: counts of images; "found": counts at export, if some were gone
+    training       every setting, and steps, epochs, seconds; "planned_steps"; "left_out": unusable files
     exported       UTC, ISO 8601
-    distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse
+    distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse,
+                   absent without held-out images; None where nothing could be measured
     parity         torch against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     """
@@ -60,6 +62,12 @@ class Manifest:
     distortion: dict[str, Any]
     parity: dict[str, Any]
     golden: Golden
+
+    @property
+    def stopped(self) -> str | None:
+        """Where an unfinished training stopped, as "stopped at step 437 of 5,000"; None for a finished training."""
+        step, planned = self.training["steps"], self.training.get("planned_steps")
+        return f"stopped at step {step:,} of {planned:,}" if type(planned) is int and step < planned else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
@@ -111,7 +119,7 @@ INSIDE: dict[str, dict[str, type | tuple[type, ...]]] = {
     "layers": {"part": str, "layer": str, "input": list, "output": list, "parameters": int},
     "dataset": {"name": str, "sha256": str, "train": int, "test": int},
     "training": {"command": str, "epochs": int, "steps": int, "batch_size": int, "seconds": (int, float)},
-    "distortion": {**dict.fromkeys(("train", "test", "pca", "psnr", "ssim"), (int, float)), "quantiles": list},
+    "distortion": dict.fromkeys(("train", "test", "pca", "psnr", "ssim"), (int, float, NoneType)),
     "parity": {"batches": list, "found": dict, "bounds": dict},
 }
 """The required keys of the fields, with their types (of each row, for layers)."""
@@ -123,14 +131,14 @@ def _plain(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be of the kind {PLAIN[name].__name__}")
     for part in value if isinstance(value, list) else [value]:
         for key, kind in INSIDE.get(name, {}).items():
-            if not isinstance(part, dict) or not isinstance(part.get(key), kind) or isinstance(part[key], bool):
+            if not isinstance(part, dict) or not isinstance(part.get(key, ...), kind) or isinstance(part[key], bool):
                 raise ValueError(f"{key} in {name} is missing or of the wrong kind")
     numbers: list[Any] = []
     if name in ("parity", "distortion"):
-        numbers = list(inside["found"].values()) if name == "parity" else inside["quantiles"]
+        numbers = list(inside["found"].values()) if name == "parity" else inside.get("quantiles", [])
     if not all(type(number) in (int, float) for number in numbers):
         raise ValueError(f"{name} holds what is no number")
-    if name == "distortion" and not _are_quantiles(numbers):
+    if name == "distortion" and "quantiles" in inside and not _are_quantiles(numbers):
         raise ValueError("the quantiles of the distortion are not 101 numbers in rising order")
     return value
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import UsageError, lookup
+from aetool.errors import BundleError, UsageError, lookup
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -121,7 +121,10 @@ class Model:
         from aetool.metrics import percentiles
         from aetool.model.steps import Score, errors
 
-        quantiles = self.bundle.manifest.distortion["quantiles"]
+        quantiles = self.bundle.manifest.distortion.get("quantiles")
+        if quantiles is None:
+            fact = "was exported without held-out images, so it cannot tell what is unusual"
+            raise BundleError(f"the bundle {self.bundle.name} {fact}", fix="no-quantiles")
         for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]

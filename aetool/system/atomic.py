@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aetool.errors import ReadWriteError, RunInUse, printable, reason
+from aetool.system.paths import numbered
 from aetool.system.temporaries import create_file, create_folder, lock, name_for, sweep
 
 
@@ -146,6 +147,18 @@ def make_folder(path: Path) -> None:
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
+
+
+def claim_folder(folder: Path, name: str) -> Path:
+    """Make the first free folder of NAME, NAME-2, NAME-3 ... in `folder`, as no other process can; raises `OSError`."""
+    for path in numbered(folder, name):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        sync_folder(folder)
+        return path
+    raise AssertionError("the numbers do not end")
 
 
 def _exchange(new: Path, old: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 
-def first_free(folder: Path, name: str) -> Path:
-    """Return the first free path of NAME, NAME-2, NAME-3 ... in `folder`."""
-    number, path = 1, folder / name
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}"
-    return path
+def numbered(folder: Path, name: str) -> Iterator[Path]:
+    """Yield NAME, NAME-2, NAME-3 ... in `folder`, without end."""
+    yield folder / name
+    for number in count(2):
+        yield folder / f"{name}-{number}"
 
 
 def safe_name(text: str) -> str:

@@ -79,6 +79,15 @@ class TrainConfig:
         """Return the configured epochs, or the epochs of about 2,500 steps."""
         return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
 
+    def steps_per_epoch(self, images: int) -> int:
+        """Return the full batches among `images` training images."""
+        return images // min(self.batch_size, images)
+
+    def steps(self, images: int) -> int:
+        """Return the steps of a whole training on `images` training images."""
+        per_epoch = self.steps_per_epoch(images)
+        return self.epochs_for(per_epoch) * per_epoch
+
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
         words = ["aetool train", shlex.quote(Path(self.dataset).name)]

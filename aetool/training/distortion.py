@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -23,7 +25,9 @@ def reconstruct(network: nn.Module, pixels: Pixels, device: torch.device | str =
 
 
 def test_mse(network: nn.Module, pixels: Pixels, device: torch.device | str = "cpu") -> float:
-    """Return the mean squared error per value over all of `pixels`, summed in float64."""
+    """Return the mean squared error per value over all of `pixels`, summed in float64; NaN without images."""
+    if not len(pixels):
+        return math.nan
     total = 0.0
     for start in range(0, len(pixels), BATCH):
         part = pixels[start : start + BATCH]

@@ -6,6 +6,7 @@ generator state, and a resumed run computes the same bits as an uninterrupted ru
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -13,14 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from aetool.arrays import to_pixels
 from aetool.errors import BundleError, DeviceUnavailable, UsageError
+from aetool.images.spec import ImageSpec
 from aetool.system.atomic import write_file
 from aetool.training import augment, checkpoint, distortion, run_folder
-from aetool.training.architectures.autoencoder import build
+from aetool.training.architectures.autoencoder import Autoencoder, build
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
 from aetool.training.pca import pca_mse
@@ -38,7 +40,11 @@ SETTLE = 0.2
 
 @dataclass(frozen=True)
 class Report:
-    """A report of training: `train_mse` is the mean since the epoch began, `test_mse` None except at an epoch's end."""
+    """A report of training.
+
+    `train_mse` is the mean since the epoch began; `test_mse` is None except at an epoch's end, where it is NaN if no
+    images are held out.
+    """
 
     step: int
     steps: int
@@ -80,7 +86,7 @@ class Trainer:
             network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
         )
         self.batch_size = min(config.batch_size, len(dataset.train.pixels))
-        self.per_epoch = len(dataset.train.pixels) // self.batch_size
+        self.per_epoch = config.steps_per_epoch(len(dataset.train.pixels))
         self.epochs = config.epochs_for(self.per_epoch)
         self.steps = self.epochs * self.per_epoch
         self.progress = checkpoint.Progress()
@@ -101,15 +107,11 @@ class Trainer:
         loaded = checkpoint.load_newest(self.run / "checkpoints")
         if loaded is None:
             return []
-        tensors, self.progress = loaded.tensors, loaded.progress
-        try:
-            weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-            self.network.load_state_dict(weights)
-            checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
-        except (RuntimeError, KeyError) as error:
-            raise BundleError(f"the checkpoint in {self.run} does not fit its configuration") from error
-        said = [f"{damage}; the one before is used" for damage in loaded.damage]
-        return said + run_folder.differences(loaded.settings, self.settings)
+        self.progress = loaded.progress
+        with _fitting(self.run):
+            self.network.load_state_dict(_weights(loaded))
+            checkpoint.restore_optimiser(self.optimiser, self.names, loaded.tensors)
+        return _damage(loaded) + run_folder.differences(loaded.settings, self.settings)
 
     def save(self) -> None:
         """Write a checkpoint and the log."""
@@ -193,22 +195,54 @@ class Trainer:
         done = self.progress
         train_mse = done.loss / self.per_epoch
         test_mse = distortion.test_mse(self.network, self.dataset.test.pixels, self.device)
-        entry = {"epoch": epoch + 1, "step": done.step, "train_mse": train_mse, "test_mse": test_mse,
-                 "pca_mse": self.floor, "seconds": round(done.seconds, 3)}  # fmt: skip
+        entry = {"epoch": epoch + 1, "step": done.step, "train_mse": train_mse, "test_mse": _known(test_mse),
+                 "pca_mse": _known(self.floor), "seconds": round(done.seconds, 3)}  # fmt: skip
         self.progress = replace(done, loss=0.0, history=(*done.history, entry))
         return Report(done.step, self.steps, epoch + 1, self.epochs, train_mse, test_mse)
 
     def _draw(self) -> None:
         write_file(self.run / "loss.png", loss_curve(self.progress.history, self.floor))
-        shown = self.dataset.test.pixels[:32]
+        held_out = self.dataset.test.pixels
+        shown = (held_out if len(held_out) else self.dataset.train.pixels)[:32]
         again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
         write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again))
 
 
-def trained_network(config: TrainConfig, dataset: Dataset, run: Path) -> tuple[nn.Module, checkpoint.Progress]:
-    """Return the network of the newest good checkpoint of a run; raises `BundleError` without a checkpoint."""
-    trainer = Trainer(config, dataset, run)
-    trainer.resume()
-    if not trainer.progress.step:
+def _known(figure: float) -> float | None:
+    """Return a figure as a JSON value: None for the NaN of no held-out images."""
+    return None if math.isnan(figure) else figure
+
+
+@contextlib.contextmanager
+def _fitting(run: Path) -> Iterator[None]:
+    """Turn the errors of tensors with other names or shapes into a `BundleError`."""
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        raise BundleError(f"the checkpoint in {run} does not fit its configuration") from error
+
+
+def _weights(loaded: checkpoint.Loaded) -> dict[str, Tensor]:
+    prefix = "network."
+    return {name.removeprefix(prefix): value for name, value in loaded.tensors.items() if name.startswith(prefix)}
+
+
+def _damage(loaded: checkpoint.Loaded) -> list[str]:
+    return [f"{damage}; the one before is used" for damage in loaded.damage]
+
+
+def trained_network(
+    config: TrainConfig, spec: ImageSpec, run: Path
+) -> tuple[Autoencoder, checkpoint.Progress, list[str]]:
+    """Return the network of the newest good checkpoint of a run, its progress, and the damage of newer checkpoints.
+
+    Raises `BundleError` without a checkpoint.
+    """
+    loaded = checkpoint.load_newest(run / "checkpoints")
+    if loaded is None or not loaded.progress.step:
         raise BundleError(f"{run} has no checkpoint yet", fix="unfinished")
-    return trainer.network.to("cpu").eval(), trainer.progress
+    network = build(config.architecture, config.options, spec.shape, config.latent_size)
+    with _fitting(run):
+        network.load_state_dict(_weights(loaded))
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval(), loaded.progress, _damage(loaded)

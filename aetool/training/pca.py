@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from aetool.arrays import Pixels, to_images
@@ -13,9 +15,14 @@ PCA_IMAGES = 10_000
 
 
 def pca_mse(train: Pixels, test: Pixels, k: int, seed: int) -> float:
-    """Return the test distortion of the best linear pair: PCA with k components, fitted on the training images."""
+    """Return the test distortion of the best linear pair: PCA with k components, fitted on the training images.
+
+    NaN without test images.
+    """
     from sklearn.decomposition import PCA
 
+    if not len(test):
+        return math.nan
     exact = train[0].size <= EXACT
     rng = np.random.default_rng(seed)
     chosen = train if exact else train[rng.permutation(len(train))[:PCA_IMAGES]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,11 +30,15 @@ COLUMNS = 8
 
 
 def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
-    """Return a PNG of training and test distortion by epoch on a logarithmic axis, with the distortion of PCA."""
+    """Return a PNG of training and test distortion by epoch on a logarithmic axis, with the distortion of PCA.
+
+    Without held-out images there is only the distortion of training.
+    """
     epochs = [entry["epoch"] for entry in history]
-    lines = {name: [max(entry[f"{name}_mse"], LEAST) for entry in history] for name in ("train", "test")}
-    floor = max(floor, LEAST)
-    every = [*lines["train"], *lines["test"], floor]
+    known = [name for name in ("train", "test") if all(entry[f"{name}_mse"] is not None for entry in history)]
+    lines = {name: [max(entry[f"{name}_mse"], LEAST) for entry in history] for name in known}
+    floors = [] if math.isnan(floor) else [max(floor, LEAST)]
+    every = [value for values in (*lines.values(), floors) for value in values]
     with figure(8, 4.8) as (plot, axes):
         axes.set_yscale("log")
         axes.set_ylim(min(every) / 1.15, max(every) * 1.15)
@@ -41,7 +46,8 @@ def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
             marker = "o" if len(epochs) < 40 else None
             axes.plot(epochs, values, color=COLOURS[name], marker=marker, markersize=4, linewidth=2,
                       label=f"{name} {values[-1]:.5f}")  # fmt: skip
-        axes.axhline(floor, color=COLOURS["PCA"], linewidth=1.5, linestyle="--", label=f"PCA {floor:.5f}")
+        for value in floors:
+            axes.axhline(value, color=COLOURS["PCA"], linewidth=1.5, linestyle="--", label=f"PCA {value:.5f}")
         axes.set(xlabel="epoch", ylabel="mean squared error")
         _ticks(axes)
         finish(axes)

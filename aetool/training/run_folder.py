@@ -8,27 +8,28 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from aetool.errors import BundleError, UsageError
-from aetool.system.atomic import make_folder, write_file, writing
+from aetool.errors import UsageError
+from aetool.system.atomic import claim_folder, make_folder, write_file, writing
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.paths import first_free, safe_name
-from aetool.system.progress import Report
-from aetool.system.reading import read_file, reading
+from aetool.system.paths import safe_name
+from aetool.system.reading import reading
+from aetool.training import record
 from aetool.training.config import TrainConfig
-from aetool.training.data.dataset import Dataset, load
-from aetool.training.data.folder import FolderOptions
+from aetool.training.data.dataset import Dataset
 
 RUNS = Path("runs")
 
 
-def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
-    """Make the first free runs/NAME[-N] with its config.json."""
+def create(config: TrainConfig, dataset: Dataset, limits: Limits = LIMITS) -> Path:
+    """Make runs/NAME, or the first free runs/NAME-N, with the record of the run, and return the folder.
+
+    Of several processes each makes a folder of its own. config.json comes last and makes the folder a run.
+    """
     with writing(RUNS):
         make_folder(RUNS)
-        run = first_free(RUNS, safe_name(dataset_name))
-        make_folder(run)
-    data = {"config": config.to_dict(), "dataset": dataset_name, "sha256": dataset_sha256}
-    write_file(run / "config.json", json.dumps(data, indent=2).encode() + b"\n")
+        run = claim_folder(RUNS, safe_name(dataset.name))
+    write_file(run / record.IMAGES, record.images_jsonl(dataset))
+    write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits))
     return run
 
 
@@ -56,27 +57,16 @@ def find(name: str | None, trained: bool = False) -> Path:
 def all_runs() -> list[Path]:
     """Return the run folders in ./runs, oldest first."""
     with reading(RUNS):
-        return sorted(
-            (p.parent for p in RUNS.glob("*/config.json")),
-            key=lambda p: (p / "config.json").stat().st_mtime_ns,
-        )
+        begun = {path.parent: _begun(path) for path in RUNS.glob("*/config.json")}
+    return sorted((run for run, time in begun.items() if time), key=lambda run: begun[run])
 
 
-def load_dataset(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Dataset:
-    """Return the data set of a configuration; raises the errors of `load`."""
-    options = FolderOptions(config.channels, config.size, config.background)
-    return load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
-
-
-def read_config(run: Path) -> tuple[TrainConfig, str]:
-    """Return the configuration of a run and the sha256 of its data set; raises `BundleError`."""
+def _begun(config: Path) -> int:
+    """Return the time of a config.json in nanoseconds, 0 if another process has just removed the file."""
     try:
-        data: dict[str, Any] = json.loads(read_file(run / "config.json"))
-        return TrainConfig.from_dict(data["config"]), str(data["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, BundleError):
-            raise
-        raise BundleError(f"{run / 'config.json'} is damaged") from error
+        return config.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

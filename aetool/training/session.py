@@ -7,22 +7,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from aetool.errors import InvalidInput, UsageError
+from aetool.bundle.card import figure
+from aetool.errors import UsageError
 from aetool.system.atomic import run_lock
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import all_cores
 from aetool.system.progress import Report
 from aetool.training import run_folder
 from aetool.training.config import TrainConfig
+from aetool.training.data.dataset import load
+from aetool.training.data.folder import FolderOptions
 from aetool.training.data.named import DATASETS
 from aetool.training.loop import Trainer, torch_device
+from aetool.training.record import read_record
+from aetool.training.recovery import Recovered, recover
 
 Session = Iterator[tuple[Trainer, list[str]]]
 """A trainer with its locked run folder, and warnings: skipped files, or damage."""
 
 
 def train(
-    data: str | Path = "digits",
+    data: str | Path | None = None,
     config: TrainConfig | None = None,
     *,
     resume: str | Path | None = None,
@@ -30,18 +35,20 @@ def train(
 ) -> Path:
     """Train an autoencoder to the end and return its run folder.
 
-    `data` is the name of a data set, a folder of images, or an idx or .npz file; `config` holds the settings, by
-    default those of `aetool train`. `resume` goes on with a run instead. `progress` is called with the stage, the
+    `data` is the name of a data set, by default digits, a folder of images, or an idx or .npz file; `config` holds the
+    settings, by default those of `aetool train`. `resume` goes on with a run instead, with its images at `data` if
+    these were moved. `progress` is called with the stage, the
     amount done, the whole amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`, `RunInUse`.
     """
     if resume is not None:
-        session = resume_run(str(resume), progress)
+        session = resume_run(str(resume), progress, place=None if data is None else str(data))
     else:
-        session = open_run(replace(config or TrainConfig(threads=all_cores()), dataset=str(data)), progress)
+        config = config or TrainConfig(threads=all_cores())
+        session = open_run(replace(config, dataset=str(data or "digits")), progress)
     with session as (trainer, _):
         for report in trainer.reports():
-            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {trainer.floor:.5f}"
+            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {figure(trainer.floor)}"
             progress("training", report.step, report.steps, text)
     return trainer.run
 
@@ -51,8 +58,9 @@ def open_run(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Se
     """Give the trainer of a new run; the run folder is removed if nothing was trained."""
     torch_device(config.device)  # before anything is read or made
     config = _located(config)
-    data = run_folder.load_dataset(config, report, limits)
-    run = run_folder.create(config, data.name, data.sha256)
+    options = FolderOptions(config.channels, config.size, config.background)
+    data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
+    run = run_folder.create(config, data, limits)
     with run_lock(run):
         try:
             yield Trainer(config, data, run), [f"{skip.path} is skipped: {skip.error}" for skip in data.skipped]
@@ -62,19 +70,27 @@ def open_run(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Se
 
 
 @contextlib.contextmanager
-def resume_run(name: str | None, report: Report, limits: Limits = LIMITS) -> Session:
-    """Give the trainer of the run `name`, or the newest, at its newest good checkpoint."""
+def resume_run(name: str | None, report: Report, limits: Limits = LIMITS, place: str | None = None) -> Session:
+    """Give the trainer of the run `name`, or the newest, at its newest good checkpoint.
+
+    Its images are looked for at `place`, by default where they were, as `recover` does.
+    """
     run = run_folder.find(name)
     with run_lock(run):
-        config, sha256 = run_folder.read_config(run)
-        data = run_folder.load_dataset(config, report, limits)
-        if data.sha256 != sha256:
-            raise InvalidInput(f"the data set {config.dataset} is no longer what {run} began with; start a new run")
-        trainer = Trainer(config, data, run)
-        warnings = trainer.resume()
+        record = read_record(run)
+        recovered = recover(run, record, place, report, limits)
+        data = recovered.filled()
+        trainer = Trainer(record.config, data, run)
+        warnings = [*recovered.notes, *_changes(recovered), *trainer.resume()]
         if trainer.finished:
             raise UsageError(f"{run} is finished; next: aetool export {run}")
         yield trainer, warnings
+
+
+def _changes(recovered: Recovered) -> Iterator[str]:
+    """Yield what missing images change for a resumed run."""
+    if len(recovered.rows) < recovered.planned[0]:
+        yield "others take the places of the missing images: the weights will not be those of an uninterrupted run"
 
 
 def _located(config: TrainConfig) -> TrainConfig:

@@ -87,15 +87,13 @@ def run(share: float, seed: int) -> Outcome:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         os.chdir(name)
-        train(
-            run_folder.create(CONFIG, "digits", data.sha256), data, CONFIG, 0.0
-        )  # so that children find all of torch warm
+        train(run_folder.create(CONFIG, data), data, CONFIG, 0.0)  # so that children find all of torch warm
         number = 0
         while outcome.total < share * KILLS:
             number += 1
             config = replace(CONFIG, seed=number)
             save_every = 0.0 if number % 2 else 0.01
-            whole, killed = (run_folder.create(config, "digits", data.sha256) for _ in range(2))
+            whole, killed = (run_folder.create(config, data) for _ in range(2))
             started = time.monotonic()
             assert forked(whole, data, config, save_every, None) == 0
             seconds = SHARE * (time.monotonic() - started)

@@ -19,25 +19,36 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the bundle at -o."
 NoBank = Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")]
 
 
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="PLACE", help="Where the images of the run are now. Default: where they were."),
+]
+
+
 def export(
     run: Run = None,
     output: Folder = None,
+    data: Data = None,
     force: Force = False,
     no_bank: NoBank = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
 
-    Proves first that the graphs compute the same as torch. Prints the folder of the bundle."""
+    Proves first that the graphs compute the same as torch. Pictures that were added or renamed since the training, or
+    are gone, do no harm: the run knows its images by their pixels. Prints the folder of the bundle."""
     from aetool.bundle.bundle import Bundle
-    from aetool.training.export.write import export as write_bundle
+    from aetool.bundle.card import figure
+    from aetool.training.export.write import write_bundle
 
     console = Console(quiet)
     with console.stages() as report:
-        path = write_bundle(run, output, bank=not no_bank, force=force, progress=report)
-    manifest = Bundle.read(path).manifest
+        written = write_bundle(run, output, not no_bank, force, data, report)
+    for note in written.notes:
+        console.warn(note)
+    manifest = Bundle.read(written.path).manifest
     found, distortion = manifest.parity["found"], manifest.distortion
-    agreement = f"latents to {found['latents']:.1e} of their spread, images to {found['images']:.1e}"
+    agreement = f"latents to {found['latents']:.1e} of their scale, images to {found['images']:.1e}"
     console.note(f"torch and ONNX Runtime agree: {agreement}")
-    console.note(f"test mse {distortion['test']:.5f}, PCA {distortion['pca']:.5f}")
-    write_stdout(f"{path}\n")
+    console.note(f"test mse {figure(distortion['test'])}, PCA {figure(distortion['pca'])}")
+    write_stdout(f"{written.path}\n")

@@ -84,10 +84,13 @@ def _row(bundle: Bundle) -> dict[str, Any]:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return " x ".join(map(str, value))
+    if value is None:
+        return "-"
     return f"{value:.5f}" if isinstance(value, float) else str(value).removesuffix("+00:00")
 
 
 def _summary(bundle: Bundle) -> str:
+    from aetool.bundle.card import figure
 
     m, bank = bundle.manifest, bundle.bank()
     d = m.distortion
@@ -98,10 +101,10 @@ def _summary(bundle: Bundle) -> str:
         ["classes", ", ".join(m.classes) or "none"],
         ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],
         ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
-        ["made by", str(m.training["command"])],
+        ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
         ["exported", m.exported],
-        ["test mse", f"{d['test']:.5f}, PCA {d['pca']:.5f}, training {d['train']:.5f}"],
-        ["psnr, ssim", f"{d['psnr']:.2f} dB, {d['ssim']:.4f}"],
+        ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
+        ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],
         ["bank", f"{len(bank.latents)} latents of {bank.counts[-1]} training images"],
         ["parity", ", ".join(f"{name} {value:.1e}" for name, value in m.parity["found"].items())],
     ]

@@ -31,6 +31,12 @@ Dataset = Annotated[
         autocompletion=completion.data_sets,
     ),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="PLACE", help="With --resume: where the images of the run are now. Default: where they were."
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
 
 
@@ -131,6 +137,7 @@ def train(
     options: TrainOptions,
     dataset: Dataset = None,
     resume: Resume = False,
+    data: Data = None,
     max_pixels: MaxPixels = LIMITS.pixels,
     max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
@@ -144,10 +151,12 @@ def train(
     console, limits = Console(quiet), Limits(pixels=max_pixels, bytes=max_bytes)
     if resume and options.given():
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
+    if data is not None and not resume:
+        raise UsageError("--data belongs to --resume; name the data set of a new run without it")
     config = None if resume else _config(dataset, options)
     with contextlib.ExitStack() as stack:
         with console.stages() as report:
-            session = open_run(config, report, limits) if config else resume_run(dataset, report, limits)
+            session = open_run(config, report, limits) if config else resume_run(dataset, report, limits, data)
             trainer, warnings = stack.enter_context(session)
         _introduce(trainer, warnings, console)
         _follow(trainer, console)
@@ -189,16 +198,20 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
     shape = " x ".join(map(str, data.spec.shape))
     apart = f"{len(data.test.pixels)} apart for testing"
     console.note(f"{trainer.run}: {len(data.train.pixels)} images of {shape}, {apart}")
+    if not len(data.test.pixels):
+        console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
 
 
 def _follow(trainer: Trainer, console: Console) -> None:
     """Train to the end, or until a signal: then save, and end as the signal asks."""
+    from aetool.bundle.card import figure
+
     with first_signal() as signals, console.progress("training", trainer.steps) as advance:
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
-            advance(report.step, f"{text}  PCA {trainer.floor:.5f}")
+            advance(report.step, f"{text}  PCA {figure(trainer.floor)}")
             if _due(report) and not console.shows_progress:
-                console.note(f"{text}  test {report.test_mse:.5f}  PCA {trainer.floor:.5f}")
+                console.note(f"{text}  test {figure(report.test_mse)}  PCA {figure(trainer.floor)}")
             if signals and not trainer.finished:
                 trainer.save()
                 break
@@ -207,7 +220,7 @@ def _follow(trainer: Trainer, console: Console) -> None:
         console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
         raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
     last = trainer.progress.history[-1]
-    figures = f"test mse {last['test_mse']:.5f}, PCA with as many numbers {last['pca_mse']:.5f}"
+    figures = f"test mse {figure(last['test_mse'])}, PCA with as many numbers {figure(last['pca_mse'])}"
     console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {trainer.run}")
 
 

@@ -63,25 +63,34 @@ def load(
     $AETOOL_DATA and the cache, then downloaded. A folder is read by `workers` threads, with `options`.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
     """
-    path = Path(name)
-    if name in DATASETS:
-        labelled, title = DATASETS[name](data_dir, report), name
-    elif path.is_dir():
-        labelled, title = read_folder(name, options, workers, report, limits), path.resolve().name
-    elif path.is_file():
-        labelled, title = (
-            (read_arrays if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
-            path.name.split(".")[0],
-        )
-    else:
-        hint = did_you_mean(name, list(DATASETS))
-        there = ", ".join(DATASETS)
-        raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx or .npz file')
+    labelled, title = read(name, data_dir, report, options, workers, limits)
     _check(labelled, title)
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
     return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped)
+
+
+def read(
+    name: str,
+    data_dir: str | None = None,
+    report: Report = lambda *_: None,
+    options: FolderOptions = DEFAULT_OPTIONS,
+    workers: int = 1,
+    limits: Limits = LIMITS,
+) -> tuple[Labelled, str]:
+    """Return all images of the data set `name`, in the order of the source, and its title; otherwise as `load`."""
+    path = Path(name)
+    if name in DATASETS:
+        return DATASETS[name](data_dir, report), name
+    if path.is_dir():
+        return read_folder(name, options, workers, report, limits), path.resolve().name
+    if path.is_file():
+        reader = read_arrays if path.suffix.lower() == ".npz" else read_idx_pair
+        return reader(path, limits), path.name.split(".")[0]
+    hint = did_you_mean(name, list(DATASETS))
+    there = ", ".join(DATASETS)
+    raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx or .npz file')
 
 
 def _check(data: Labelled, name: str) -> None:
@@ -119,12 +128,10 @@ def _split(data: Labelled, seed: int) -> tuple[Split, Split]:
 
 
 def _stratified(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Mark a tenth of each class, at least one where a class has two."""
+    """Mark a tenth of each class, at least one where a class has two, and never the only image of a class."""
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         count = max(round(len(rows) / 10), int(len(rows) > 1))
         held_out[rng.permutation(rows)[:count]] = True
-    if not held_out.any():  # every class has one image
-        held_out[rng.permutation(len(labels))[: max(1, len(labels) // 10)]] = True
     return held_out

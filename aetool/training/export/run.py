@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +18,13 @@ from aetool.arrays import Latents, Pixels, to_images
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Golden, Manifest
-from aetool.errors import InvalidInput
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden
+from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
-from aetool.training import run_folder
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
@@ -33,6 +33,9 @@ from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.loop import trained_network
+from aetool.training.pca import pca_mse
+from aetool.training.record import Record, read_record
+from aetool.training.recovery import Recovered, recover
 
 CHUNK = 2000
 """Images in float32 at a time."""
@@ -43,49 +46,63 @@ TRAIN_SAMPLE = 10_000
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported bundle: its files, manifest and identity."""
+    """An exported bundle: its files, manifest and identity, and sentences for the user."""
 
     files: dict[str, bytes]
     manifest: Manifest
     identity: str
+    notes: tuple[str, ...] = ()
 
 
-def make_bundle(run: Path, rows: bool, report: Report = lambda *_: None) -> Exported:
+def make_bundle(
+    run: Path, rows: bool, place: str | None = None, report: Report = lambda *_: None, limits: Limits = LIMITS
+) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
-    Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, and `InvalidInput` for a
-    data set other than the training data.
+    The images are found as `recover` does. Without `rows` none is necessary. Raises `BundleError` where torch and ONNX
+    Runtime differ beyond the bounds of `parity`, and `InvalidInput` for other data than the training data.
     """
-    config, sha256 = run_folder.read_config(run)
-    dataset = run_folder.load_dataset(config, report)
-    if dataset.sha256 != sha256:
-        raise InvalidInput(f"the data set {config.dataset} is no longer what {run} was trained on; train again")
-    network, progress = trained_network(config, dataset, run)
-    assert isinstance(network, Autoencoder)
+    record = read_record(run)
+    recovered = recover(run, record, place, report, limits, needed=rows)
+    config, dataset = record.config, recovered.dataset
+    network, progress, notes = trained_network(config, dataset.spec, run)
     torch.set_num_threads(config.threads)
     graphs = _graphs(network, dataset.spec, config.latent_size)
     codec = Codec(graphs, "cpu")
-    proof = parity.prove(network, codec, dataset.test.pixels)
+    shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
+    proof = parity.prove(network, codec, shown)
     bank = _bank(codec, dataset, config.seed, rows)
-    measured = _distortion(codec, dataset, progress)
+    measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
-    manifest = _manifest(config, dataset, network, progress, measured, proof, golden)
+    manifest = _manifest(record, recovered, network, progress, measured, proof, golden)
     files = {
         "encoder.onnx": graphs.encoder,
         "decoder.onnx": graphs.decoder,
         "bank.npz": write_bank(bank),
         "bundle.json": manifest.to_json(),
     }
-    made = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
-    check_golden(made, Codec(made, "cpu"))  # with new sessions, and as a reader will find it
-    return Exported(files, made.manifest, made.identity)
+    bundle = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
+    check_golden(bundle, Codec(bundle, "cpu"))  # with new sessions, and as a reader will find it
+    said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
+    return Exported(files, bundle.manifest, bundle.identity, said)
+
+
+def _reservations(manifest: Manifest, dataset: Dataset) -> Iterator[str]:
+    """Yield what a bundle lacks because of unfinished training or missing images."""
+    if manifest.stopped:
+        yield f"this run is unfinished: {manifest.stopped}"
+    if not len(dataset.test.pixels):
+        images = "training" if len(dataset.train.pixels) else "made"
+        yield f"no held-out image is there: parity is proven on {images} images, and score will not work"
+    if not len(dataset.train.pixels):
+        yield "no training image is there: the bank is empty, and no images can be sampled"
 
 
 def _bank(codec: Codec, dataset: Dataset, seed: int, rows: bool) -> Bank:
     """Return the bank of the training images, with its neighbour graph."""
     train, classes = dataset.train, dataset.classes
     latents = _encode(codec, train.pixels)
-    mixtures = fit_mixtures(latents, train.labels, len(classes), seed)
+    mixtures = fit_mixtures(latents, train.labels, len(classes), seed) if len(latents) else None
     return completed(make_bank(latents, train.labels, train.sources, classes, seed, rows, mixtures))
 
 
@@ -96,33 +113,25 @@ def _graphs(network: Autoencoder, spec: ImageSpec, latent_size: int) -> Graphs:
 
 
 def _manifest(
-    config: TrainConfig,
-    dataset: Dataset,
+    record: Record,
+    recovered: Recovered,
     network: Autoencoder,
     progress: Progress,
     distortion: dict[str, Any],
     proof: dict[str, Any],
     golden: Golden,
 ) -> Manifest:
-    one = torch.zeros(1, *dataset.spec.shape)
-    layers = layer_table("encoder", folded(network.encoder), one)
+    config, data = record.config, recovered.dataset
+    layers = layer_table("encoder", folded(network.encoder), torch.zeros(1, *data.spec.shape))
     layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.latent_size))
-    settings = config.to_dict()
-    counts = {"train": len(dataset.train.pixels), "test": len(dataset.test.pixels)}
-    done: dict[str, Any] = {
-        "command": config.command(),
-        "steps": progress.step,
-        "epochs": len(progress.history),
-    }
-    kept = {key: settings[key] for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
     return Manifest(
-        image=dataset.spec,
+        image=data.spec,
         latent_size=config.latent_size,
-        classes=dataset.classes,
-        architecture={"name": config.architecture, "options": settings["options"]},
+        classes=data.classes,
+        architecture={"name": config.architecture, "options": config.to_dict()["options"]},
         layers=layers,
-        dataset={"name": dataset.name, "sha256": dataset.sha256, **counts},
-        training=done | kept | {"seconds": round(progress.seconds, 1)},
+        dataset=_counts(recovered),
+        training=_training(record, recovered, progress),
         exported=datetime.now(UTC).isoformat(timespec="seconds"),
         distortion=distortion,
         parity=proof,
@@ -130,35 +139,73 @@ def _manifest(
     )
 
 
-def _encode(codec: Codec, pixels: Pixels) -> Latents:
-    return np.concatenate([codec.encode(to_images(pixels[i : i + CHUNK])) for i in range(0, len(pixels), CHUNK)])
+def _counts(recovered: Recovered) -> dict[str, Any]:
+    """Return the data set of a manifest; "found" only where images of the run are missing."""
+    data, (train, test) = recovered.dataset, recovered.planned
+    found = {"train": len(data.train.labels), "test": len(data.test.labels)}
+    counts = {"name": data.name, "sha256": data.sha256, "train": train, "test": test}
+    return counts if found == {"train": train, "test": test} else counts | {"found": found}
 
 
-def _distortion(codec: Codec, dataset: Dataset, progress: Progress) -> dict[str, Any]:
-    """Measure the exported graphs: mse, psnr and ssim of the test images, mse of training images, quantiles."""
-    rng = np.random.default_rng(0)
-    chosen = rng.permutation(len(dataset.train.pixels))[:TRAIN_SAMPLE]
-    train = np.concatenate([mse for mse, _ in _figures(codec, dataset.train.pixels[chosen])])
-    parts = list(_figures(codec, dataset.test.pixels))
-    test = np.concatenate([mse for mse, _ in parts])
-    quantiles = np.quantile(test, np.linspace(0, 1, 101))
-    return {
-        "train": float(train.mean()),
-        "test": float(test.mean()),
-        "pca": next((entry["pca_mse"] for entry in progress.history), math.nan),
-        "psnr": float(-10 * np.log10(test).mean()),
-        "ssim": float(np.concatenate([ssim for _, ssim in parts]).mean()),
-        "quantiles": [float(f"{q:.6g}") for q in quantiles],
+def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[str, Any]:
+    config = record.config
+    done: dict[str, Any] = {
+        "command": config.command(),
+        "steps": progress.step,
+        "planned_steps": config.steps(recovered.planned[0]),
+        "epochs": len(progress.history),
     }
+    kept = {key: getattr(config, key) for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
+    left_out = {"left_out": record.left_out} if record.left_out else {}
+    return done | kept | {"seconds": round(progress.seconds, 1)} | left_out
 
 
-def _figures(codec: Codec, pixels: Pixels) -> list[tuple[metrics.Figures, metrics.Figures]]:
-    figures = []
+def _encode(codec: Codec, pixels: Pixels) -> Latents:
+    starts = range(0, max(1, len(pixels)), CHUNK)
+    return np.concatenate([codec.encode(to_images(pixels[i : i + CHUNK])) for i in starts])
+
+
+def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: Progress) -> dict[str, Any]:
+    """Measure the exported graphs: mse, psnr and ssim of the test images, mse of training images, quantiles.
+
+    A figure without its images is None; without test images there are no quantiles.
+    """
+    train, test = dataset.train.pixels, dataset.test.pixels
+    chosen = np.random.default_rng(0).permutation(len(train))[:TRAIN_SAMPLE]
+    logged = [entry["pca_mse"] for entry in progress.history if entry["pca_mse"] is not None]
+    pca = (
+        logged[0]
+        if logged
+        else _mean(np.array([pca_mse(train, test, config.latent_size, config.seed)] if len(train) else []))
+    )
+    mse, ssim = _figures(codec, test)
+    found = {
+        "train": _mean(_figures(codec, train[chosen])[0]),
+        "test": _mean(mse),
+        "pca": pca,
+        "psnr": _mean(-10 * np.log10(mse)),
+        "ssim": _mean(ssim),
+    }
+    if not len(mse):
+        return found
+    return found | {"quantiles": [float(f"{q:.6g}") for q in np.quantile(mse, np.linspace(0, 1, 101))]}
+
+
+def _mean(values: npt.NDArray[np.float64] | metrics.Figures) -> float | None:
+    """Return the mean of values, None for no values and for NaN."""
+    mean = float(values.mean()) if len(values) else math.nan
+    return None if math.isnan(mean) else mean
+
+
+def _figures(codec: Codec, pixels: Pixels) -> tuple[metrics.Figures, metrics.Figures]:
+    """Return the mse and ssim (n,) of the reconstructions of images (n, c, h, w)."""
+    mse, ssim = [np.empty(0)], [np.empty(0)]
     for start in range(0, len(pixels), CHUNK):
         images = to_images(pixels[start : start + CHUNK])
         again = codec.reconstruct(images)
-        figures.append((metrics.mse(images, again), metrics.ssim(images, again)))
-    return figures
+        mse.append(metrics.mse(images, again))
+        ssim.append(metrics.ssim(images, again))
+    return np.concatenate(mse), np.concatenate(ssim)
 
 
 def _golden(codec: Codec, mean: Latents, covariance: npt.NDArray[np.float32], seed: int) -> Golden:

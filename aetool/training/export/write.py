@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from aetool.bundle.card import card
 from aetool.bundle.folder import check_free, write
-from aetool.system.paths import first_free, safe_name
+from aetool.errors import ReadWriteError
+from aetool.system.paths import numbered, safe_name
 from aetool.system.progress import Report
 from aetool.training import run_folder
-from aetool.training.export.run import make_bundle
+from aetool.training.export.run import Exported, make_bundle
+
+
+@dataclass(frozen=True)
+class Written:
+    """A written bundle: its folder, and sentences for the user."""
+
+    path: Path
+    notes: tuple[str, ...]
 
 
 def export(
@@ -17,18 +28,50 @@ def export(
     output: str | Path | None = None,
     bank: bool = True,
     force: bool = False,
+    data: str | Path | None = None,
     progress: Report = lambda *_: None,
 ) -> Path:
     """Write the bundle of a run, the newest by default, and return its folder: `output`, or a free models/NAME.
 
-    Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`. Raises
-    `BundleError` where torch and ONNX Runtime differ, `InvalidInput` where the data set has changed, `UsageError`.
+    Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`; `data` is the
+    present place of the run's images, if these were moved. Raises `BundleError` where torch and ONNX Runtime differ,
+    `InvalidInput` where no image of the run is found, `UsageError`.
     """
+    return write_bundle(run, output, bank, force, data, progress).path
+
+
+def write_bundle(
+    run: str | Path | None,
+    output: str | Path | None,
+    bank: bool,
+    force: bool,
+    data: str | Path | None,
+    progress: Report,
+) -> Written:
+    """Write a bundle as `export` does, and return its folder with what is to be said of it."""
     found = run_folder.find(None if run is None else str(run), trained=True)
     path = None if output is None else Path(output)
     if path is not None:
         check_free(path, force)
-    made = make_bundle(found, bank, progress)
-    path = path or first_free(Path("models"), safe_name(made.manifest.dataset["name"]))
+    made = make_bundle(found, bank, None if data is None else str(data), progress)
+    if path is None:
+        return Written(_write_new(made, bank), made.notes)
+    _write(made, path, bank, force)
+    return Written(path, made.notes)
+
+
+def _write_new(made: Exported, bank: bool) -> Path:
+    """Write a bundle to the first free models/NAME, also if other processes do so at the same time."""
+    for path in numbered(Path("models"), safe_name(made.manifest.dataset["name"])):
+        if not os.path.lexists(path):
+            try:
+                _write(made, path, bank, force=False)
+                return path
+            except ReadWriteError:
+                if not path.exists():
+                    raise
+    raise AssertionError("the numbers do not end")
+
+
+def _write(made: Exported, path: Path, bank: bool, force: bool) -> None:
     write(path, made.files, card(path.name, made.identity, made.manifest, bank), force)
-    return path

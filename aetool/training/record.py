@@ -1,0 +1,126 @@
+"""The record of a run, config.json and images.jsonl: its settings, and the images that it was begun with.
+
+images.jsonl has a line an image, training images first: name, sha256 of the prepared pixels, class, and whether the
+image is held out for testing. With it the images are known again wherever their files are now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetool.arrays import Pixels
+from aetool.errors import BundleError, ReadWriteError
+from aetool.images.spec import ImageSpec
+from aetool.system.limits import LIMITS, Limits
+from aetool.system.reading import read_file
+from aetool.training.config import TrainConfig
+from aetool.training.data.dataset import Dataset, Split
+from aetool.training.data.named import DATASETS
+
+CONFIG, IMAGES = "config.json", "images.jsonl"
+MAX_BYTES = 1 << 34
+"""Bytes of the largest images.jsonl."""
+
+
+@dataclass(frozen=True)
+class RunImage:
+    """An image of a run: its name, the sha256 of its prepared pixels, its class, and whether it is held out."""
+
+    name: str
+    sha256: str
+    label: str | None
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run folder says about its data.
+
+    name       of the data set
+    sha256     of all pixels and labels
+    beside     path of the data set relative to the run folder; None for a named data set
+    spec, classes, limits   of the images, as prepared for training
+    images     None for runs of aetool 0.1, which have no images.jsonl, and where that file is damaged
+    left_out   number of files that could not be used
+    """
+
+    config: TrainConfig
+    name: str
+    sha256: str
+    beside: str | None = None
+    spec: ImageSpec | None = None
+    classes: tuple[str, ...] = ()
+    limits: Limits = LIMITS
+    images: tuple[RunImage, ...] | None = None
+    left_out: int = 0
+
+
+def digests(pixels: Pixels) -> list[str]:
+    """Return the sha256 of each of the images (n, c, h, w)."""
+    return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
+
+
+def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits) -> bytes:
+    """Return config.json of a run in the folder `run`."""
+    named = config.dataset in DATASETS
+    data = {
+        "config": config.to_dict(),
+        "dataset": dataset.name,
+        "sha256": dataset.sha256,
+        "beside": None if named else os.path.relpath(os.path.realpath(config.dataset), os.path.realpath(run)),
+        "image": asdict(dataset.spec),
+        "classes": list(dataset.classes),
+        "limits": asdict(limits),
+        "left_out": len(dataset.skipped),
+    }
+    return json.dumps(data, indent=2).encode() + b"\n"
+
+
+def images_jsonl(dataset: Dataset) -> bytes:
+    """Return images.jsonl of a run."""
+    rows = (*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True))
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _rows(dataset: Dataset, split: Split, held_out: bool) -> Iterator[dict[str, Any]]:
+    names = [dataset.classes[label] if label >= 0 else None for label in split.labels.tolist()]
+    for source, digest, label in zip(split.sources, digests(split.pixels), names, strict=True):
+        yield {"name": source, "sha256": digest, "class": label, "held_out": held_out}
+
+
+def read_record(run: Path) -> Record:
+    """Return the record of the run folder `run`; raises `BundleError` for a damaged config.json."""
+    try:
+        data: dict[str, Any] = json.loads(read_file(run / CONFIG))
+        config = TrainConfig.from_dict(data["config"])
+        record = Record(config, str(data["dataset"]), str(data["sha256"]))
+        if "image" not in data:
+            return record
+        return Record(
+            config, record.name, record.sha256, data["beside"], ImageSpec(**data["image"]), tuple(data["classes"]),
+            Limits(**data["limits"]), _read_images(run / IMAGES, data["classes"]), int(data["left_out"]),
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{run / CONFIG} is damaged") from error
+
+
+def _read_images(path: Path, classes: Sequence[str]) -> tuple[RunImage, ...] | None:
+    """Return the images of images.jsonl, None where the file is missing or damaged."""
+    known = {*classes, None}
+    try:
+        rows = [json.loads(line) for line in read_file(path, MAX_BYTES).splitlines()]
+        images = tuple(RunImage(row["name"], row["sha256"], row["class"], row["held_out"]) for row in rows)
+    except (ReadWriteError, ValueError, KeyError, TypeError):
+        return None
+    sound = all(isinstance(i.name, str) and i.label in known and isinstance(i.held_out, bool) for i in images)
+    return images if images and sound else None
