@@ -141,7 +141,7 @@ def test_a_bank_without_rows_points_at_the_sampler_that_needs_none(label):
 
 def test_a_class_that_had_no_images_gets_no_such_hint():
     bank = make_bank(toy_latents(), np.zeros(12, np.int64), [""] * 12, CLASSES, seed=0)
-    with pytest.raises(UsageError, match=r"no latents to draw from$"):
+    with pytest.raises(UsageError, match=r"no latents of class \"light\": no image .* was there when it was exported$"):
         bank.rows(1)
 
 

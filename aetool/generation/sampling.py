@@ -85,8 +85,7 @@ class Gaussian:
 
     def draw(self, bank: Bank, label: int | None, n: int, rng: np.random.Generator) -> Latents:
         """Return n latents (n, k), normally distributed."""
-        if not bank.counts[-1 if label is None else label]:
-            raise UsageError("this class has no images that a distribution could be fitted to")
+        bank.check_known(label)
         mean, covariance = bank.mean(label), bank.covariance(label)
         drawn = rng.multivariate_normal(mean, covariance, n, check_valid="ignore", method="eigh")
         return drawn.astype(np.float32)
@@ -188,6 +187,7 @@ class Gmm:
             weights = np.where(np.arange(len(weights))[:, None] == label, weights, 0)
         elif bank.classes:
             weights = weights * bank.counts[:-1, None]
+        bank.check_known(label)
         if not weights.sum() > 0:
             raise UsageError("this bank holds no mixture to draw from", fix="no-mixture")
         flat = weights.ravel() / weights.sum(dtype=np.float64)

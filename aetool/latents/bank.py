@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Labels, Latents
-from aetool.errors import BundleError, UsageError, did_you_mean
+from aetool.errors import BundleError, UsageError, did_you_mean, printable
 from aetool.latents.neighbours import Index, class_neighbours
 from aetool.metrics import covariance
 from aetool.system.npz import read_npz
@@ -124,10 +124,20 @@ class Bank:
         """Return the rows of class `label`, or all; raises `UsageError` where the bank has none."""
         rows = np.arange(len(self.latents)) if label is None else np.flatnonzero(self.labels == label)
         if not len(rows):
+            self.check_known(label)
             other = "gmm" if self.mixtures.weights.size else "gaussian"
-            known = self.counts[-1 if label is None else label]
-            raise UsageError("the bank of this model has no latents to draw from", fix=other if known else None)
+            raise UsageError("the bank of this model has no latents to draw from", fix=other)
         return rows
+
+    def known_classes(self) -> tuple[str, ...]:
+        """Return the names of the classes of which images were there at export."""
+        return tuple(name for name, count in zip(self.classes, self.counts[:-1], strict=True) if count)
+
+    def check_known(self, label: int | None) -> None:
+        """Raise `UsageError` where no image of class `label`, or no image at all, was there at export."""
+        if not self.counts[-1 if label is None else label]:
+            what = "" if label is None else f' of class "{printable(self.classes[label])}"'
+            raise UsageError(f"this model has no latents{what}: no image{what} was there when it was exported")
 
     def mean(self, label: int | None) -> Latents:
         """Return the mean latent (k,) of class `label`, or of all."""
@@ -157,7 +167,7 @@ def make_bank(
 ) -> Bank:
     """Return the bank of all given latents: statistics of all, and at most `MAX_ROWS` rows chosen by `seed`."""
     groups = [latents[labels == label] for label in range(len(classes))] + [latents]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(latents))[: MAX_ROWS if rows else 0])
+    chosen = _chosen(labels, np.random.default_rng(seed).permutation(len(latents)), MAX_ROWS if rows else 0)
     return Bank(
         latents=latents[chosen],
         labels=labels[chosen],
@@ -169,6 +179,15 @@ def make_bank(
         covariances=np.stack([covariance(group).astype(np.float32) for group in groups]),
         mixtures=mixtures or Mixtures.none(len(classes), latents.shape[1]),
     )
+
+
+def _chosen(labels: Labels, order: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Return the first `most` rows of `order`, sorted; of a class that would be missing, the first row instead."""
+    chosen = order[:most]
+    if len(np.unique(labels[chosen])) < len(np.unique(labels)) <= most:
+        firsts = order[np.sort(np.unique(labels[order], return_index=True)[1])]
+        chosen = np.concatenate([firsts, order[~np.isin(order, firsts)]])[:most]
+    return np.sort(chosen)
 
 
 def _mean(group: Latents) -> Latents:

@@ -123,8 +123,7 @@ class Model:
 
         quantiles = self.bundle.manifest.distortion.get("quantiles")
         if quantiles is None:
-            fact = "was exported without held-out images, so it cannot tell what is unusual"
-            raise BundleError(f"the bundle {self.bundle.name} {fact}", fix="no-quantiles")
+            raise BundleError(f"{self.bundle.name} was exported without held-out images to score by", "no-quantiles")
         for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]

@@ -106,7 +106,7 @@ def _places(run: Path, record: Record, place: str | None) -> Iterator[TrainConfi
         return
     inside = os.path.realpath(run)
     name = os.path.basename(config.dataset)  # noqa: PTH119
-    for path in (record.beside, os.path.join("..", "..", name), os.path.join("..", "..")):  # noqa: PTH118
+    for path in (record.beside, os.path.join("..", "..", name)):  # noqa: PTH118
         if path is not None and os.path.exists(os.path.join(inside, path)):  # noqa: PTH110, PTH118
             yield replace(config, dataset=os.path.normpath(os.path.join(inside, path)))  # noqa: PTH118
 

@@ -13,8 +13,8 @@ import pytest
 
 from aetool.errors import ReadWriteError, RunInUse
 from aetool.system import atomic, temporaries
-from aetool.system.atomic import flushing, replacing, run_lock, write_file, write_folder, writing
-from aetool.system.paths import first_free, safe_name
+from aetool.system.atomic import claim_folder, flushing, replacing, run_lock, write_file, write_folder, writing
+from aetool.system.paths import safe_name
 from aetool.system.reading import read_file, reading
 from aetool.system.temporaries import sweep
 
@@ -439,7 +439,7 @@ def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
 
 MANY = """
 import sys; from pathlib import Path; from aetool.system import temporaries
-from aetool.system.atomic import write_file, write_folder
+from aetool.system.atomic import claim_folder, write_file, write_folder
 place, own = Path(sys.argv[1]), sys.argv[2]
 for i in range(150):
     temporaries._swept.clear()
@@ -495,14 +495,15 @@ def test_a_run_that_is_not_there_cannot_be_locked(tmp_path):
         pytest.fail("entered")
 
 
-def test_first_free_counts_from_two(tmp_path):
-    assert first_free(tmp_path, "digits") == tmp_path / "digits"
-    (tmp_path / "digits").mkdir()
-    assert first_free(tmp_path, "digits") == tmp_path / "digits-2"
+def test_a_claimed_folder_is_the_first_free_name(tmp_path):
+    assert claim_folder(tmp_path, "digits") == tmp_path / "digits"
     (tmp_path / "digits-2").touch()
-    (tmp_path / "digits-4").touch()
-    assert first_free(tmp_path, "digits") == tmp_path / "digits-3"
-    assert first_free(tmp_path / "missing", "digits") == tmp_path / "missing" / "digits"
+    (tmp_path / "digits-4").symlink_to("nowhere")
+    assert claim_folder(tmp_path, "digits") == tmp_path / "digits-3"
+    assert claim_folder(tmp_path, "digits") == tmp_path / "digits-5"
+    assert (tmp_path / "digits-5").is_dir()
+    with pytest.raises(FileNotFoundError):
+        claim_folder(tmp_path / "missing", "digits")
 
 
 @pytest.mark.parametrize(

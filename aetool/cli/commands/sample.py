@@ -18,7 +18,7 @@ from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quie
 from aetool.cli.settings import configure
 from aetool.cli.target import Target, target_of
 from aetool.cli.write import write_generated
-from aetool.errors import UsageError, lookup
+from aetool.errors import UsageError, lookup, printable
 
 if TYPE_CHECKING:
     from aetool.generation.sampling import Sampler
@@ -97,7 +97,7 @@ def sample(
     console = Console(quiet)
     sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_of(output.output, output.as_latents)
     model = open_model(options, console, inputs.limits)
-    names = model.classes() if chosen.each else (name,)
+    names = _drawable(model, console) if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
@@ -117,6 +117,17 @@ def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:
     if chosen.each and (name is not None or chosen.folder or inputs.files_from):
         raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
     return name
+
+
+def _drawable(model: Model, console: Console) -> tuple[str, ...]:
+    """Return the classes of --each, and name those without latents; all where no class has any."""
+    every, found = model.classes(), model.bundle.bank().known_classes()
+    if found and len(found) < len(every):
+        names = [f'"{printable(name)}"' for name in every if name not in found]
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        kind = "class" if len(names) == 1 else "classes"
+        console.warn(f"{kind} {shown} left out: no image was there when the model was exported")
+    return found or every
 
 
 def _own_bank(
