@@ -159,9 +159,10 @@ class Model:
         return bank_of(batches)
 
     def labels(self, names: Iterable[str | None]) -> dict[str | None, int | None]:
-        """Return the class number of each name, None for the whole bank; raises `UsageError` for unknown names."""
+        """Return the number of each class by its name in the model, None for the whole bank; raises `UsageError`."""
         bank = self.bundle.bank()
-        return {name: bank.class_index(name) for name in names}
+        numbers = [bank.class_index(name) for name in names]
+        return {None if number is None else bank.classes[number]: number for number in numbers}
 
     def sampled(
         self,

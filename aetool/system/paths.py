@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from aetool.system.names import composed
+
 
 def first_free(folder: Path, name: str) -> Path:
     """Return the first free path of NAME, NAME-2, NAME-3 ... in `folder`."""
@@ -16,8 +18,8 @@ def first_free(folder: Path, name: str) -> Path:
 
 
 def safe_name(text: str) -> str:
-    """Return `text` as a file name without separators, control characters or a leading dot, never empty."""
-    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
+    """Return `text` as a file name, composed, without separators, control characters or a leading dot, never empty."""
+    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in composed(text)).strip()
     return "_" + name if name.startswith(".") or not name else name
 
 

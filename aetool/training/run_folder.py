@@ -8,26 +8,30 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from aetool.errors import BundleError, UsageError
+from aetool.errors import BundleError, UsageError, some
 from aetool.system.atomic import make_folder, write_file, writing
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.names import existing
 from aetool.system.paths import first_free, safe_name
 from aetool.system.progress import Report
 from aetool.system.reading import read_file, reading
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, load
 from aetool.training.data.folder import FolderOptions
+from aetool.training.data.listed import Listed, read_files, write_files
 
 RUNS = Path("runs")
 
 
-def create(config: TrainConfig, dataset_name: str, dataset_sha256: str) -> Path:
-    """Make the first free runs/NAME[-N] with its config.json."""
+def create(config: TrainConfig, dataset: Dataset, listed: Listed | None = None) -> Path:
+    """Make the first free runs/NAME[-N] with its config.json, and the names of a list of pictures."""
     with writing(RUNS):
         make_folder(RUNS)
-        run = first_free(RUNS, safe_name(dataset_name))
+        run = first_free(RUNS, safe_name(dataset.name))
         make_folder(run)
-    data = {"config": config.to_dict(), "dataset": dataset_name, "sha256": dataset_sha256}
+    if listed is not None:
+        write_files(run, listed)
+    data = {"config": config.to_dict(), "dataset": dataset.name, "sha256": dataset.sha256, "left_out": dataset.left_out}
     write_file(run / "config.json", json.dumps(data, indent=2).encode() + b"\n")
     return run
 
@@ -41,10 +45,10 @@ def remove_unbegun(run: Path) -> None:
 def find(name: str | None, trained: bool = False) -> Path:
     """Return the run folder `name`, runs/`name`, or the newest run (with a checkpoint); raises `UsageError`."""
     if name:
-        for run in (Path(name), RUNS / name):
+        for run in (Path(existing(name)), Path(existing(str(RUNS / name)))):
             if (run / "config.json").is_file():
                 return run
-        there = ", ".join(path.name for path in all_runs()) or "none yet"
+        there = some(path.name for path in all_runs()) or "none yet"
         raise UsageError(f'no training run "{name}"; there is {there}')
     runs = all_runs()
     if not runs:
@@ -62,10 +66,15 @@ def all_runs() -> list[Path]:
         )
 
 
-def load_dataset(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Dataset:
-    """Return the data set of a configuration; raises the errors of `load`."""
+def load_dataset(config: TrainConfig, report: Report, limits: Limits = LIMITS, listed: Listed | None = None) -> Dataset:
+    """Return the data set of a configuration, of the `listed` pictures or of all; raises the errors of `load`."""
     options = FolderOptions(config.channels, config.size, config.background)
-    return load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
+    return load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
+
+
+def read_listed(run: Path, config: TrainConfig) -> Listed | None:
+    """Return the pictures of the list that a run was begun with, None for a run without; raises `ReadWriteError`."""
+    return read_files(run) if config.files_from else None
 
 
 def read_config(run: Path) -> tuple[TrainConfig, str]:

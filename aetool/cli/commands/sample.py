@@ -18,7 +18,7 @@ from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quie
 from aetool.cli.settings import configure
 from aetool.cli.target import Target, target_of
 from aetool.cli.write import write_generated
-from aetool.errors import UsageError, lookup
+from aetool.errors import UsageError, lookup, some
 
 if TYPE_CHECKING:
     from aetool.generation.sampling import Sampler
@@ -125,14 +125,16 @@ def _own_bank(
     """Return the bank of the pictures of --from or --files-from, None without both."""
     if not chosen.folder and not inputs.files_from:
         return None
-    pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target))
+    pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console))
     return model.bank_of(failures.values(model.encoded(_of_class(pictures, name))))
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
     """Return the pictures in the sub-folder `name`, or all; raises `UsageError` for an empty sub-folder."""
-    found = [file for file in files if name is None or file.label == name]
+    from aetool.system.names import composed
+
+    found = [file for file in files if name is None or file.label == composed(name)]
     if name is not None and not found:
-        there = ", ".join(sorted({file.label for file in files if file.label})) or "none"
+        there = some(sorted({file.label for file in files if file.label})) or "none"
         raise UsageError(f'no images in a sub-folder "{name}" of the folder; sub-folders: {there}')
     return found

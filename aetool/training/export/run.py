@@ -57,7 +57,7 @@ def make_bundle(run: Path, rows: bool, report: Report = lambda *_: None) -> Expo
     data set other than the training data.
     """
     config, sha256 = run_folder.read_config(run)
-    dataset = run_folder.load_dataset(config, report)
+    dataset = run_folder.load_dataset(config, report, listed=run_folder.read_listed(run, config))
     if dataset.sha256 != sha256:
         raise InvalidInput(f"the data set {config.dataset} is no longer what {run} was trained on; train again")
     network, progress = trained_network(config, dataset, run)
