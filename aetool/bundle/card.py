@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aetool.bundle.manifest import Manifest
+from aetool.errors import some
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
@@ -20,7 +21,7 @@ An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of 
 | | |
 |---|---|
 | Data | {data["name"]}: {data["train"]:,} training and {data["test"]:,} test images, sha256 `{data["sha256"][:16]}…` |
-| Classes | {", ".join(manifest.classes) or "none"} |
+| Classes | {some(manifest.classes) or "none"} |
 | Architecture | {_architecture(manifest)} |
 | Training | {t["epochs"]} epochs, {t["steps"]:,} steps of {t["batch_size"]}, {t["seconds"]:.0f} s |
 | Test mse | **{d["test"]:.5f}** per value in [0, 1]; PCA with {manifest.latent_size} components {d["pca"]:.5f} |

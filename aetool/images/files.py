@@ -29,19 +29,19 @@ POINTERS = (b"version https://git-lfs.github.com/spec/", b"/annex/objects/")
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture to read: its path, its path relative to the walked folder, and its class.
+    """A picture to read: its path, its path relative to the walked folder, its class, and its part of a split.
 
     `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
-    user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test" in a folder with a split.
+    user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test".
     """
 
     path: str
     relative: str
     label: str | None = None
+    part: str | None = None
     data: bytes | None = None
     named: bool = False
     picture: Image.Image | None = None
-    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def find_images(names: Iterable[str], listing: Listing | None = None) -> Iterato
         arrangement = arrangement_of(name)
         if listing is not None and (sentence := arrangement.sentence(name)):
             listing.arrangements.append(sentence)
+        place = arrangement.place
         for path in walk(name, listing):
             relative = path[start:] or "."
-            label, part = arrangement.place(relative)
-            yield ImageFile(path, relative, label, part=part)
+            yield ImageFile(path, relative, *place(relative))

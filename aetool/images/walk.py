@@ -66,10 +66,21 @@ def content(root: str, inside: Sequence[str] = ()) -> Content:
         linked = found[name] == LINKED
         if linked and not walker.leads_on(folder, place):
             return False
-        return next(walker.pictures(place, linked=linked), None) is not None
+        return _holds_at_once(place) or next(walker.pictures(place, linked=linked), None) is not None
 
     folders = [name for name, kind in found.items() if kind != PICTURE]
     return Content(len(folders) < len(found), folders, holds)
+
+
+def _holds_at_once(folder: str) -> bool:
+    """Return whether a look at the first names in a folder, which may be many, shows a picture that counts."""
+    try:
+        with os.scandir(folder) as entries:
+            found = any(_kind(entry) == PICTURE for entry in entries)
+    except OSError:
+        return False
+    own = ("config.json", "bundle.json")
+    return found and not any(os.path.lexists(os.path.join(folder, name)) for name in own)  # noqa: PTH118
 
 
 class Content(NamedTuple):
@@ -154,7 +165,7 @@ def _entries(folder: str) -> tuple[list[Entry], _Rest]:
         for entry in entries:
             name, kind = entry.name, _kind(entry)
             if isinstance(kind, int):
-                found.append((os.fsencode(composed(name)), name, kind))
+                found.append((os.fsencode(name if name.isascii() else composed(name)), name, kind))
             elif kind is not None:
                 rest.kinds[kind] += 1
             if kind != PICTURE and name in MARKS:

@@ -29,7 +29,7 @@ PREPARATION = 1
 """The version of the way from files to pixels; another number makes every entry of the cache anew."""
 KEPT = 8
 """Folders in the cache; the least recently read folder is removed first."""
-BYTES = 4 << 30
+BYTES = 4_000_000_000
 """Bytes of all entries together; the least recently read folders are removed first."""
 ERRORS = {kind.__name__: kind for kind in (InvalidInput, LimitExceeded)}
 """Errors that an entry keeps: those of the content of a file."""
@@ -49,7 +49,7 @@ def read_folder(
     cache is left out.
     """
     files, listing = files_of(folder, listed)
-    entry = _entries_folder() / fingerprint(folder, files, options, limits)
+    entry = entries_folder() / fingerprint(folder, files, options, limits)
     labelled = _load(entry, files)
     if labelled is None:
         try:
@@ -61,19 +61,18 @@ def read_folder(
     return replace(labelled, listing=listing)
 
 
-def _entries_folder() -> Path:
+def entries_folder() -> Path:
+    """Return where the entries lie."""
     return cache_folder() / "folders"
 
 
-def fingerprint(
-    folder: str, files: Sequence[ImageFile], options: FolderOptions, limits: Limits = LIMITS, version: int = PREPARATION
-) -> str:
+def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions, limits: Limits = LIMITS) -> str:
     """Return a name for all that the images of a folder depend on.
 
     That is the path of the folder; path, class, size, times and inode of each file; options, limits and decoders. The
     time of change and the inode find files that were exchanged or restored with their old times.
     """
-    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, version, _decoders())
+    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, PREPARATION, _decoders())
     digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
     for file in files:
         digest.update(os.fsencode(f"\0{file.relative}\0{file.label}\0{file.part}\0"))
@@ -100,12 +99,18 @@ def _save(entry: Path, data: Labelled, folder: str, files: Sequence[ImageFile]) 
 
     Data with files that could not be read are not kept: the next attempt may read them.
     """
-    if any(isinstance(failure.error, ReadWriteError) for failure in data.skipped) or data.pixels.nbytes > BYTES:
+    meta = _meta(data, folder, files)
+    size = data.pixels.nbytes + len(meta)
+    if size > BYTES or any(isinstance(failure.error, ReadWriteError) for failure in data.skipped):
         return
-    _make_room(entry, data.pixels.nbytes)
+    _make_room(entry, size)
     entry.mkdir(parents=True, exist_ok=True)
     with replacing(entry / "pixels.bin") as stream:
         stream.write(data.pixels.data)
+    write_file(entry / "meta.json", meta)
+
+
+def _meta(data: Labelled, folder: str, files: Sequence[ImageFile]) -> bytes:
     relative = {file.path: file.relative for file in files}
     meta = {
         "folder": os.path.realpath(folder),
@@ -118,7 +123,7 @@ def _save(entry: Path, data: Labelled, folder: str, files: Sequence[ImageFile]) 
         "background": data.background,
         "skipped": [[relative[f.path], type(f.error).__name__, str(f.error), f.error.fix] for f in data.skipped],
     }
-    write_file(entry / "meta.json", json.dumps(meta).encode())
+    return json.dumps(meta).encode()
 
 
 def _make_room(entry: Path, size: int) -> None:
@@ -167,7 +172,7 @@ class Entry:
 def entries() -> list[Entry]:
     """Return the folders in the cache, the most recently read first; an entry that is not complete has no folder."""
     with contextlib.suppress(OSError):
-        found = [_entry(path) for path in _entries_folder().iterdir()]
+        found = [_entry(path) for path in entries_folder().iterdir()]
         return sorted((entry for entry in found if entry), key=lambda entry: -entry.read)
     return []
 
