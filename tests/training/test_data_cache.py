@@ -170,9 +170,9 @@ def test_the_cache_is_bounded_in_bytes_and_the_oldest_go_first(tmp_path, place, 
     assert [Path(entry.folder).name for entry in cache.entries()] == ["set2", "set1", "set0"]
     load(tmp_path / "set0")  # read last
     monkeypatch.setattr(cache, "BYTES", sum(entry.bytes for entry in cache.entries()))
-    fill(tmp_path / "other", 16)
-    load(tmp_path / "other")
-    assert {Path(entry.folder).name for entry in cache.entries()} == {"other", "set0", "set2"}
+    fill(tmp_path / "set3", 16)
+    load(tmp_path / "set3")
+    assert {Path(entry.folder).name for entry in cache.entries()} == {"set3", "set0", "set2"}
     assert sum(entry.bytes for entry in cache.entries()) <= cache.BYTES
     monkeypatch.setattr(cache, "BYTES", 16 * 120 - 1)
     fill(tmp_path / "large", 16)

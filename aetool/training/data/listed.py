@@ -23,9 +23,10 @@ MAX_BYTES = 1 << 34
 
 @dataclass(frozen=True)
 class Listed:
-    """Names of pictures relative to the folder of a data set, and the account of folders that a list named."""
+    """Names of pictures relative to the folder of a data set, other names, and the account of folders in the list."""
 
     names: Sequence[str]
+    missing: Sequence[str] = ()
     listing: Listing = field(default_factory=Listing)
 
 
@@ -33,15 +34,17 @@ def common_folder(names: Iterable[str]) -> tuple[str, Listed]:
     """Return the folder around all pictures of `names` (files and folders), and the pictures in it.
 
     The order is that of a walk, and a picture named twice counts once, so a list of all files of a folder makes the
-    same data set as the folder. Raises `InvalidInput` for a list without a name.
+    same data set as the folder. Names without a file are only named as such. Raises `InvalidInput` without a picture.
     """
     listing = Listing()
     paths = list(dict.fromkeys(os.path.abspath(file.path) for file in find_images(names, listing)))  # noqa: PTH100
-    if not paths:
-        raise InvalidInput("the list names no picture")
-    folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    there = [path for path in paths if os.path.lexists(path)]
+    missing = [path for path in paths if not os.path.lexists(path)]
+    if not there:
+        raise InvalidInput(f"no file of the list is there, as {missing[0]}" if missing else "the list names no picture")
+    folder = os.path.commonpath([os.path.dirname(path) for path in there])  # noqa: PTH120
     listing.arrangements.clear()  # the folder around all counts
-    return folder, Listed(sorted((os.path.relpath(path, folder) for path in paths), key=_order), listing)
+    return folder, Listed(sorted((os.path.relpath(path, folder) for path in there), key=_order), missing, listing)
 
 
 def _order(path: str) -> list[bytes]:
@@ -51,17 +54,18 @@ def _order(path: str) -> list[bytes]:
 def files_of(folder: str, listed: Listed | None) -> tuple[list[ImageFile], Listing]:
     """Return the pictures of a data set, training images first: all below `folder`, or the `listed`."""
     listing = listed.listing.copy() if listed else Listing()
-    files = find_images([folder], listing) if listed is None else _listed_files(folder, listed.names, listing)
+    files = find_images([folder], listing) if listed is None else _listed_files(folder, listed, listing)
     return sorted(files, key=lambda file: file.part == "test"), listing
 
 
-def _listed_files(folder: str, names: Sequence[str], listing: Listing) -> Iterator[ImageFile]:
-    arrangement = arranged_files(names, Path(folder).name)
+def _listed_files(folder: str, listed: Listed, listing: Listing) -> Iterator[ImageFile]:
+    arrangement = arranged_files(listed.names, Path(folder).name)
     if sentence := arrangement.sentence(folder):
         listing.arrangements.append(sentence)
-    for relative in names:
+    for relative in listed.names:
         label, part = arrangement.place(relative)
-        yield ImageFile(os.path.join(folder, relative), relative, label, part=part)  # noqa: PTH118
+        yield ImageFile(os.path.join(folder, relative), relative, label, part)  # noqa: PTH118
+    yield from (ImageFile(path, path) for path in listed.missing)
 
 
 def write_files(run: Path, listed: Listed) -> None:
