@@ -61,8 +61,15 @@ SHIPPED = {
     "sign_digits": Choice("colour photos of hands, 64x64, 32 numbers a latent"),
 }
 
-IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"])
+CHECKED_SUFFIXES = frozenset([".avif", ".heic", ".heif", ".hif"])
+"""Suffixes of pictures that not every installation reads: AVIF depends on Pillow, HEIF on the extra heif."""
+IMAGE_SUFFIXES = CHECKED_SUFFIXES | {
+    ".png", ".apng", ".jpg", ".jpeg", ".jfif", ".jpe", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
+    ".pbm",
+}  # fmt: skip
 """Suffixes of pictures in walked folders."""
+IMAGE_FORMATS = "png, jpg, gif, bmp, webp, tif, ppm or avif files (with the extra heif also heic)"
+"""The formats of pictures, for messages."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")

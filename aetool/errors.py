@@ -5,10 +5,13 @@ Every error of a user is an `AetoolError`, raised where the cause is known and c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypeVar
 
 T = TypeVar("T")
+
+MOST_NAMES, MOST_LETTERS = 20, 400
+"""Names, and letters of names, that a message lists at most."""
 
 
 class AetoolError(Exception):
@@ -89,8 +92,18 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return `table[name]`; raises `UsageError` with all names and the nearest one."""
     if name in table:
         return table[name]
-    there = ", ".join(table)
-    raise UsageError(f'no {kind} "{name}"{did_you_mean(name, list(table))}; there is {there}')
+    raise UsageError(f'no {kind} "{name}"{did_you_mean(name, list(table))}; there is {some(table)}')
+
+
+def some(names: Iterable[str]) -> str:
+    """Return names with commas between them, a long list cut: "a, b, c and 1,197 more"."""
+    whole = list(names)
+    shown, length = 0, 0
+    while shown < min(len(whole), MOST_NAMES) and (not shown or length + len(whole[shown]) <= MOST_LETTERS):
+        length += len(whole[shown])
+        shown += 1
+    rest = f" and {len(whole) - shown:,} more" if shown < len(whole) else ""
+    return ", ".join(whole[:shown]) + rest
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from aetool.bundle.manifest import Manifest
+from aetool.errors import some
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
@@ -22,7 +23,7 @@ An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of 
 | | |
 |---|---|
 | Data | {_data(manifest)} |
-| Classes | {", ".join(manifest.classes) or "none"} |
+| Classes | {some(manifest.classes) or "none"} |
 | Architecture | {_architecture(manifest)} |
 | Training | {_training(manifest)} |
 | Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aetool import choices
 from aetool.bundle.folder import MAX_BYTES, identity
-from aetool.errors import BundleError, did_you_mean, printable
+from aetool.errors import BundleError, did_you_mean, printable, some
+from aetool.system.names import existing
 from aetool.system.reading import read_own
 
 SHIPPED = tuple(choices.SHIPPED)
@@ -17,13 +18,13 @@ SHIPPED = tuple(choices.SHIPPED)
 
 def find_path(name: str) -> Path:
     """Return the folder of the model `name`: a folder with a bundle.json, ./models/NAME, or a shipped NAME."""
-    for path in (Path(name), Path("models") / name):
+    for path in (Path(existing(name)), Path(existing(os.path.join("models", name)))):  # noqa: PTH118
         if os.path.isfile(path / "bundle.json"):  # noqa: PTH113 (which raises where it may not look)
             return path
     if name in SHIPPED:
         return shipped_path(name)
     known = list(dict.fromkeys(path.name for path in candidates()))  # one of ours may lie in ./models too
-    there = f"there is {', '.join(known)}" if known else "make one with: aetool train && aetool export"
+    there = f"there is {some(known)}" if known else "make one with: aetool train && aetool export"
     raise BundleError(f'no model "{printable(name)}"{did_you_mean(name, known)}; {there}')
 
 

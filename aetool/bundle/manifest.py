@@ -69,6 +69,13 @@ class Manifest:
         step, planned = self.training["steps"], self.training.get("planned_steps")
         return f"stopped at step {step:,} of {planned:,}" if type(planned) is int and step < planned else None
 
+    def quantiles(self) -> list[float]:
+        """Return the quantiles of the held-out mse; raises `BundleError` for a model without held-out images."""
+        if "quantiles" not in self.distortion:
+            raise BundleError("this model was exported without held-out images to score by", fix="no-quantiles")
+        found: list[float] = self.distortion["quantiles"]
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
         golden = {

@@ -36,6 +36,7 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
 
     from aetool.bundle.lookup import default_path, find_path
     from aetool.errors import BundleError
+    from aetool.system.names import composed
 
     try:
         name = context.params.get("model")
@@ -43,7 +44,7 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
         known = json.loads((path / "bundle.json").read_bytes())["classes"]
     except (BundleError, OSError, ValueError, KeyError, TypeError):
         return []
-    return [text for text in known if isinstance(text, str) and text.startswith(incomplete)]
+    return [text for text in known if isinstance(text, str) and composed(text).startswith(composed(incomplete))]
 
 
 def data_sets(incomplete: str) -> list[tuple[str, str]]:

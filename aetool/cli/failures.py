@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aetool.choices import IMAGE_FORMATS
 from aetool.cli.console import Console
 from aetool.cli.fixes import told
+from aetool.cli.listing import tell
 from aetool.errors import AetoolError, InvalidInput, SomeInputsFailed
 
 if TYPE_CHECKING:
     from aetool.images.files import Failure, FileBatch
+    from aetool.images.walk import Listing
 
 T = TypeVar("T")
 
-NO_IMAGE = "no image found; expected image files, or folders of png, jpg, gif, bmp, webp, tif, ppm"
+NO_IMAGE = f"no image found; expected image files, or folders of {IMAGE_FORMATS}"
 
 
 class Failures:
@@ -63,6 +67,23 @@ class Failures:
             raise kind("nothing could be used" if failed > 1 else "the input could not be used")
         if not self.done and not self.skipped:
             raise InvalidInput(self.nothing)
+
+    @contextlib.contextmanager
+    def of_data(self) -> Iterator[None]:
+        """Name the unusable files of a data set before the error that too few are left."""
+        from aetool.training.data.files import TooFewImages
+
+        try:
+            yield
+        except TooFewImages as error:
+            self.add_data(error.skipped, error.listing)
+            raise
+
+    def add_data(self, skipped: Iterable[Failure], listing: Listing) -> None:
+        """Name the unusable files of a data set and what else was left out, and write the file of errors."""
+        self.add(skipped)
+        tell(listing, self.console)
+        self._write()
 
     def _write(self) -> None:
         if self.file is not None:

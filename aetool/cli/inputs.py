@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from aetool.cli.listing import told_listing
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
 
 if TYPE_CHECKING:
+    from aetool.cli.console import Console
     from aetool.cli.failures import Failures
     from aetool.cli.options import Inputs
     from aetool.images.files import ImageFile
+    from aetool.images.walk import Listing
 
 
 def stdin() -> BinaryIO:
@@ -29,37 +32,39 @@ def open_input(name: str) -> BinaryIO:
     """Open a file of latents, or - for stdin; raises `ReadWriteError`."""
     if name == "-":
         return stdin()
+    from aetool.system.names import existing
+
     try:
-        return open(name, "rb")  # noqa: PTH123
+        return open(existing(name), "rb")  # noqa: PTH123
     except OSError as error:
         raise ReadWriteError(f"could not read {printable(name)}: {reason(error)}") from error
 
 
-def input_files(names: list[str] | None, inputs: Inputs, target: Target) -> Iterator[ImageFile]:
-    """Yield the input pictures of a command, never replaced by `target`. Raises `UsageError` without an input."""
+def input_files(names: list[str] | None, inputs: Inputs, target: Target, console: Console) -> Iterator[ImageFile]:
+    """Yield the input pictures of a command, never replaced by `target`, and tell at the end what was left out.
+
+    Raises `UsageError` without an input.
+    """
+    from aetool.images.walk import Listing
+
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if inputs.files_from:
         target.read.add(inputs.files_from)
-    files = _image_files(_guarded(_all_names(names, inputs), target))
+    listing = Listing()
+    files = told_listing(_image_files(_guarded(all_names(names, inputs), target), listing), listing, console)
     return files if target.path is None else _remembered(files, target)
 
 
-def _all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
-    """Yield the names of the arguments, then the names of --files-from, as a stream."""
-    yield from names or []
+def all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
+    """Yield the names of the arguments, then the names of --files-from, as a stream, spelled as the files are."""
+    from aetool.images.lists import listed_names
+    from aetool.system.names import existing
+
+    yield from map(existing, names or [])
     if inputs.files_from:
         with open_input(inputs.files_from) as stream:
-            yield from _listed(stream, inputs.null)
-
-
-def _listed(stream: IO[bytes], null: bool) -> Iterator[str]:
-    end, rest = b"\0" if null else b"\n", b""
-    while chunk := stream.read1(1 << 16):  # type: ignore[attr-defined]
-        *whole, rest = (rest + chunk).split(end)
-        yield from (os.fsdecode(name) for name in whole if name)
-    if rest:
-        yield os.fsdecode(rest)
+            yield from map(existing, listed_names(stream, inputs.null))
 
 
 def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
@@ -69,14 +74,14 @@ def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
         yield name
 
 
-def _image_files(names: Iterable[str]) -> Iterator[ImageFile]:
+def _image_files(names: Iterable[str], listing: Listing) -> Iterator[ImageFile]:
     from aetool.images.files import ImageFile, find_images
 
     for name in names:
         if name == "-":
             yield ImageFile("-", "stdin", data=stdin().read())
         else:
-            yield from find_images([name])
+            yield from find_images([name], listing)
 
 
 def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:

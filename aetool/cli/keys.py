@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from aetool.cli.console import Console
 from aetool.cli.inputs import stdin
+from aetool.cli.listing import tell
 from aetool.cli.model import open_model
 from aetool.cli.target import Target
 from aetool.system.limits import Limits
@@ -31,12 +32,16 @@ def open_keys(
 
     No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model.
     """
+    from aetool.images.walk import Listing
     from aetool.model.keys import model_of, read_parts
+    from aetool.system.names import existing
 
+    names, listing = [existing(name) for name in names], Listing()
     for name in names:
         if target is not None and name != "-" and not name.startswith(CLASS):
             target.add_input(name)
-    parts = read_parts((key for name in names for key in _keys(name, limits)), limits)
+    parts = read_parts((key for name in names for key in _keys(name, limits)), limits, listing)
+    tell(listing, console)
     model = open_model(options, console, limits, model_of(parts) or identity)
     _check(parts, model, console)
     return model, parts

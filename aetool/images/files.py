@@ -12,61 +12,33 @@ import numpy as np
 from PIL import Image
 
 from aetool.arrays import Images, Pixels, to_images
-from aetool.choices import IMAGE_SUFFIXES
-from aetool.errors import AetoolError
+from aetool.errors import AetoolError, InvalidInput
+from aetool.images.arrangement import arrangement_of
 from aetool.images.decode import decode_image, decode_picture
 from aetool.images.spec import ImageSpec
+from aetool.images.walk import Listing, walk
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.names import existing
 from aetool.system.reading import read_file
 
 Value = TypeVar("Value")
 
-
-def walk(folder: str) -> Iterator[str]:
-    """Yield the image files below `folder` in sorted order; links to folders are not followed."""
-    try:
-        with os.scandir(folder) as entries:
-            kinds = {os.fsencode(entry.name): inside for entry in entries if (inside := _inside(entry)) is not None}
-    except OSError:
-        yield folder  # so that it is named as what could not be read
-        return
-    start = os.path.join(folder, "")  # noqa: PTH118
-    for name in sorted(kinds):
-        path = start + os.fsdecode(name)
-        if kinds[name]:
-            yield from walk(path)
-        else:
-            yield path
-
-
-def _inside(entry: os.DirEntry[str]) -> bool | None:
-    """Return True for a folder to walk, False for a picture by its name, None for anything else.
-
-    An unreadable entry counts as a picture: reading the entry names the reason.
-    """
-    if entry.name.startswith("."):
-        return None
-    if entry.is_dir(follow_symlinks=False):
-        return True
-    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
-        return None
-    try:
-        return False if entry.is_file() else None
-    except OSError:
-        return False
+POINTERS = (b"version https://git-lfs.github.com/spec/", b"/annex/objects/")
+"""Starts of the files that git-lfs and git-annex leave in place of a picture."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture to read: its path, its path relative to the walked folder, and its class.
+    """A picture to read: its path, its path relative to the walked folder, its class, and its part of a split.
 
     `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
-    user: then a FIFO, such as <(...) of the shell, is read.
+    user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test".
     """
 
     path: str
     relative: str
     label: str | None = None
+    part: str | None = None
     data: bytes | None = None
     named: bool = False
     picture: Image.Image | None = None
@@ -121,8 +93,12 @@ def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixe
 
 
 def read_image(file: ImageFile) -> bytes:
-    """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`."""
-    return read_file(file.path, fifo=file.named) if file.data is None else file.data
+    """Return the bytes of a picture; raises `ReadWriteError`, `LimitExceeded`, `InvalidInput` for a pointer to one."""
+    data = read_file(file.path, fifo=file.named) if file.data is None else file.data
+    if data.startswith(POINTERS):
+        tool = "git-lfs" if data.startswith(POINTERS[0]) else "git-annex"
+        raise InvalidInput(f"a {tool} pointer, not the picture itself", fix=tool)
+    return data
 
 
 def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> FileBatch[Images]:
@@ -130,14 +106,20 @@ def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure]
     return FileBatch(to_images(stacked), tuple(files), tuple(failures))
 
 
-def find_images(names: Iterable[str]) -> Iterator[ImageFile]:
-    """Yield the pictures of `names`: files, and the files below folders, with the first sub-folders as classes."""
-    for name in names:
+def find_images(names: Iterable[str], listing: Listing | None = None) -> Iterator[ImageFile]:
+    """Yield the pictures of `names`: files, and the files below folders with their classes (see `Arrangement`).
+
+    `listing` takes account of what is left out of the folders.
+    """
+    for name in map(existing, names):
         if not os.path.isdir(name):  # noqa: PTH112 (which raises for names that are too long, say)
             yield ImageFile(name, Path(name).name, named=True)
             continue
         start = len(os.path.join(name, ""))  # noqa: PTH118
-        for path in walk(name):
+        arrangement = arrangement_of(name)
+        if listing is not None and (sentence := arrangement.sentence(name)):
+            listing.arrangements.append(sentence)
+        place = arrangement.place
+        for path in walk(name, listing):
             relative = path[start:] or "."
-            label, inside, _ = relative.partition(os.sep)
-            yield ImageFile(path, relative, label if inside else None)
+            yield ImageFile(path, relative, *place(relative))

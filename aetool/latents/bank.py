@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import Labels, Latents
-from aetool.errors import BundleError, UsageError, did_you_mean, printable
+from aetool.errors import BundleError, UsageError, did_you_mean, printable, some
 from aetool.latents.neighbours import Index, class_neighbours
 from aetool.metrics import covariance
+from aetool.system.names import composed
 from aetool.system.npz import read_npz
 
 
@@ -114,11 +115,13 @@ class Bank:
             return None
         if not self.classes:
             raise UsageError("this model knows no classes", fix="no-classes")
-        if name not in self.classes:
+        if name in self.classes:
+            return self.classes.index(name)
+        spelled = [composed(known) for known in self.classes]
+        if composed(name) not in spelled:
             hint = did_you_mean(name, list(self.classes))
-            there = ", ".join(self.classes)
-            raise UsageError(f'no class "{name}"{hint}; there is {there}')
-        return self.classes.index(name)
+            raise UsageError(f'no class "{name}"{hint}; there is {some(self.classes)}')
+        return spelled.index(composed(name))
 
     def rows(self, label: int | None) -> npt.NDArray[np.intp]:
         """Return the rows of class `label`, or all; raises `UsageError` where the bank has none."""

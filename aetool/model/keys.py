@@ -17,6 +17,7 @@ from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
 from aetool.errors import InvalidInput, UsageError
 from aetool.images.files import Failure, ImageFile, find_images
+from aetool.images.walk import Listing
 from aetool.latents.files import LatentBatch, read_latents
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import reading
@@ -33,8 +34,8 @@ Part: TypeAlias = str | ImageFile | LatentBatch
 CLASS = "class:"
 
 
-def image_files(sources: Iterable[Source]) -> Iterator[ImageFile]:
-    """Yield the pictures of sources; folders are walked in sorted order."""
+def image_files(sources: Iterable[Source], listing: Listing | None = None) -> Iterator[ImageFile]:
+    """Yield the pictures of sources; folders are walked in sorted order, `listing` takes account of the rest."""
     for number, source in enumerate(sources):
         if isinstance(source, ImageFile):
             yield source
@@ -43,15 +44,15 @@ def image_files(sources: Iterable[Source]) -> Iterator[ImageFile]:
         elif isinstance(source, Image.Image):
             yield ImageFile(f"image {number}", f"image-{number}", picture=source)
         else:
-            yield from find_images([os.fspath(source)])
+            yield from find_images([os.fspath(source)], listing)
 
 
-def read_parts(keys: Iterable[Key], limits: Limits = LIMITS) -> list[Part]:
+def read_parts(keys: Iterable[Key], limits: Limits = LIMITS, listing: Listing | None = None) -> list[Part]:
     """Return the pictures, latents and classes of keys; raises `ReadWriteError`, `InvalidInput`."""
-    return [part for key in keys for part in _parts(key, limits)]
+    return [part for key in keys for part in _parts(key, limits, listing)]
 
 
-def _parts(key: Key, limits: Limits) -> Iterable[Part]:
+def _parts(key: Key, limits: Limits, listing: Listing | None) -> Iterable[Part]:
     if isinstance(key, LatentBatch):
         return [key]
     if isinstance(key, np.ndarray):
@@ -61,7 +62,7 @@ def _parts(key: Key, limits: Limits) -> Iterable[Part]:
     if isinstance(key, str | Path) and os.path.splitext(key)[1].lower() in LATENT_SUFFIXES:  # noqa: PTH122
         with reading(key), open(key, "rb") as stream:  # noqa: PTH123
             return list(read_latents(stream, str(key), None, limits))
-    return image_files([key])
+    return image_files([key], listing)
 
 
 def _given(array: npt.NDArray[Any]) -> LatentBatch:
@@ -92,7 +93,8 @@ def class_mean(key: str, bundle: Bundle) -> LatentBatch:
     label = bank.class_index(name)
     if not bank.counts[-1 if label is None else label]:
         raise UsageError(f'there was no training image of class "{name}", so it has no mean')
-    return LatentBatch(bank.mean(label)[None], (key,), (name,), None)
+    spelled = name if label is None else bank.classes[label]
+    return LatentBatch(bank.mean(label)[None], (CLASS + spelled,), (spelled,), None)
 
 
 def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | list[ImageFile]]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import BundleError, UsageError, lookup
+from aetool.errors import UsageError, lookup
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -121,9 +121,7 @@ class Model:
         from aetool.metrics import percentiles
         from aetool.model.steps import Score, errors
 
-        quantiles = self.bundle.manifest.distortion.get("quantiles")
-        if quantiles is None:
-            raise BundleError(f"{self.bundle.name} was exported without held-out images to score by", "no-quantiles")
+        quantiles = self.bundle.manifest.quantiles()
         for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
@@ -161,9 +159,10 @@ class Model:
         return bank_of(batches)
 
     def labels(self, names: Iterable[str | None]) -> dict[str | None, int | None]:
-        """Return the class number of each name, None for the whole bank; raises `UsageError` for unknown names."""
+        """Return the number of each class by its name in the model, None for the whole bank; raises `UsageError`."""
         bank = self.bundle.bank()
-        return {name: bank.class_index(name) for name in names}
+        numbers = [bank.class_index(name) for name in names]
+        return {None if number is None else bank.classes[number]: number for number in numbers}
 
     def sampled(
         self,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from aetool.system.names import composed
+
 
 def numbered(folder: Path, name: str) -> Iterator[Path]:
     """Yield NAME, NAME-2, NAME-3 ... in `folder`, without end."""
@@ -16,8 +18,8 @@ def numbered(folder: Path, name: str) -> Iterator[Path]:
 
 
 def safe_name(text: str) -> str:
-    """Return `text` as a file name without separators, control characters or a leading dot, never empty."""
-    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in text).strip()
+    """Return `text` as a file name, composed, without separators, control characters or a leading dot, never empty."""
+    name = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in composed(text)).strip()
     return "_" + name if name.startswith(".") or not name else name
 
 

@@ -19,6 +19,7 @@ PRECISIONS = ("float32", "bfloat16")
 class TrainConfig:
     """All inputs of the weights besides the data; stored in the run folder as config.json.
 
+    files_from is the name of the list of pictures that the images were named in; the run folder keeps the names.
     channels, size (height, width) and background prepare the images of a folder (see `data.folder.FolderOptions`).
     shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
     left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
@@ -28,6 +29,7 @@ class TrainConfig:
 
     dataset: str = "digits"
     data_dir: str | None = None
+    files_from: str | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
@@ -90,7 +92,8 @@ class TrainConfig:
 
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
-        words = ["aetool train", shlex.quote(Path(self.dataset).name)]
+        listed = self.files_from and ["--files-from", shlex.quote(Path(self.files_from).name)]
+        words = ["aetool train", *(listed or [shlex.quote(Path(self.dataset).name)])]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",

@@ -79,7 +79,7 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         "image": asdict(dataset.spec),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
-        "left_out": len(dataset.skipped),
+        "left_out": dataset.left_out,
     }
     return json.dumps(data, indent=2).encode() + b"\n"
 

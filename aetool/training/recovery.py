@@ -19,6 +19,7 @@ from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, Split, load, read
 from aetool.training.data.files import Labelled
 from aetool.training.data.folder import FolderOptions
+from aetool.training.data.listed import Listed, read_files
 from aetool.training.data.named import DATASETS
 from aetool.training.record import Record, RunImage, digests
 
@@ -71,7 +72,7 @@ def recover(
     errors: list[AetoolError] = []
     for config in _places(run, record, place):
         try:
-            found = _prepared(config, record.spec, report, limits)
+            found = _prepared(config, _listed(run, config, place), record.spec, report, limits)
         except AetoolError as error:
             errors.append(error)
             continue
@@ -111,13 +112,18 @@ def _places(run: Path, record: Record, place: str | None) -> Iterator[TrainConfi
             yield replace(config, dataset=os.path.normpath(os.path.join(inside, path)))  # noqa: PTH118
 
 
-def _prepared(config: TrainConfig, spec: ImageSpec, report: Report, limits: Limits) -> Labelled:
+def _listed(run: Path, config: TrainConfig, place: str | None) -> Listed | None:
+    """Return the pictures of the list that a run was begun with; None for all, as at a place named by the user."""
+    return read_files(run) if config.files_from and place is None else None
+
+
+def _prepared(config: TrainConfig, listed: Listed | None, spec: ImageSpec, report: Report, limits: Limits) -> Labelled:
     """Return the images at a place, prepared as for training, even if pictures of other sizes have come in since."""
     asked = FolderOptions(config.channels, config.size, config.background)
     exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background)
-    found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits)
+    found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
     if found.pixels.shape[1:] != spec.shape and Path(config.dataset).is_dir():
-        found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits)
+        found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 
 
@@ -147,7 +153,7 @@ def _recovered(record: Record, spec: ImageSpec, images: tuple[RunImage, ...], fo
         there = part[rows[part] >= 0]
         splits.append(Split(found.pixels[rows[there]], labels[there], [images[i].name for i in there]))
     train, test = splits
-    dataset = Dataset(record.name, record.classes, spec, train, test, record.sha256, found.skipped)
+    dataset = Dataset(record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing)
     planned = int((~held_out).sum()), int(held_out.sum())
     notes = tuple(_notes(images, found, rows, planned, (len(train.labels), len(test.labels))))
     return Recovered(dataset, planned, np.flatnonzero(rows[~held_out] >= 0), notes)
@@ -185,7 +191,8 @@ def _whole(run: Path, record: Record, place: str | None, report: Report, limits:
     for config in _places(run, record, place):
         options = FolderOptions(config.channels, config.size, config.background)
         try:
-            data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
+            listed = _listed(run, config, place)
+            data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
         except (UsageError, InvalidInput) as error:
             errors.append(error)
             continue

@@ -8,26 +8,31 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from aetool.errors import UsageError
+from aetool.errors import UsageError, some
 from aetool.system.atomic import claim_folder, make_folder, write_file, writing
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.names import existing
 from aetool.system.paths import safe_name
 from aetool.system.reading import reading
 from aetool.training import record
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.listed import Listed, write_files
 
 RUNS = Path("runs")
 
 
-def create(config: TrainConfig, dataset: Dataset, limits: Limits = LIMITS) -> Path:
+def create(config: TrainConfig, dataset: Dataset, listed: Listed | None = None, limits: Limits = LIMITS) -> Path:
     """Make runs/NAME, or the first free runs/NAME-N, with the record of the run, and return the folder.
 
-    Of several processes each makes a folder of its own. config.json comes last and makes the folder a run.
+    `listed` are the pictures of a list. Of several processes each makes a folder of its own. config.json comes last and
+    makes the folder a run.
     """
     with writing(RUNS):
         make_folder(RUNS)
         run = claim_folder(RUNS, safe_name(dataset.name))
+    if listed is not None:
+        write_files(run, listed)
     write_file(run / record.IMAGES, record.images_jsonl(dataset))
     write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits))
     return run
@@ -42,10 +47,10 @@ def remove_unbegun(run: Path) -> None:
 def find(name: str | None, trained: bool = False) -> Path:
     """Return the run folder `name`, runs/`name`, or the newest run (with a checkpoint); raises `UsageError`."""
     if name:
-        for run in (Path(name), RUNS / name):
+        for run in (Path(existing(name)), Path(existing(str(RUNS / name)))):
             if (run / "config.json").is_file():
                 return run
-        there = ", ".join(path.name for path in all_runs()) or "none yet"
+        there = some(path.name for path in all_runs()) or "none yet"
         raise UsageError(f'no training run "{name}"; there is {there}')
     runs = all_runs()
     if not runs:

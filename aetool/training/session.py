@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from aetool.training import run_folder
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import load
 from aetool.training.data.folder import FolderOptions
+from aetool.training.data.listed import common_folder
 from aetool.training.data.named import DATASETS
 from aetool.training.loop import Trainer, torch_device
 from aetool.training.record import read_record
 from aetool.training.recovery import Recovered, recover
 
 Session = Iterator[tuple[Trainer, list[str]]]
-"""A trainer with its locked run folder, and warnings: skipped files, or damage."""
+"""A trainer with its locked run folder, and warnings, on damage."""
 
 
 def train(
-    data: str | Path | None = None,
+    data: str | Path | Iterable[str | Path] | None = None,
     config: TrainConfig | None = None,
     *,
     resume: str | Path | None = None,
@@ -35,17 +36,21 @@ def train(
 ) -> Path:
     """Train an autoencoder to the end and return its run folder.
 
-    `data` is the name of a data set, by default digits, a folder of images, or an idx or .npz file; `config` holds the
-    settings, by default those of `aetool train`. `resume` goes on with a run instead, with its images at `data` if
-    these were moved. `progress` is called with the stage, the
-    amount done, the whole amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
+    `data` is the name of a data set, by default digits, a folder of images, an idx or .npz file, or several pictures
+    and folders; `config` holds the settings, by default those of `aetool train`. `resume` goes on with a run instead,
+    with its images at `data` if these were moved. `progress` is called with the stage, the amount done, the whole
+    amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`, `RunInUse`.
     """
     if resume is not None:
         session = resume_run(str(resume), progress, place=None if data is None else str(data))
     else:
-        config = config or TrainConfig(threads=all_cores())
-        session = open_run(replace(config, dataset=str(data or "digits")), progress)
+        config, files = config or TrainConfig(threads=all_cores()), None
+        if data is None or isinstance(data, str | Path):
+            config = replace(config, dataset=str(data or "digits"))
+        else:
+            files = [str(name) for name in data]
+        session = open_run(config, progress, files=files)
     with session as (trainer, _):
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {figure(trainer.floor)}"
@@ -54,16 +59,25 @@ def train(
 
 
 @contextlib.contextmanager
-def open_run(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Session:
-    """Give the trainer of a new run; the run folder is removed if nothing was trained."""
+def open_run(
+    config: TrainConfig, report: Report, limits: Limits = LIMITS, files: Iterable[str] | None = None
+) -> Session:
+    """Give the trainer of a new run, on the data set of the configuration or on the pictures named by `files`.
+
+    The run folder is removed if nothing was trained. Unusable files are those of the trainer's data set.
+    """
     torch_device(config.device)  # before anything is read or made
+    listed = None
+    if files is not None:
+        folder, listed = common_folder(files)
+        config = replace(config, dataset=folder, files_from=config.files_from or "-")
     config = _located(config)
     options = FolderOptions(config.channels, config.size, config.background)
-    data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits)
-    run = run_folder.create(config, data, limits)
+    data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
+    run = run_folder.create(config, data, listed, limits)
     with run_lock(run):
         try:
-            yield Trainer(config, data, run), [f"{skip.path} is skipped: {skip.error}" for skip in data.skipped]
+            yield Trainer(config, data, run), []
         except BaseException:
             run_folder.remove_unbegun(run)
             raise

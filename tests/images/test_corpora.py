@@ -90,6 +90,6 @@ def test_a_damaged_picture_is_named_in_one_line_without_python_warnings(toy):
 
 def test_damaged_pictures_are_a_line_each_whatever_c_libraries_print(toy):
     done = subprocess.run(command(["encode", corpus("bad-images"), "-m", toy]), capture_output=True, timeout=120)
-    *lines, last = done.stderr.decode().splitlines()
+    *lines, last = (line for line in done.stderr.decode().splitlines() if " left out: " not in line)
     assert done.returncode == 3 and all(line.startswith("aetool: warning: ") for line in lines)
     assert last == f"aetool: {len(done.stdout.splitlines())} done, {len(lines)} failed"

@@ -15,7 +15,6 @@ from aetool import Bundle
 from aetool.errors import InvalidInput
 from aetool.images.decode import Kind
 from aetool.images.files import find_images
-from aetool.training.data import cache
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.dataset import load as load_dataset
 from aetool.training.data.folder import FolderOptions, common_spec, decode_folder
@@ -137,69 +136,6 @@ def test_transparency_shows_the_background_that_was_asked_for(tmp_path):
     assert load(tmp_path / "set").train.pixels.max() == 0
     data = load(tmp_path / "set", background=200)
     assert set(np.unique(data.train.pixels)) == {200} and data.spec.background == 200
-
-
-def test_the_second_time_nothing_is_decoded(tmp_path, monkeypatch):
-    fill(tmp_path / "set/a", 10)
-    fill(tmp_path / "set/b", 10)
-    (tmp_path / "set/a/bad.png").write_text("no picture")
-    first = load(tmp_path / "set")
-    monkeypatch.setattr(cache, "decode_folder", None)
-    again = load(tmp_path / "set")
-    assert again.sha256 == first.sha256 and np.array_equal(again.train.pixels, first.train.pixels)
-    assert again.train.sources == first.train.sources and again.classes == first.classes
-    assert [f.path for f in again.skipped] == [f.path for f in first.skipped]
-    assert str(again.skipped[0].error) == str(first.skipped[0].error)
-
-
-def change_content(folder):
-    (folder / "a/00.png").write_bytes((folder / "a/09.png").read_bytes() + b"longer")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        change_content,
-        lambda folder: (folder / "a/00.png").unlink(),
-        lambda folder: (folder / "a/00.png").rename(folder / "a/new.png"),
-        lambda folder: shutil.copy(folder / "a/00.png", folder / "a/zz.png"),
-    ],
-    ids=["content", "removed", "renamed", "added"],
-)
-def test_a_folder_that_changed_is_read_anew(tmp_path, change):
-    fill(tmp_path / "set/a", 20)
-    first = load(tmp_path / "set")
-    change(tmp_path / "set")
-    again = load(tmp_path / "set")
-    seen = [
-        dict(zip(d.train.sources + d.test.sources, [*d.train.pixels, *d.test.pixels], strict=True))
-        for d in (first, again)
-    ]
-    assert seen[0].keys() != seen[1].keys() or any(not np.array_equal(seen[0][k], seen[1][k]) for k in seen[0])
-
-
-@pytest.mark.parametrize("name", ["pixels.bin", "meta.json"])
-def test_a_damaged_cache_is_made_anew(tmp_path, name, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    fill(tmp_path / "set", 16)
-    first = load(tmp_path / "set")
-    (entry,) = (tmp_path / "cache/aetool/folders").iterdir()
-    data = bytearray((entry / name).read_bytes())
-    data[len(data) // 2] ^= 255
-    (entry / name).write_bytes(data)
-    assert load(tmp_path / "set").sha256 == first.sha256
-    shutil.rmtree(tmp_path / "cache")
-    (tmp_path / "cache").write_text("no folder can be made here")
-    assert load(tmp_path / "set").sha256 == first.sha256
-
-
-def test_the_cache_keeps_the_latest_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "KEPT", 2)
-    for i in range(4):
-        fill(tmp_path / f"set{i}", 16)
-        load(tmp_path / f"set{i}")
-    assert len(list((tmp_path / "cache/aetool/folders").iterdir())) == 2
 
 
 def test_threads_change_nothing(tmp_path):

@@ -30,7 +30,7 @@ def encode(
     """Turn images into latents, a record a line."""
     console = Console(quiet)
     target = target_of(output, latents=True)
-    found = input_files(files, inputs, target)
+    found = input_files(files, inputs, target, console)
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
     write_latents(failures.values(model.encoded(found)), target, model.bundle.manifest.latent_size)

@@ -9,6 +9,8 @@ import typer
 from aetool.cli import completion
 from aetool.cli.console import Console, as_table
 from aetool.cli.console import as_json as to_json
+from aetool.cli.failures import Failures
+from aetool.cli.listing import warn_of_namesake
 from aetool.cli.model import choose_bundle
 from aetool.cli.options import AsJson, Device, ModelName, Quiet
 from aetool.cli.settings import configure
@@ -66,12 +68,15 @@ def evaluate(
     from aetool.training.evaluation.evaluate import find_dataset
 
     console, count = Console(quiet), threads or all_cores()
+    failures = Failures(console)
+    warn_of_namesake(data, console)
     asked = _samplers(methods or [])
     bundle = choose_bundle(name, console)
     samplers = _usable(asked, bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
-    with console.stages() as report:
+    with failures.of_data(), console.stages() as report:
         dataset, same = find_dataset(bundle, data, data_dir, count, report)
+        failures.add_data(dataset.skipped, dataset.listing)
         if not same:
             console.warn(
                 f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images"

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aetool.cli import completion
+from aetool.cli.cache import show_cache
 from aetool.cli.console import as_json as to_json
 from aetool.cli.console import as_table, say
 from aetool.cli.options import AsJson
 from aetool.cli.target import write_stdout
-from aetool.errors import BundleError
+from aetool.errors import BundleError, UsageError, some
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
@@ -35,11 +36,26 @@ ModelOption = Annotated[
 ]
 
 
-def info(name: Name = None, model: ModelOption = None, as_json: AsJson = False) -> None:
-    """Describe a model, or list all models."""
+Cache = Annotated[bool, typer.Option("--cache", help="List the decoded folders that training keeps.")]
+Clear = Annotated[bool, typer.Option("--clear", help="With --cache: remove them.")]
+
+
+def info(
+    name: Name = None,
+    model: ModelOption = None,
+    cache: Cache = False,
+    clear: Clear = False,
+    as_json: AsJson = False,
+) -> None:
+    """Describe a model, or list all models, or the cache of decoded folders."""
     from aetool.bundle.bundle import Bundle
 
     chosen = model or name
+    if clear and not cache:
+        raise UsageError("--clear belongs to --cache")
+    if cache:
+        show_cache(clear, as_json, chosen)
+        return
     if chosen is None:
         _list_models(as_json)
         return
@@ -98,7 +114,7 @@ def _summary(bundle: Bundle) -> str:
         ["model", f"{bundle.name} {bundle.identity}"],
         ["images", f"{' x '.join(map(str, m.image.shape))} in [0, 1], alpha over {m.image.background}"],
         ["latents", f"{m.latent_size} numbers"],
-        ["classes", ", ".join(m.classes) or "none"],
+        ["classes", some(m.classes) or "none"],
         ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],
         ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],

@@ -43,7 +43,7 @@ def reconstruct(
     console = Console(quiet)
     target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
     _refuse_both(as_json, output)
-    found = input_files(files, inputs, target)
+    found = input_files(files, inputs, target, console)
     failures = Failures(console, inputs.errors)
     if skip_existing:
         found = only_missing(found, target, failures)

@@ -18,7 +18,7 @@ from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quie
 from aetool.cli.settings import configure
 from aetool.cli.target import Target, target_of
 from aetool.cli.write import write_generated
-from aetool.errors import UsageError, lookup, printable
+from aetool.errors import UsageError, lookup, printable, some
 
 if TYPE_CHECKING:
     from aetool.generation.sampling import Sampler
@@ -124,9 +124,8 @@ def _drawable(model: Model, console: Console) -> tuple[str, ...]:
     every, found = model.classes(), model.bundle.bank().known_classes()
     if found and len(found) < len(every):
         names = [f'"{printable(name)}"' for name in every if name not in found]
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         kind = "class" if len(names) == 1 else "classes"
-        console.warn(f"{kind} {shown} left out: no image was there when the model was exported")
+        console.warn(f"{kind} {some(names)} left out: no image was there when the model was exported")
     return found or every
 
 
@@ -136,14 +135,16 @@ def _own_bank(
     """Return the bank of the pictures of --from or --files-from, None without both."""
     if not chosen.folder and not inputs.files_from:
         return None
-    pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target))
+    pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console))
     return model.bank_of(failures.values(model.encoded(_of_class(pictures, name))))
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
     """Return the pictures in the sub-folder `name`, or all; raises `UsageError` for an empty sub-folder."""
-    found = [file for file in files if name is None or file.label == name]
+    from aetool.system.names import composed
+
+    found = [file for file in files if name is None or file.label == composed(name)]
     if name is not None and not found:
-        there = ", ".join(sorted({file.label for file in files if file.label})) or "none"
+        there = some(sorted({file.label for file in files if file.label})) or "none"
         raise UsageError(f'no images in a sub-folder "{name}" of the folder; sub-folders: {there}')
     return found

@@ -41,7 +41,7 @@ def score(
     if fail_over is not None and not 0 <= fail_over < 100:
         raise UsageError("--fail-over takes a percentile from 0 to below 100, as 99; none is above 100")
     console = Console(quiet)
-    found = input_files(files, inputs, target_of(None))
+    found = input_files(files, inputs, target_of(None), console)
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
+from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,14 +14,18 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
-from aetool.cli.options import MaxBytes, MaxPixels, Quiet
+from aetool.cli.failures import Failures
+from aetool.cli.inputs import all_names
+from aetool.cli.listing import warn_of_namesake
+from aetool.cli.options import Inputs, MaxBytes, Quiet
 from aetool.cli.process import Terminated, first_signal
 from aetool.cli.target import write_stdout
-from aetool.errors import UsageError
+from aetool.errors import UsageError, some
 from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
+    from aetool.training.data.dataset import Dataset as DataSet
     from aetool.training.loop import Report, Trainer
 
 Dataset = Annotated[
@@ -135,10 +141,10 @@ class TrainOptions:
 
 def train(
     options: TrainOptions,
+    inputs: Inputs,
     dataset: Dataset = None,
     resume: Resume = False,
     data: Data = None,
-    max_pixels: MaxPixels = LIMITS.pixels,
     max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
 ) -> None:
@@ -148,35 +154,42 @@ def train(
     """
     from aetool.training.session import open_run, resume_run
 
-    console, limits = Console(quiet), Limits(pixels=max_pixels, bytes=max_bytes)
-    if resume and options.given():
+    console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
+    failures = Failures(console, inputs.errors)
+    if resume and (options.given() or inputs.files_from):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     if data is not None and not resume:
         raise UsageError("--data belongs to --resume; name the data set of a new run without it")
-    config = None if resume else _config(dataset, options)
+    config = None if resume else _config(dataset, options, inputs, console)
+    files = all_names(None, inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
-        with console.stages() as report:
-            session = open_run(config, report, limits) if config else resume_run(dataset, report, limits, data)
-            trainer, warnings = stack.enter_context(session)
+        with failures.of_data(), console.stages() as report:
+            begun = open_run(config, report, limits, files) if config else resume_run(dataset, report, limits, data)
+            trainer, warnings = stack.enter_context(begun)
+        failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
         _follow(trainer, console)
     write_stdout(f"{trainer.run}\n")
 
 
-def _config(dataset: str | None, options: TrainOptions) -> TrainConfig:
-    """Return the configuration of the command line."""
+def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console: Console) -> TrainConfig:
+    """Return the configuration of the command line; a folder with the name of a data set is told."""
     from aetool.cli.settings import configure
     from aetool.errors import lookup
     from aetool.system.processes import all_cores
     from aetool.training.architectures.options import ARCHITECTURES
     from aetool.training.config import TrainConfig
 
+    if dataset and inputs.files_from:
+        raise UsageError(f"{dataset} and --files-from both name the images; give one")
+    warn_of_namesake(dataset, console)
     default, given = TrainConfig(), options.given()
     kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
         given["size"] = _sides(given["size"])
-    return TrainConfig(**{"threads": all_cores(), **given, "dataset": dataset or default.dataset})
+    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from}
+    return TrainConfig(**{"threads": all_cores(), **given})
 
 
 def _sides(size: str) -> tuple[int, int]:
@@ -200,6 +213,16 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
     console.note(f"{trainer.run}: {len(data.train.pixels)} images of {shape}, {apart}")
     if not len(data.test.pixels):
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
+    if data.classes:
+        console.note(_classes(data))
+
+
+def _classes(data: DataSet) -> str:
+    """Return the classes with the numbers of their images, a long list cut."""
+    counts = Counter(itertools.chain(data.train.labels.tolist(), data.test.labels.tolist()))
+    named = some(f"{name} {counts[i]:,}" for i, name in enumerate(data.classes))
+    none = f"; {counts[-1]:,} images of none" if counts[-1] else ""
+    return f"{len(data.classes):,} {'class' if len(data.classes) == 1 else 'classes'}: {named}{none}"
 
 
 def _follow(trainer: Trainer, console: Console) -> None:

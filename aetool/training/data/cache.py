@@ -8,71 +8,135 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aetool.errors import AetoolError, InvalidInput
-from aetool.images.files import Failure, ImageFile, find_images
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
+from aetool.images.files import Failure, ImageFile
+from aetool.images.walk import is_read
 from aetool.system.atomic import replacing, write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
-from aetool.training.data.files import Labelled
+from aetool.training.data.files import Labelled, TooFewImages
 from aetool.training.data.folder import FolderOptions, decode_folder
+from aetool.training.data.listed import Listed, files_of
 
+PREPARATION = 1
+"""The version of the way from files to pixels; another number makes every entry of the cache anew."""
 KEPT = 8
 """Folders in the cache; the least recently read folder is removed first."""
+BYTES = 4_000_000_000
+"""Bytes of all entries together; the least recently read folders are removed first."""
+ERRORS = {kind.__name__: kind for kind in (InvalidInput, LimitExceeded)}
+"""Errors that an entry keeps: those of the content of a file."""
 
 
-def read_folder(folder: str, options: FolderOptions, workers: int, report: Report, limits: Limits = LIMITS) -> Labelled:
-    """Return the images of `folder` as `decode_folder` does, from the cache if no name, size or time has changed.
+def read_folder(
+    folder: str,
+    options: FolderOptions,
+    workers: int,
+    report: Report,
+    limits: Limits = LIMITS,
+    listed: Listed | None = None,
+) -> Labelled:
+    """Return the images of `folder` as `decode_folder` does, from the cache if nothing has changed that matters.
 
-    An unreadable cache is made anew; an unwritable cache is left out.
+    `listed` names the pictures, None for all. An unreadable cache is made anew; an unwritable
+    cache is left out.
     """
-    files = list(find_images([folder]))
-    entry = cache_folder() / "folders" / fingerprint(folder, files, options)
-    labelled = _load(entry)
+    files, listing = files_of(folder, listed)
+    entry = entries_folder() / fingerprint(folder, files, options, limits)
+    labelled = _load(entry, files)
     if labelled is None:
-        labelled = decode_folder(files, options, workers, report, limits)
+        try:
+            labelled = decode_folder(files, options, workers, report, limits)
+        except TooFewImages as error:
+            raise TooFewImages(str(error), error.skipped, listing) from None
         with contextlib.suppress(AetoolError, OSError):
-            _save(entry, labelled)
-    return labelled
+            _save(entry, labelled, folder, files)
+    return replace(labelled, listing=listing)
 
 
-def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions) -> str:
-    """Return a name for the current state of the folder: its path, and path, size and time of each file."""
-    digest = hashlib.sha256(repr((str(Path(folder).resolve()), asdict(options))).encode("utf-8", "surrogateescape"))
+def entries_folder() -> Path:
+    """Return where the entries lie."""
+    return cache_folder() / "folders"
+
+
+def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions, limits: Limits = LIMITS) -> str:
+    """Return a name for all that the images of a folder depend on.
+
+    That is the path of the folder; path, class, size, times and inode of each file; options, limits and decoders. The
+    time of change and the inode find files that were exchanged or restored with their old times.
+    """
+    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, PREPARATION, _decoders())
+    digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
     for file in files:
-        with contextlib.suppress(OSError):
-            status = Path(file.path).stat()
-            digest.update(os.fsencode(file.relative) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        digest.update(os.fsencode(f"\0{file.relative}\0{file.label}\0{file.part}\0"))
+        with contextlib.suppress(OSError, ValueError):
+            s = os.stat(file.path)  # noqa: PTH116 (half the time of Path)
+            digest.update(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}".encode())
     return digest.hexdigest()[:32]
 
 
-def _save(entry: Path, data: Labelled) -> None:
-    """Write pixels.bin, then meta.json, which completes the entry; drop the entries beyond `KEPT`."""
+def _decoders() -> tuple[str | None, ...]:
+    """Return the versions of what decodes pictures: other versions may read other levels, or other files."""
+    from importlib.metadata import version
+
+    import PIL
+    from PIL import features
+
+    codecs = (features.version_codec(name) for name in ("jpg", "zlib", "libtiff"))
+    modules = (features.version_module(name) for name in ("webp", "avif") if name in features.modules)
+    return PIL.__version__, *codecs, *modules, version("pillow_heif") if is_read(".heic") else None
+
+
+def _save(entry: Path, data: Labelled, folder: str, files: Sequence[ImageFile]) -> None:
+    """Write pixels.bin, then meta.json, which completes the entry, after making room.
+
+    Data with files that could not be read are not kept: the next attempt may read them.
+    """
+    meta = _meta(data, folder, files)
+    size = data.pixels.nbytes + len(meta)
+    if size > BYTES or any(isinstance(failure.error, ReadWriteError) for failure in data.skipped):
+        return
+    _make_room(entry, size)
     entry.mkdir(parents=True, exist_ok=True)
     with replacing(entry / "pixels.bin") as stream:
         stream.write(data.pixels.data)
+    write_file(entry / "meta.json", meta)
+
+
+def _meta(data: Labelled, folder: str, files: Sequence[ImageFile]) -> bytes:
+    relative = {file.path: file.relative for file in files}
     meta = {
+        "folder": os.path.realpath(folder),
         "shape": data.pixels.shape,
         "sha256": hashlib.sha256(data.pixels.data).hexdigest(),
         "labels": data.labels.tolist(),
         "classes": data.classes,
+        "train_count": data.train_count,
         "sources": data.sources,
         "background": data.background,
-        "skipped": [[failure.path, str(failure.error)] for failure in data.skipped],
+        "skipped": [[relative[f.path], type(f.error).__name__, str(f.error), f.error.fix] for f in data.skipped],
     }
-    write_file(entry / "meta.json", json.dumps(meta).encode())
-    entries = sorted(entry.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-    for old in entries[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    return json.dumps(meta).encode()
 
 
-def _load(entry: Path) -> Labelled | None:
+def _make_room(entry: Path, size: int) -> None:
+    """Remove the least recently read entries until another of `size` bytes fits."""
+    others = [other for other in entries() if other.path != entry]
+    total = size + sum(other.bytes for other in others)
+    while others and (len(others) >= KEPT or total > BYTES):
+        oldest = others.pop()
+        total -= oldest.bytes
+        shutil.rmtree(oldest.path, ignore_errors=True)
+
+
+def _load(entry: Path, files: Sequence[ImageFile]) -> Labelled | None:
     """Return the images of an entry, None for a missing entry or another sha256."""
     try:
         meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
@@ -80,13 +144,59 @@ def _load(entry: Path) -> Labelled | None:
         if hashlib.sha256(pixels.data).hexdigest() != meta["sha256"]:
             return None
         os.utime(entry)
+        paths = {file.relative: file.path for file in files}  # they depend on the current folder
         return Labelled(
             pixels,
             np.array(meta["labels"], np.int64),
             tuple(meta["classes"]),
+            meta["train_count"],
             sources=tuple(meta["sources"]),
             background=meta["background"],
-            skipped=tuple(Failure(path, InvalidInput(text)) for path, text in meta["skipped"]),
+            skipped=tuple(Failure(paths[name], ERRORS[kind](text, fix)) for name, kind, text, fix in meta["skipped"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder in the cache: where its entry lies, the folder, its images, its bytes, and when it was read last (s)."""
+
+    path: Path
+    folder: str | None
+    images: int
+    bytes: int
+    read: float
+
+
+def entries() -> list[Entry]:
+    """Return the folders in the cache, the most recently read first; an entry that is not complete has no folder."""
+    with contextlib.suppress(OSError):
+        found = [_entry(path) for path in entries_folder().iterdir()]
+        return sorted((entry for entry in found if entry), key=lambda entry: -entry.read)
+    return []
+
+
+def _entry(path: Path) -> Entry | None:
+    """Return what is known about an entry, None for one that is being removed."""
+    try:
+        size = sum(part.lstat().st_size for part in path.iterdir())
+        read = path.stat().st_mtime
+    except OSError:
+        return None
+    try:
+        meta = json.loads((path / "meta.json").read_bytes())
+        return Entry(path, str(meta["folder"]), int(meta["shape"][0]), size, read)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return Entry(path, None, 0, size, read)
+
+
+def clear() -> list[Entry]:
+    """Remove all folders from the cache, and return the removed; raises `ReadWriteError` for what remains."""
+    removed = entries()
+    for entry in removed:
+        shutil.rmtree(entry.path, ignore_errors=True)
+    left = entries()
+    if left:
+        raise ReadWriteError(f"could not remove {left[0].path}")
+    return removed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,14 @@ from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, UsageError, did_you_mean
 from aetool.images.files import Failure
 from aetool.images.spec import ImageSpec
+from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.names import existing
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
-from aetool.training.data.files import Labelled, read_arrays, read_idx_pair
+from aetool.training.data.files import Labelled, TooFewImages, read_arrays, read_idx_pair
 from aetool.training.data.folder import FolderOptions
+from aetool.training.data.listed import Listed
 from aetool.training.data.named import DATASETS
 
 SIDES = range(8, 129)
@@ -46,6 +49,12 @@ class Dataset:
     test: Split
     sha256: str
     skipped: tuple[Failure, ...] = ()
+    listing: Listing = field(default_factory=Listing)
+
+    @property
+    def left_out(self) -> int:
+        """The number of files of a folder that were not used."""
+        return len(self.skipped) + sum(self.listing.left_out.values())
 
 
 def load(
@@ -56,19 +65,21 @@ def load(
     options: FolderOptions = DEFAULT_OPTIONS,
     workers: int = 1,
     limits: Limits = LIMITS,
+    listed: Listed | None = None,
 ) -> Dataset:
     """Return the data set called `name`, or the folder, idx or .npz file at the path `name`, split into train and test.
 
     The test images are the official ones, else 10 % of each class by `seed`. Named sets are searched below `data_dir`,
-    $AETOOL_DATA and the cache, then downloaded. A folder is read by `workers` threads, with `options`.
+    $AETOOL_DATA and the cache, then downloaded. A folder is read by `workers` threads, with `options`; `listed` names
+    its pictures, None for all. A data set with a name comes before a folder of that name, which ./NAME stands for.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
     """
-    labelled, title = read(name, data_dir, report, options, workers, limits)
+    labelled, title = read(name, data_dir, report, options, workers, limits, listed)
     _check(labelled, title)
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
-    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped)
+    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing)
 
 
 def read(
@@ -78,13 +89,15 @@ def read(
     options: FolderOptions = DEFAULT_OPTIONS,
     workers: int = 1,
     limits: Limits = LIMITS,
+    listed: Listed | None = None,
 ) -> tuple[Labelled, str]:
     """Return all images of the data set `name`, in the order of the source, and its title; otherwise as `load`."""
+    name = existing(name)
     path = Path(name)
-    if name in DATASETS:
+    if name in DATASETS and listed is None:
         return DATASETS[name](data_dir, report), name
     if path.is_dir():
-        return read_folder(name, options, workers, report, limits), path.resolve().name
+        return read_folder(name, options, workers, report, limits, listed), path.resolve().name
     if path.is_file():
         reader = read_arrays if path.suffix.lower() == ".npz" else read_idx_pair
         return reader(path, limits), path.name.split(".")[0]
@@ -98,7 +111,7 @@ def _check(data: Labelled, name: str) -> None:
     if c not in (1, 3) or h not in SIDES or w not in SIDES:
         raise InvalidInput(f"{name} has images of {c} x {h} x {w}; expected 1 or 3 channels, sides from 8 to 128")
     if n < 16:
-        raise InvalidInput(f"{name} has {n} images; at least 16 are needed")
+        raise TooFewImages(f"{name} has {n} images; at least 16 are needed", data.skipped, data.listing)
     if len(data.labels) != n:
         raise InvalidInput(f"{name} has {n} images and {len(data.labels)} labels")
 
@@ -113,10 +126,11 @@ def _digest(data: Labelled) -> str:
 def _split(data: Labelled, seed: int) -> tuple[Split, Split]:
     if data.train_count is not None:
         cut = data.train_count
-        names = [f"train/{i}" for i in range(cut)], [f"test/{i}" for i in range(len(data.pixels) - cut)]
+        numbered = [f"train/{i}" for i in range(cut)] + [f"test/{i}" for i in range(len(data.pixels) - cut)]
+        names = data.sources or numbered
         return (
-            Split(data.pixels[:cut], data.labels[:cut], names[0]),
-            Split(data.pixels[cut:], data.labels[cut:], names[1]),
+            Split(data.pixels[:cut], data.labels[:cut], names[:cut]),
+            Split(data.pixels[cut:], data.labels[cut:], names[cut:]),
         )
     held_out = _stratified(data.labels, np.random.default_rng([seed, len(data.labels)]))
     train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)

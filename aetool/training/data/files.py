@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy.typing as npt
 from aetool.arrays import Labels, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
+from aetool.images.walk import Listing
 from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits
+from aetool.system.names import composed
 from aetool.system.npz import NpzError, NpzTooLarge, read_npz
 from aetool.system.reading import read_file
 
@@ -31,6 +33,7 @@ class Labelled:
     sources       n names; None for images with a number only
     background    grey level behind transparent pixels
     skipped       unusable files
+    listing       what else was left out of a folder, and how the folder was understood
     """
 
     pixels: Pixels
@@ -40,6 +43,15 @@ class Labelled:
     sources: tuple[str, ...] | None = None
     background: int = 0
     skipped: tuple[Failure, ...] = ()
+    listing: Listing = field(default_factory=Listing)
+
+
+class TooFewImages(InvalidInput):
+    """A folder with too few usable pictures, with the unusable files and the account of the folder."""
+
+    def __init__(self, message: str, skipped: tuple[Failure, ...] = (), listing: Listing | None = None) -> None:
+        super().__init__(message)
+        self.skipped, self.listing = skipped, listing or Listing()
 
 
 def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
@@ -122,7 +134,8 @@ def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, .
         raise InvalidInput(f"the labels in {name} must be one whole number or text an image")
     values, numbers = np.unique(labels, return_inverse=True)
     try:
-        names = tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist())
+        names = [composed(v.decode() if isinstance(v, bytes) else str(v)) for v in values.tolist()]
     except UnicodeDecodeError as error:
         raise InvalidInput(f"the labels in {name} are no UTF-8") from error
-    return numbers.astype(np.int64), names
+    classes = {one: i for i, one in enumerate(dict.fromkeys(names))}  # two spellings of one name are one class
+    return np.array([classes[one] for one in names], np.int64)[numbers], tuple(classes)

@@ -10,13 +10,14 @@ from typing import TypeVar
 import numpy as np
 
 from aetool.arrays import Pixels
-from aetool.errors import AetoolError, InvalidInput
+from aetool.choices import IMAGE_FORMATS
+from aetool.errors import AetoolError
 from aetool.images.decode import Kind, decode_image, kind_of
 from aetool.images.files import Failure, ImageFile, read_image
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
-from aetool.training.data.files import Labelled
+from aetool.training.data.files import Labelled, TooFewImages
 
 LARGEST = 128
 """The largest side of equally sized images that stays unchanged."""
@@ -47,9 +48,11 @@ def decode_folder(
 ) -> Labelled:
     """Return the usable pictures of `files`, with sub-folders as classes, and the skipped files.
 
-    Raises `InvalidInput` without a usable picture.
+    Raises `TooFewImages` without a usable picture.
     """
     kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
+    if not any(kinds):
+        raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, limits))
     spec = common_spec([kind for kind in kinds if kind is not None], options)
     # Filled in place: memory is bounded by the resized images, whatever the size of the files.
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
@@ -70,13 +73,13 @@ def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipp
     numbers = {name: i for i, name in enumerate(classes)}
     labels = np.array([-1 if file.label is None else numbers[file.label] for file in files], np.int64)
     sources = tuple(file.relative for file in files)
-    return Labelled(pixels, labels, classes, sources=sources, background=spec.background, skipped=skipped)
+    count = sum(file.part != "test" for file in files)
+    official = count if 2 <= count < len(files) else None  # a part without a usable picture makes no split
+    return Labelled(pixels, labels, classes, official, sources, spec.background, skipped)
 
 
 def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
     """Return the common image spec: grey if all images are grey, and their common size if suitable."""
-    if not kinds:
-        raise InvalidInput("no usable image in the folder; expected png, jpg, gif, bmp, webp, tif, ppm or pgm files")
     sizes = {kind.size for kind in kinds}
     size = options.size or (sizes.pop() if len(sizes) == 1 else (USUAL, USUAL))
     if options.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
@@ -90,6 +93,13 @@ def _kind(file: ImageFile, limits: Limits) -> Kind | None:
         return kind_of(read_image(file), limits)
     except AetoolError:
         return None  # named when it is decoded
+
+
+def _reasons(files: Sequence[ImageFile], limits: Limits) -> tuple[Failure, ...]:
+    """Return why no file can be used."""
+    spec = ImageSpec(1, SMALLEST, SMALLEST)
+    results = ((file, _decoded(file, spec, limits)) for file in files)
+    return tuple(Failure(file.path, result) for file, result in results if isinstance(result, AetoolError))
 
 
 def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits) -> Pixels | AetoolError:

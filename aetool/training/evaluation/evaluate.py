@@ -8,6 +8,7 @@ from aetool.bundle.bundle import Bundle
 from aetool.errors import InvalidInput, UsageError
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.runtime.codec import Codec
+from aetool.system.names import composed
 from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset, load
 from aetool.training.data.folder import FolderOptions
@@ -39,7 +40,7 @@ def find_dataset(
         raise UsageError(f'{bundle.name} was trained on "{chosen}"', fix="data")
     options = FolderOptions(spec.channels, (spec.height, spec.width), spec.background)
     dataset = load(chosen, manifest.training["seed"], data_dir, report, options, threads)
-    if dataset.spec.shape != spec.shape or dataset.classes != manifest.classes:
+    if dataset.spec.shape != spec.shape or dataset.classes != tuple(map(composed, manifest.classes)):
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
     return dataset, dataset.sha256 == manifest.dataset["sha256"]
 
