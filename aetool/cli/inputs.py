@@ -41,7 +41,8 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target) -> Iter
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if inputs.files_from:
         target.read.add(inputs.files_from)
-    files = _image_files(_guarded(_all_names(names, inputs), target))
+    given = None if inputs.files_from else [name for name in names or [] if name != "-"]
+    files = _image_files(_guarded(_all_names(names, inputs), target), given)
     return files if target.path is None else _remembered(files, target)
 
 
@@ -69,14 +70,17 @@ def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
         yield name
 
 
-def _image_files(names: Iterable[str]) -> Iterator[ImageFile]:
+def _image_files(names: Iterable[str], given: list[str] | None) -> Iterator[ImageFile]:
+    """Yield the pictures of names; `given` are all of the names, None for a stream."""
     from aetool.images.files import ImageFile, find_images
+    from aetool.images.names import Folders
 
+    folders = Folders(given)
     for name in names:
         if name == "-":
             yield ImageFile("-", "stdin", data=stdin().read())
         else:
-            yield from find_images([name])
+            yield from folders.named(name, find_images([name]))
 
 
 def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:

@@ -25,6 +25,7 @@ from aetool.model.keys import Key, Part, Source, image_files, read_parts
 from aetool.runtime.codec import Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.paths import digits
 
 if TYPE_CHECKING:
     from aetool.generation.paths import WalkFigures
@@ -287,8 +288,8 @@ def _listed(sources: Any) -> Iterable[Any]:
 
 
 def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
-    n = len(latents)
-    return LatentBatch(latents, tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1)), (None,) * n, None)
+    n, width = len(latents), digits(len(latents))
+    return LatentBatch(latents, tuple(f"{i:0{width}}" for i in range(1, n + 1)), (None,) * n, None)
 
 
 def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:

@@ -1,9 +1,12 @@
-"""File names: the first free name, texts as safe names, and the folder of caches."""
+"""File names: the first free name, numbers and texts in names, and the folder of caches."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+LEAST_DIGITS = 4
+"""Digits of the numbers in file names, at least: files of runs of different lengths then sort and meet."""
 
 
 def first_free(folder: Path, name: str) -> Path:
@@ -13,6 +16,11 @@ def first_free(folder: Path, name: str) -> Path:
         number += 1
         path = folder / f"{name}-{number}"
     return path
+
+
+def digits(count: int) -> int:
+    """Return the digits of each number in the names of `count` files."""
+    return max(LEAST_DIGITS, len(str(count)))
 
 
 def safe_name(text: str) -> str:
