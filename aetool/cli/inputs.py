@@ -102,5 +102,6 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
         path = place(file.relative)
         if os.path.lexists(path):
             failures.skipped += 1
+            target.complete.add(hash(path))
         else:
             yield replace(file, relative=os.path.relpath(path, target.path))
