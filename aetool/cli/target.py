@@ -58,7 +58,7 @@ class Target:
     path: Path | None
     suffix: str
     read: ReadFiles = field(default_factory=ReadFiles)
-    complete: set[int] = field(default_factory=set)
+    complete: set[int] = field(default_factory=set, repr=False)
 
     def add_input(self, name: str) -> None:
         """Remember an input; raises `UsageError` where the output would replace the input or lie among its pictures."""

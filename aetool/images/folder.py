@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aetool.arrays import Pixels
+from aetool.arrays import OneLine, Pixels
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
@@ -27,8 +27,8 @@ class UniquePaths:
     """
 
     folder: str
-    _given: set[int] = field(default_factory=set)
-    _inner: dict[str, str] = field(default_factory=dict)
+    _given: set[int] = field(default_factory=set, repr=False)
+    _inner: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, name: str) -> str:
         """Return the path for the picture `name`, in an existing folder; raises `ReadWriteError`."""
@@ -80,8 +80,8 @@ def _is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
 
-@dataclass(frozen=True)
-class PictureWriter:
+@dataclass(frozen=True, repr=False)
+class PictureWriter(OneLine):
     """A writer of PNG files with the text chunks `text`; unfinished files lie in the folder `place`.
 
     `alone` is True for an output folder that was empty at the start, where no existing file needs care.

@@ -22,7 +22,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents, batched, check_latents
+from aetool.arrays import Latents, OneLine, batched, check_latents
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
 from aetool.system.atomic import Output, replacing, writing
 from aetool.system.limits import LIMITS, Limits
@@ -36,8 +36,8 @@ MAX_LINE = 1 << 24
 """Bytes of the longest accepted line."""
 
 
-@dataclass(frozen=True, eq=False)
-class LatentBatch:
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentBatch(OneLine):
     """Latents (n, k) with their n sources and classes, and the identity of their model.
 
     `names` are the n names of picture files made from the latents; None where the sources serve.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
+from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
 from aetool.errors import UsageError, lookup
 from aetool.images.files import FileBatch, ImageFile
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aetool.model.steps import Again, Score
 
 
-@dataclass(frozen=True, eq=False)
-class Walk:
+@dataclass(frozen=True, eq=False, repr=False)
+class Walk(OneLine):
     """A path: latents (n, k), the same without the repeated first key of a loop, and the unevenness of its steps."""
 
     latents: Latents
