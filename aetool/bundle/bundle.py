@@ -56,7 +56,7 @@ class Bundle:
         shape = " x ".join(map(str, self.manifest.image.shape))
         size = sum(map(len, self.files.values()))
         latents = f"latents of {self.manifest.latent_size}"
-        return f"<bundle {self.name} {self.identity}: images of {shape}, {latents}, {size:,} bytes>"
+        return f"<bundle {printable(self.name)} {self.identity}: images of {shape}, {latents}, {size:,} bytes>"
 
     @classmethod
     def find(cls, name: str | None = None) -> Bundle:

@@ -91,7 +91,7 @@ def write_pictures(
     if whole is None:
         return 0
     if target.kind == "terminal":
-        write_stdout(preview(whole, console))
+        write_stdout(preview(whole, layout, console))
     else:
         _write_file(target, whole, layout, made, max_frames)
     return len(whole)

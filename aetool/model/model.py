@@ -17,7 +17,7 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import UsageError, lookup
+from aetool.errors import UsageError, lookup, printable
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -72,7 +72,8 @@ class Model:
         """Return one line."""
         m = self.bundle.manifest
         shape = " x ".join(map(str, m.image.shape))
-        return f"<model {self.bundle.name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
+        name = printable(self.bundle.name)
+        return f"<model {name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
 
     def prepare(self, source: str | Path | bytes) -> Pixels:
         """Return a picture file as uint8 (c, h, w), prepared for the model; raises `InvalidInput`, `ReadWriteError`."""
