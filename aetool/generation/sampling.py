@@ -117,7 +117,7 @@ class Local:
             return self._from(_Group(bank.latents, self._shrink(bank, bank.latents, None)), n, rng)
         labels = bank.labels[rng.choice(rows, n)] if label is None else np.full(n, label)
         groups: dict[int, _Group] = {}
-        for one in np.unique(labels).tolist():
+        for one in sorted(set(labels.tolist())):
             latents = bank.latents[bank.labels == one]
             groups[one] = _Group(latents, self._shrink(bank, latents, one))
         return self._of_classes(bank, groups, labels, rng)
