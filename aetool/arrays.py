@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -66,3 +67,33 @@ def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
     iterator = iter(items)
     while batch := tuple(itertools.islice(iterator, size)):
         yield batch
+
+
+FEW = 4
+"""Most items that are shown one by one in a line."""
+SHORT = 80
+"""Most characters of a value in a line."""
+
+
+class OneLine:
+    """A base of dataclasses (declared with repr=False) whose repr is one line: arrays and bytes are told by size."""
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"{type(self).__name__}({', '.join(f'{f.name}={brief(getattr(self, f.name))}' for f in fields(self))})"  # type: ignore[arg-type]
+
+
+def brief(value: object) -> str:
+    """Return a value as a short text without line breaks: of an array the shape, of many items the number."""
+    if isinstance(value, np.ndarray):
+        return f"<{value.dtype} of shape {value.shape}>"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, Mapping | Set) or (isinstance(value, Sequence) and not isinstance(value, str | tuple | list)):
+        return f"<{len(value):,} items>"
+    if isinstance(value, tuple | list):
+        return f"<{len(value):,} items>" if len(value) > FEW else f"({', '.join(map(brief, value))})"
+    text = repr(value)
+    if is_dataclass(value) and "\n" not in text:
+        return text
+    return text if len(text) <= SHORT and "\n" not in text else f"<{type(value).__name__}>"

@@ -103,7 +103,7 @@ def test_pictures_show_themselves(model):
     assert made._repr_png_() == Path("x.png").read_bytes()
     assert np.array_equal(np.asarray(made.sheet()), np.asarray(Image.open("x.png")))
     assert np.array_equal(np.asarray(made[1]), made.pixels[1, 0])
-    assert made.latents.shape == (5, 4) and made.names == tuple(f"dark-{i}" for i in range(1, 6))
+    assert made.latents.shape == (5, 4) and made.names == tuple(f"dark-{i:04}" for i in range(1, 6))
     assert model.sample(n=1).seed is not None and "\n" not in repr(model)
 
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aetool.arrays import OneLine
 from aetool.bundle.folder import check_sums, hashed, read_files
 from aetool.bundle.lookup import default_path, find_path
 from aetool.bundle.manifest import Manifest
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from aetool.latents.bank import Bank
 
 
-@dataclass(frozen=True, eq=False)
-class Graphs:
+@dataclass(frozen=True, eq=False, repr=False)
+class Graphs(OneLine):
     """Encoder and decoder as ONNX graphs, for images of `spec` and latents of `latent_size` numbers."""
 
     encoder: bytes
@@ -49,6 +50,13 @@ class Bundle:
     manifest: Manifest
     files: Mapping[str, bytes]
     identity: str
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        shape = " x ".join(map(str, self.manifest.image.shape))
+        size = sum(map(len, self.files.values()))
+        latents = f"latents of {self.manifest.latent_size}"
+        return f"<bundle {printable(self.name)} {self.identity}: images of {shape}, {latents}, {size:,} bytes>"
 
     @classmethod
     def find(cls, name: str | None = None) -> Bundle:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Images, Latents, check_images, check_latents
+from aetool.arrays import Images, Latents, OneLine, check_images, check_latents
 from aetool.errors import BundleError, printable
 from aetool.images.spec import ImageSpec
 
@@ -23,8 +23,8 @@ VERSION = 2
 """The written version. Fields added to version 2 by a later 0.x are optional; version 1 is read as well."""
 
 
-@dataclass(frozen=True, eq=False)
-class Golden:
+@dataclass(frozen=True, eq=False, repr=False)
+class Golden(OneLine):
     """Fixed latents (m, k), their decoded images, and the encoded latents of the images."""
 
     latents: Latents
@@ -32,8 +32,8 @@ class Golden:
     encoded: Latents
 
 
-@dataclass(frozen=True, eq=False)
-class Manifest:
+@dataclass(frozen=True, eq=False, repr=False)
+class Manifest(OneLine):
     """All of bundle.json.
 
     image          how pictures become images (`ImageSpec`)

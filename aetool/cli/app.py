@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from aetool import __version__
+from aetool.cli.completion import with_shell
 from aetool.cli.console import say
 from aetool.cli.fixes import told
 from aetool.cli.options import flattened
@@ -61,6 +62,7 @@ def run(words: list[str]) -> int:
     """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
         _refuse_empty(words)
+        words = with_shell(words)
         code = build(words)(words, prog_name="aetool", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PipeClosed:

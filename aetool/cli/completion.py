@@ -1,17 +1,54 @@
-"""Completion of names in the shell: models, classes and data sets, found without NumPy."""
+"""Completion in the shell: its installation, and the names of models, classes and data sets, found without NumPy."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from aetool import choices
+from aetool.errors import UsageError
+
+FLAGS = ("--install-completion", "--show-completion")
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 Complete = Callable[[str], list[tuple[str, str]]]
 """A function of the start of a word: the matching names, each with a line of help."""
+
+
+def with_shell(words: list[str]) -> list[str]:
+    """Take the shell after --install-completion or --show-completion from a command line, and return the rest.
+
+    Typer takes the shell that started the program, and no name; the name takes the place of what it finds.
+    Raises `UsageError` for a shell without completion.
+    """
+    flag, equals, value = (words or [""])[0].partition("=")
+    if flag not in FLAGS:
+        return words
+    import shellingham  # type: ignore[import-untyped]
+
+    given = value or next((word for word in words[1:2] if not word.startswith("-")), "")
+    shell = given or _current_shell()
+    if shell not in SHELLS:
+        unknown = f'there is no completion for "{shell}"' if shell else "the current shell could not be found out"
+        raise UsageError(f"{unknown}; name the shell, as in: aetool {flag} zsh (or {', '.join(SHELLS)})")
+    if flag == FLAGS[0] and shell in SHELLS[3:] and shutil.which(shell) is None:
+        raise UsageError(f"{shell} is not installed here, so its profile cannot be found")
+    shellingham.detect_shell = lambda: (shell, shell)
+    return [flag, *(words[2:] if given and not equals else words[1:])]
+
+
+def _current_shell() -> str:
+    """Return the name of the shell that started the program, "" for an unknown one."""
+    import shellingham
+
+    try:
+        return str(shellingham.detect_shell()[0])
+    except (OSError, shellingham.ShellDetectionFailure):
+        return ""
 
 
 def of(table: dict[str, choices.Choice]) -> Complete:

@@ -16,7 +16,7 @@ FIXES = {
     "old-bundle": "export it again",
     "workers": "--threads 1 works without workers",
     "other-model": "name theirs with -m",
-    "no-metadata": "aetool's own do, unless made with --no-metadata",
+    "no-metadata": "aetool's own do, unless made with --no-metadata or saved from Python",
     "no-classes": "leave --class and --digit out",
     "no-each": "leave --each out",
     "data": "say where that is with --data",

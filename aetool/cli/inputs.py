@@ -51,8 +51,10 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     if inputs.files_from:
         target.read.add(inputs.files_from)
+    given = None if inputs.files_from else [name for name in names or [] if name != "-"]
     listing = Listing()
-    files = told_listing(_image_files(_guarded(all_names(names, inputs), target), listing), listing, console)
+    found = _image_files(_guarded(all_names(names, inputs), target), given, listing)
+    files = told_listing(found, listing, console)
     return files if target.path is None else _remembered(files, target)
 
 
@@ -74,14 +76,17 @@ def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
         yield name
 
 
-def _image_files(names: Iterable[str], listing: Listing) -> Iterator[ImageFile]:
+def _image_files(names: Iterable[str], given: list[str] | None, listing: Listing) -> Iterator[ImageFile]:
+    """Yield the pictures of names; `given` are all of the names, None for a stream."""
     from aetool.images.files import ImageFile, find_images
+    from aetool.images.names import Folders
 
+    folders = Folders(given)
     for name in names:
         if name == "-":
             yield ImageFile("-", "stdin", data=stdin().read())
         else:
-            yield from find_images([name], listing)
+            yield from folders.named(name, find_images([name], listing))
 
 
 def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFile]:
@@ -103,5 +108,6 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
         path = place(file.relative)
         if os.path.lexists(path):
             failures.skipped += 1
+            target.complete.add(hash(path))
         else:
             yield replace(file, relative=os.path.relpath(path, target.path))

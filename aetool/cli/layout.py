@@ -69,18 +69,33 @@ def _base_name(word: str) -> str:
     return Path(word).name + slash if os.sep in word else word
 
 
-def preview(pixels: Pixels, console: Console) -> str:
-    """Return pictures as half blocks within the width of the terminal."""
+def preview(pixels: Pixels, layout: Layout, console: Console) -> str:
+    """Return pictures as half blocks within the width of the terminal.
+
+    Rows of the layout stay rows: the first pictures of each, as many as fit.
+    """
     from aetool.images.encode import half_blocks
     from aetool.images.sheet import enlarge, sheet, shrink
 
     columns = max(8, shutil.get_terminal_size().columns)
     colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    if len(pixels) > PREVIEWED:
-        console.note(f"showing {PREVIEWED} of {len(pixels)}; write them with -o")
-    shown = pixels[:PREVIEWED]
+    kept, across = _previewed(len(pixels), layout.columns, columns // PREVIEW_TILE)
+    if len(kept) < len(pixels):
+        console.note(f"showing {len(kept)} of {len(pixels)}; write them with -o")
+    shown = pixels[kept]
     shown = enlarge(shown, 2) if shown.shape[3] < TINY else shown
     if len(shown) == 1:
         return half_blocks(shrink(shown, columns)[0], colour)
-    across = max(1, min(len(shown), columns // PREVIEW_TILE))
     return half_blocks(sheet(shrink(shown, columns // across - 2), across, 1)[:, :, :columns], colour)
+
+
+def _previewed(count: int, row: int | None, most: int) -> tuple[list[int], int]:
+    """Return the numbers of the pictures to show, and how many to show side by side, at most `most`.
+
+    Of several rows of `row` pictures each, the first pictures of each row are shown, and whole rows.
+    """
+    if row is None or row >= count:
+        return list(range(min(count, PREVIEWED))), max(1, min(count, most))
+    across = max(1, min(row, most, PREVIEWED))
+    whole = PREVIEWED // across * across
+    return [i for i in range(count) if i % row < across][:whole], across

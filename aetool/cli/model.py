@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 def choose_path(name: str | None, console: Console, identity: str | None = None, flag: str = "-m") -> Path:
     """Return the folder of the model `name`, else of $AETOOL_MODEL, of the latents, the newest, or the shipped one.
 
-    `identity` is the identity of the model in the latents. An automatic choice is printed on stderr.
+    `identity` is the identity of the model in the latents. A choice that the user did not make is printed on stderr.
     """
     from aetool.bundle.lookup import default_path, find_identity, find_path
 
     if name:
         return find_path(name)
+    if os.environ.get("AETOOL_MODEL"):
+        return default_path()[0]
     path = None
-    if identity and not os.environ.get("AETOOL_MODEL"):
+    if identity:
         path, why = find_identity(identity), "named by the latents"
     if path is None:
         path, why = default_path()

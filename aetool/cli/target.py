@@ -51,13 +51,14 @@ class ReadFiles:
 class Target:
     """An output: `kind` is picture, animation, folder, latents or terminal; `path` None is stdout.
 
-    `read` holds the inputs so far.
+    `read` holds the inputs so far, `complete` hashes of the paths of pictures that --skip-existing leaves as they are.
     """
 
     kind: str
     path: Path | None
     suffix: str
     read: ReadFiles = field(default_factory=ReadFiles)
+    complete: set[int] = field(default_factory=set, repr=False)
 
     def add_input(self, name: str) -> None:
         """Remember an input; raises `UsageError` where the output would replace the input or lie among its pictures."""

@@ -43,7 +43,7 @@ def write_generated(
     if target.kind == "folder":
         from aetool.runtime.parallel import decode_to
 
-        with _open_folder(target, made) as (place, write):
+        with _open_folder(target, made, console) as (place, write):
             return decode_to(write, named, place, model.codec, cores)
     return write_pictures(_decoded(named, model), target, layout, made, console, options.max_frames)
 
@@ -86,12 +86,12 @@ def write_pictures(
 ) -> int:
     """Write pictures (n, c, h, w) with their names to the target, as a stream into a folder, and return the count."""
     if target.kind == "folder":
-        return _write_folder(parts, target, made)
+        return _write_folder(parts, target, made, console)
     whole = _gathered(parts)
     if whole is None:
         return 0
     if target.kind == "terminal":
-        write_stdout(preview(whole, console))
+        write_stdout(preview(whole, layout, console))
     else:
         _write_file(target, whole, layout, made, max_frames)
     return len(whole)
@@ -110,11 +110,13 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
         write_file(target.path, data)
 
 
-def _write_folder(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target, made: Provenance | None) -> int:
+def _write_folder(
+    parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target, made: Provenance | None, console: Console
+) -> int:
     """Write a PNG of native size for each picture, with sub-folders, and return the count."""
     count, rest = 0, iter(parts)
     first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
-    with _open_folder(target, made) as (place, write):
+    with _open_folder(target, made, console) as (place, write):
         for pixels, names in itertools.chain([first] if first else [], rest):
             write(pixels, [place(name) for name in names])
             count += len(names)
@@ -122,8 +124,10 @@ def _write_folder(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target,
 
 
 @contextlib.contextmanager
-def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
-    """Give the paths of pictures by name, and their writer; no input is replaced."""
+def _open_folder(
+    target: Target, made: Provenance | None, console: Console
+) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
+    """Give the paths of pictures by name, and their writer; no input is replaced, and other pictures are told."""
     from aetool.images.folder import picture_folder
     from aetool.images.provenance import png_text
     from aetool.system.atomic import flushing
@@ -138,6 +142,15 @@ def _open_folder(target: Target, made: Provenance | None) -> Iterator[tuple[Call
             return path
 
         yield place, write
+    if not write.alone:
+        _tell_others(*places.others(target.complete), target.path, console)
+
+
+def _tell_others(count: int, example: str, folder: Path, console: Console) -> None:
+    """Warn of pictures that were in an output folder before and are not among those written."""
+    if count:
+        pictures = "a picture" if count == 1 else f"{count:,} pictures"
+        console.warn(f"{folder} holds {pictures} that this command did not write, such as {example}")
 
 
 def _gathered(parts: Iterable[tuple[Pixels, Sequence[str]]]) -> Pixels | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents
+from aetool.arrays import Latents, OneLine
 from aetool.errors import UsageError
 from aetool.latents.bank import Bank, Edges
 from aetool.latents.neighbours import Rows, nearest, others_nearest
@@ -25,8 +25,8 @@ Costs = npt.NDArray[np.float64]
 """Cost of a way: the sum of its squared hops."""
 
 
-@dataclass(frozen=True, eq=False)
-class NeighbourGraph:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeighbourGraph(OneLine):
     """The rows of a bank, joined with near rows in both directions; connected.
 
     latents   (n, k)

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents
+from aetool.arrays import Labels, Latents
 from aetool.errors import UsageError
 from aetool.latents.bank import Bank
-from aetool.latents.neighbours import nearest_rows, others_nearest
+from aetool.latents.neighbours import Index, nearest_rows, others_nearest
 
 CHECKED = 10
 """Nearest latents of the bank in the check of a new latent's class."""
@@ -112,30 +112,34 @@ class Local:
         if self.count < 2 or not (0 <= self.bandwidth <= 100 and 0 <= self.pure <= 1):
             raise UsageError("local needs count >= 2, a bandwidth from 0 to 100 and pure from 0 to 1")
         rows = bank.rows(label)
-        if label is not None or not bank.classes:
-            return self._of_class(bank, rows, label, n, rng)
-        labels = bank.labels[rng.choice(rows, n)]
-        drawn = np.empty((n, bank.latents.shape[1]), np.float32)
-        for one in np.unique(labels):
-            of_one = labels == one
-            drawn[of_one] = self._of_class(bank, np.flatnonzero(bank.labels == one), int(one), int(of_one.sum()), rng)
+        if label is None and not bank.classes:
+            return self._from(_Group(bank.latents, self._shrink(bank, bank.latents, None)), n, rng)
+        labels = bank.labels[rng.choice(rows, n)] if label is None else np.full(n, label)
+        groups: dict[int, _Group] = {}
+        for one in sorted(set(labels.tolist())):
+            latents = bank.latents[bank.labels == one]
+            groups[one] = _Group(latents, self._shrink(bank, latents, one))
+        return self._of_classes(bank, groups, labels, rng)
+
+    def _of_classes(self, bank: Bank, groups: dict[int, _Group], labels: Labels, rng: np.random.Generator) -> Latents:
+        """Return a latent of the class of each label (n,); doubtful latents are drawn again."""
+        drawn = np.empty((len(labels), bank.latents.shape[1]), np.float32)
+        sizes = np.array([len(groups[one].latents) for one in labels.tolist()])
+        again = np.arange(len(labels))
+        for _ in range(ROUNDS):
+            for one, group in groups.items():
+                of_one = again[labels[again] == one]
+                drawn[of_one] = self._from(group, len(of_one), rng)
+            again = again[_shares(bank, drawn[again], labels[again], sizes[again]) < self.pure]
+            if not len(again):
+                break
         return drawn
 
-    def _of_class(
-        self, bank: Bank, rows: npt.NDArray[np.intp], label: int | None, n: int, rng: np.random.Generator
-    ) -> Latents:
-        latents = bank.latents[rows]
-        mean, shrink = latents.mean(0), self._shrink(bank, latents, label)
-        drawn = np.empty((n, latents.shape[1]), np.float32)
-        again = np.arange(n)
-        for _ in range(ROUNDS):
-            chosen = rng.integers(len(latents), size=len(again))
-            noise = self._noise(latents, latents[chosen], rng)
-            drawn[again] = mean + shrink * (latents[chosen] + np.float32(self.bandwidth) * noise - mean)
-            if label is None or not len(again):
-                break
-            near = bank.index.rows(drawn[again], min(CHECKED, len(latents)))
-            again = again[(bank.labels[near] == label).mean(1) < self.pure]
+    def _from(self, group: _Group, n: int, rng: np.random.Generator) -> Latents:
+        """Return n latents of a class, doubtful ones among them."""
+        chosen = rng.integers(len(group.latents), size=n)
+        noise = np.float32(self.bandwidth) * self._noise(group, chosen, rng)
+        drawn: Latents = group.mean + group.shrink * (group.latents[chosen] + noise - group.mean)
         return drawn
 
     def _shrink(self, bank: Bank, latents: Latents, label: int | None) -> np.float32:
@@ -146,12 +150,31 @@ class Local:
             r = local_variance(latents, self.count)
         return np.float32(1 / np.sqrt(1 + self.bandwidth**2 * r))
 
-    def _noise(self, latents: Latents, centres: Latents, rng: np.random.Generator) -> Latents:
-        """Return noise (n, k), normal with the covariance of the latents around each centre."""
-        around = latents[nearest_rows(centres, latents, self.count)]
+    def _noise(self, group: _Group, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Latents:
+        """Return noise (n, k), normal with the covariance of the latents around each of the `chosen` (n,)."""
+        around = group.latents[group.index.rows(group.latents[chosen], self.count)]
         weights = rng.standard_normal(around.shape[:2], np.float32) / np.float32(np.sqrt(max(1, around.shape[1] - 1)))
         noise: Latents = np.einsum("nm,nmk->nk", weights, around - around.mean(1, keepdims=True))
         return noise
+
+
+class _Group:
+    """The latents (m, k) of a class, prepared for `Local`; `shrink` keeps their variance."""
+
+    def __init__(self, latents: Latents, shrink: np.float32) -> None:
+        self.latents, self.shrink = latents, shrink
+        self.mean, self.index = latents.mean(0), Index(latents)
+
+
+def _shares(bank: Bank, latents: Latents, labels: Labels, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the share (n,) of the nearest latents of the bank in the class of each of the latents (n, k).
+
+    The nearest are `CHECKED`, or as many as the class has latents in the bank (`sizes`).
+    """
+    near = bank.index.rows(latents, CHECKED)
+    counted = np.arange(near.shape[1]) < sizes[:, None]
+    share: npt.NDArray[np.float64] = ((bank.labels[near] == labels[:, None]) & counted).sum(1) / counted.sum(1)
+    return share
 
 
 def local_variance(latents: Latents, count: int) -> np.float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -39,7 +39,7 @@ class ImageFile:
     relative: str
     label: str | None = None
     part: str | None = None
-    data: bytes | None = None
+    data: bytes | None = field(default=None, repr=False)
     named: bool = False
     picture: Image.Image | None = None
 
@@ -56,8 +56,8 @@ class Failure:
 class FileBatch(Generic[Value]):
     """A value computed from n picture files, in order, and the failures since the previous batch."""
 
-    value: Value
-    files: tuple[ImageFile, ...]
+    value: Value = field(repr=False)
+    files: tuple[ImageFile, ...] = field(repr=False)
     failures: tuple[Failure, ...] = ()
 
 

@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aetool.arrays import Pixels
+from aetool.arrays import OneLine, Pixels
+from aetool.choices import IMAGE_SUFFIXES
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
 from aetool.system.paths import safe_name
@@ -26,8 +27,8 @@ class UniquePaths:
     """
 
     folder: str
-    _given: set[int] = field(default_factory=set)
-    _inner: dict[str, str] = field(default_factory=dict)
+    _given: set[int] = field(default_factory=set, repr=False)
+    _inner: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, name: str) -> str:
         """Return the path for the picture `name`, in an existing folder; raises `ReadWriteError`."""
@@ -46,6 +47,23 @@ class UniquePaths:
             stem = f"{tail.removesuffix('.png')}-{number}.png"
         raise AssertionError
 
+    def others(self, apart: Container[int] = ()) -> tuple[int, str]:
+        """Return how many pictures below the folder have other paths than those given, and one of these other paths.
+
+        `apart` holds hashes of paths that do not count. Links to folders and hidden folders are not followed.
+        """
+        count, example = 0, ""
+        for place, folders, files in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            start = os.path.join(Path(place), "")  # noqa: PTH118
+            found = [name for name in files if _is_picture(name) and not self._is_given(start + name, apart)]
+            count += len(found)
+            example = example or (start + min(found) if found else "")
+        return count, example
+
+    def _is_given(self, path: str, apart: Container[int]) -> bool:
+        return hash(path) in self._given or hash(path) in apart
+
     def _folder_of(self, head: str) -> str:
         """Return the folder for the parent path `head`, created, with a separator at the end."""
         if head not in self._inner:
@@ -57,8 +75,13 @@ class UniquePaths:
         return self._inner[head]
 
 
-@dataclass(frozen=True)
-class PictureWriter:
+def _is_picture(name: str) -> bool:
+    """Return whether a file is a picture by its name, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+
+
+@dataclass(frozen=True, repr=False)
+class PictureWriter(OneLine):
     """A writer of PNG files with the text chunks `text`; unfinished files lie in the folder `place`.
 
     `alone` is True for an output folder that was empty at the start, where no existing file needs care.

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Labels, Latents
+from aetool.arrays import Labels, Latents, OneLine
 from aetool.errors import BundleError, UsageError, did_you_mean, printable, some
 from aetool.latents.neighbours import Index, class_neighbours
 from aetool.metrics import covariance
@@ -19,8 +19,8 @@ from aetool.system.names import composed
 from aetool.system.npz import read_npz
 
 
-@dataclass(frozen=True, eq=False)
-class Mixtures:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixtures(OneLine):
     """Mixtures of m normal distributions: one for each of the c classes, or one for all where there are no classes.
 
     weights   (c, m) shares that sum to 1 in each mixture; m is 0 where none was fitted
@@ -39,8 +39,8 @@ class Mixtures:
         return cls(*(np.zeros(shape, np.float32) for shape in shapes))
 
 
-@dataclass(frozen=True, eq=False)
-class Edges:
+@dataclass(frozen=True, eq=False, repr=False)
+class Edges(OneLine):
     """The neighbour graph of a bank of n rows, each edge in both directions.
 
     starts   (n + 1,) int32: the edges of row i are ends[starts[i] : starts[i + 1]]
@@ -103,6 +103,11 @@ class Bank:
     mixtures: Mixtures
     edges: Edges | None = None
     local_variances: npt.NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        n, k = self.latents.shape
+        return f"<bank of {int(self.counts[-1]):,} images, {len(self.classes)} classes: {n:,} latents of {k}>"
 
     @cached_property
     def index(self) -> Index:

@@ -22,11 +22,12 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents, batched, check_latents
+from aetool.arrays import Latents, OneLine, batched, check_latents
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
 from aetool.system.atomic import Output, replacing, writing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.npz import NpzError, NpzTooLarge, parse_npy, read_npz
+from aetool.system.paths import LEAST_DIGITS, digits
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
@@ -35,8 +36,8 @@ MAX_LINE = 1 << 24
 """Bytes of the longest accepted line."""
 
 
-@dataclass(frozen=True, eq=False)
-class LatentBatch:
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentBatch(OneLine):
     """Latents (n, k) with their n sources and classes, and the identity of their model.
 
     `names` are the n names of picture files made from the latents; None where the sources serve.
@@ -103,8 +104,9 @@ def _parse_npy(data: bytes, name: str) -> npt.NDArray[Any]:
 
 def _bare(array: npt.NDArray[Any], name: str, size: int | None) -> LatentBatch:
     latents = check_latents(array, size)
-    count = len(latents)
-    return LatentBatch(latents, tuple(f"{name}#{i}" for i in range(count)), (None,) * count, None)
+    count, width = len(latents), digits(len(latents))
+    sources, names = (tuple(f"{name}#{i:0{w}}" for i in range(count)) for w in (1, width))
+    return LatentBatch(latents, sources, (None,) * count, None, names)
 
 
 def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> LatentBatch:
@@ -126,7 +128,7 @@ def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> Laten
     sources = tuple(map(str, arrays["sources"].tolist())) if "sources" in arrays else bare.sources
     classes = tuple(str(c) or None for c in arrays["classes"].tolist()) if "classes" in arrays else bare.classes
     model = str(arrays["model"]) if "model" in arrays else None
-    return LatentBatch(bare.latents, sources, classes, model or None)
+    return LatentBatch(bare.latents, sources, classes, model or None, None if "sources" in arrays else bare.names)
 
 
 def _read_lines(lines: Iterable[bytes], name: str, size: int | None) -> Iterator[LatentBatch]:
@@ -140,16 +142,19 @@ def _read_lines(lines: Iterable[bytes], name: str, size: int | None) -> Iterator
         if len(models) > 1:
             raise InvalidInput(f"{name} mixes latents of several models")
         latents = check_latents(np.array([latent for latent, _, _, _ in records], np.float64), size)
-        sources = tuple(source for _, source, _, _ in records)
+        sources, names = (
+            tuple(record[1] or f"{name}#{i:0{w}}" for (i, _), record in zip(chunk, records, strict=True))
+            for w in (1, LEAST_DIGITS)
+        )
         classes = tuple(label for _, _, label, _ in records)
-        yield LatentBatch(latents, sources, classes, models.pop())
+        yield LatentBatch(latents, sources, classes, models.pop(), None if names == sources else names)
 
 
 def _whole_number(text: str) -> int | float:
     return -0.0 if text == "-0" else int(text)
 
 
-def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str | None, str | None]:
+def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str | None, str | None, str | None]:
     """Return latent, source, class and model of one line."""
     try:
         record = json.loads(line, parse_int=_whole_number)
@@ -162,11 +167,11 @@ def _parse(line: bytes, number: int, name: str) -> tuple[list[float], str, str |
     latent = record.get("latent") if isinstance(record, dict) else None
     if not isinstance(latent, list) or not latent or not all(type(v) in (int, float) for v in latent):
         raise InvalidInput(f'line {number} of {name} has no "latent", a list of numbers')
-    texts = [record.get("source", f"{name}#{number}"), record.get("class"), record.get("model")]
+    texts = [record.get("source"), record.get("class"), record.get("model")]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise InvalidInput(f"line {number} of {name}: source, class and model must be text")
     try:
-        return [float(v) for v in latent], texts[0] or f"{name}#{number}", texts[1], texts[2]
+        return [float(v) for v in latent], texts[0], texts[1], texts[2]
     except OverflowError:
         raise InvalidInput(f"line {number} of {name} has a number beyond float32") from None
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents
+from aetool.arrays import Latents, OneLine
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
@@ -45,8 +45,8 @@ class Metric:
     """Whether a latent of zeros, which has no direction, has no distance."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Best:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Best(OneLine):
     """The nearest latents so far of queries (q, k) mapped by their metric, nearest first; columns (q, found)."""
 
     queries: Wide

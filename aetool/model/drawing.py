@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from aetool.arrays import batched
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import InvalidInput
 from aetool.generation.arithmetic import perturb
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.bank import Bank, make_bank
 from aetool.latents.files import LatentBatch
+from aetool.system.paths import digits
 
-BLOCK = 10_000
-"""Latents per draw; bounds the memory. Another size gives other latents for the same seed."""
+BLOCKS = (16, 64, 256, 1024, 4096, 10_000)
+"""Latents per draw: of the first blocks, and last of all further blocks. Other sizes give other latents for a seed."""
 
 
 def fresh_seed() -> int:
@@ -26,29 +28,56 @@ def fresh_seed() -> int:
 
 
 def numbered(name: str, count: int) -> Iterator[str]:
-    """Yield `count` names of pictures, "NAME-01" and so on, all of the same width."""
-    width = len(str(count))
+    """Yield `count` names of pictures, "NAME-0001" and so on, all of the same width."""
+    width = digits(count)
     return (f"{name}-{i:0{width}}" for i in range(1, count + 1))
+
+
+def blocks(count: int) -> Iterator[tuple[int, int]]:
+    """Yield the size of each block, and how many of it are wanted: all, of the last block the rest of `count`.
+
+    A block is always drawn whole, so that the first latents of a seed do not depend on the count.
+    """
+    for size in itertools.chain(BLOCKS, itertools.repeat(BLOCKS[-1])):
+        if count <= 0:
+            return
+        yield size, min(size, count)
+        count -= size
 
 
 def drawn(
     sampler: Sampler, bank: Bank, labels: Mapping[str | None, int | None], count: int, seed: int
 ) -> Iterator[LatentBatch]:
-    """Yield `count` latents of each class, a block at a time; `labels` maps class names to class numbers."""
-    rng = rng_for(seed)
+    """Yield `count` latents of each class, a block at a time; `labels` maps class names to class numbers.
+
+    The random numbers of a block depend on the seed, the name of the class in the bank and the number of the block:
+    neither on the count nor on the other classes.
+    """
     for name, label in labels.items():
-        names = numbered(name or "new", count)
-        for block in batched(names, BLOCK):
-            yield LatentBatch(sampler.draw(bank, label, len(block), rng), block, (name,) * len(block), None)
+        names, key = numbered(name or "new", count), class_key("" if label is None else bank.classes[label])
+        for block, (size, wanted) in enumerate(blocks(count)):
+            latents = sampler.draw(bank, label, size, rng_for(seed, key, block))[:wanted]
+            yield LatentBatch(latents, tuple(itertools.islice(names, wanted)), (name,) * wanted, None)
+
+
+def class_key(name: str) -> int:
+    """Return the part of the seed that stands for a class, 0 for the whole bank (the name "")."""
+    return zlib.crc32(name.encode("utf-8", "surrogateescape"))
 
 
 def perturbed(batches: Iterable[LatentBatch], bank: Bank, sigma: float, count: int, seed: int) -> Iterator[LatentBatch]:
-    """Yield `count` variations of each latent; the seed gives the same variations for batches of any size."""
-    rng, covariance = rng_for(seed), bank.covariance(None)
+    """Yield `count` variations of each latent, a block at a time.
+
+    The random numbers of a block depend on the seed, the place of the latent among all, and the number of the block:
+    not on the count or the sizes of the batches.
+    """
+    covariance, places = bank.covariance(None), itertools.count()
     for batch in batches:
         for latent, title, label in zip(batch.latents, batch.titles, batch.classes, strict=True):
-            names = tuple(numbered(_stem(title), count))
-            yield LatentBatch(perturb(latent[None], covariance, sigma, count, rng), names, (label,) * count, None)
+            names, place = numbered(_stem(title), count), next(places)
+            for block, (size, wanted) in enumerate(blocks(count)):
+                varied = perturb(latent[None], covariance, sigma, size, rng_for(seed, place, block))[:wanted]
+                yield LatentBatch(varied, tuple(itertools.islice(names, wanted)), (label,) * wanted, None)
 
 
 def _stem(name: str) -> str:

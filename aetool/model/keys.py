@@ -16,10 +16,12 @@ from aetool.arrays import Latents, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
 from aetool.errors import InvalidInput, UsageError
-from aetool.images.files import Failure, ImageFile, find_images
+from aetool.images.files import Failure, FileBatch, ImageFile, find_images
+from aetool.images.names import Folders
 from aetool.images.walk import Listing
 from aetool.latents.files import LatentBatch, read_latents
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.paths import LEAST_DIGITS, digits
 from aetool.system.reading import reading
 
 Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
@@ -35,39 +37,63 @@ CLASS = "class:"
 
 
 def image_files(sources: Iterable[Source], listing: Listing | None = None) -> Iterator[ImageFile]:
-    """Yield the pictures of sources; folders are walked in sorted order, `listing` takes account of the rest."""
+    """Yield the pictures of sources; folders are walked in sorted order, `listing` takes account of the rest.
+
+    The pictures of several files and folders keep their folders in their names (see `Folders`).
+    """
+    folders = Folders(_paths(sources) if isinstance(sources, list | tuple) else None)
     for number, source in enumerate(sources):
-        if isinstance(source, ImageFile):
-            yield source
-        elif isinstance(source, bytes):
-            yield ImageFile(f"image {number}", f"image-{number}", data=source)
-        elif isinstance(source, Image.Image):
-            yield ImageFile(f"image {number}", f"image-{number}", picture=source)
-        else:
-            yield from find_images([os.fspath(source)], listing)
+        yield from _pictures(source, number, folders, listing)
+
+
+def _pictures(source: Source, number: int, folders: Folders, listing: Listing | None) -> Iterable[ImageFile]:
+    """Return the pictures of source `number`."""
+    if isinstance(source, ImageFile):
+        return [source]
+    name = f"image-{number:0{LEAST_DIGITS}}"
+    if isinstance(source, bytes):
+        return [ImageFile(f"image {number}", name, data=source)]
+    if isinstance(source, Image.Image):
+        return [ImageFile(f"image {number}", name, picture=source)]
+    path = os.fspath(source)
+    return folders.named(path, find_images([path], listing))
+
+
+def _paths(keys: Iterable[Key]) -> list[str]:
+    """Return the paths of pictures and folders among keys."""
+    paths = [os.fspath(key) for key in keys if isinstance(key, str | Path)]
+    return [path for path in paths if not path.startswith(CLASS) and not _names_latents(path)]
+
+
+def _names_latents(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in LATENT_SUFFIXES  # noqa: PTH122
 
 
 def read_parts(keys: Iterable[Key], limits: Limits = LIMITS, listing: Listing | None = None) -> list[Part]:
     """Return the pictures, latents and classes of keys; raises `ReadWriteError`, `InvalidInput`."""
-    return [part for key in keys for part in _parts(key, limits, listing)]
+    given = list(keys)
+    folders = Folders(_paths(given))
+    return [part for number, key in enumerate(given) for part in _parts(key, number, folders, limits, listing)]
 
 
-def _parts(key: Key, limits: Limits, listing: Listing | None) -> Iterable[Part]:
+def _parts(key: Key, number: int, folders: Folders, limits: Limits, listing: Listing | None) -> Iterable[Part]:
     if isinstance(key, LatentBatch):
         return [key]
     if isinstance(key, np.ndarray):
         return [_given(key)]
     if isinstance(key, str) and key.startswith(CLASS):
         return [key]
-    if isinstance(key, str | Path) and os.path.splitext(key)[1].lower() in LATENT_SUFFIXES:  # noqa: PTH122
+    if isinstance(key, str | Path) and _names_latents(os.fspath(key)):
         with reading(key), open(key, "rb") as stream:  # noqa: PTH123
             return list(read_latents(stream, str(key), None, limits))
-    return image_files([key], listing)
+    return _pictures(key, number, folders, listing)
 
 
 def _given(array: npt.NDArray[Any]) -> LatentBatch:
     latents = check_latents(np.atleast_2d(array), None)
-    return LatentBatch(latents, tuple(f"latent {i}" for i in range(len(latents))), (None,) * len(latents), None)
+    n, width = len(latents), digits(len(latents))
+    names = tuple(f"latent {i:0{width}}" for i in range(n))
+    return LatentBatch(latents, tuple(f"latent {i}" for i in range(n)), (None,) * n, None, names)
 
 
 def model_of(parts: Iterable[Part]) -> str | None:
@@ -124,3 +150,10 @@ def joined(batches: Iterable[LatentBatch]) -> LatentBatch:
     )
     latents: Latents = np.concatenate([part.latents for part in parts])
     return LatentBatch(latents, sources, classes, parts[0].model, titles)
+
+
+def values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
+    """Yield the values of batches; raises the error of the first failed file."""
+    for batch in batches:
+        raise_first(batch.failures)
+        yield batch.value

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
+from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import UsageError, lookup
+from aetool.errors import UsageError, lookup, printable
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -25,6 +25,7 @@ from aetool.model.keys import Key, Part, Source, image_files, read_parts
 from aetool.runtime.codec import Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.paths import digits
 
 if TYPE_CHECKING:
     from aetool.generation.paths import WalkFigures
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from aetool.model.steps import Again, Score
 
 
-@dataclass(frozen=True, eq=False)
-class Walk:
+@dataclass(frozen=True, eq=False, repr=False)
+class Walk(OneLine):
     """A path: latents (n, k), the same without the repeated first key of a loop, and the unevenness of its steps."""
 
     latents: Latents
@@ -71,7 +72,8 @@ class Model:
         """Return one line."""
         m = self.bundle.manifest
         shape = " x ".join(map(str, m.image.shape))
-        return f"<model {self.bundle.name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
+        name = printable(self.bundle.name)
+        return f"<model {name} {self.bundle.identity}: images of {shape}, latents of {m.latent_size}>"
 
     def prepare(self, source: str | Path | bytes) -> Pixels:
         """Return a picture file as uint8 (c, h, w), prepared for the model; raises `InvalidInput`, `ReadWriteError`."""
@@ -85,7 +87,7 @@ class Model:
         """Return latents (n, k) of pictures, or of images float32 (n, c, h, w) in [0, 1]."""
         if isinstance(sources, np.ndarray):
             return self.codec.encode(sources)
-        return keys.joined(_values(self.encoded(image_files(_listed(sources))))).latents
+        return keys.joined(keys.values(self.encoded(image_files(_listed(sources))))).latents
 
     def encoded(self, files: Iterable[ImageFile], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
         """Yield the latents of picture files."""
@@ -103,7 +105,7 @@ class Model:
 
     def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
         """Return the reconstructions g(f(x)) of pictures."""
-        return self._pictures(_values(self.encoded(image_files(_listed(sources)))))
+        return self._pictures(keys.values(self.encoded(image_files(_listed(sources)))))
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
         """Yield the reconstructions of picture files, and their distortions if `measured`."""
@@ -114,7 +116,7 @@ class Model:
 
     def score(self, sources: Source | Iterable[Source]) -> list[Score]:
         """Return the score of each picture."""
-        return [score for part in _values(self.scored(image_files(_listed(sources)))) for score in part]
+        return [score for part in keys.values(self.scored(image_files(_listed(sources)))) for score in part]
 
     def scored(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[list[Score]]]:
         """Yield the scores of picture files."""
@@ -141,7 +143,7 @@ class Model:
         """
         from aetool.model.drawing import fresh_seed
 
-        bank = None if images is None else self.bank_of(_values(self.encoded(image_files(_listed(images)))))
+        bank = None if images is None else self.bank_of(keys.values(self.encoded(image_files(_listed(images)))))
         labels = {name: None} if bank else self.labels([name])
         seed = fresh_seed() if seed is None else seed
         return self._pictures(self.sampled(labels, n, seed, method, bank), seed=seed)
@@ -220,7 +222,7 @@ class Model:
 
         seed = fresh_seed() if seed is None else seed
         batches = self.batches(read_parts(given, self.limits))
-        return self._pictures(self.perturbed(_values(batches), sigma, n, seed), columns=n, seed=seed)
+        return self._pictures(self.perturbed(keys.values(batches), sigma, n, seed), columns=n, seed=seed)
 
     def perturbed(self, batches: Iterable[LatentBatch], sigma: float, n: int, seed: int) -> Iterator[LatentBatch]:
         """Yield n variations of each latent of the batches."""
@@ -250,7 +252,7 @@ class Model:
 
     def joined(self, given: Iterable[Key]) -> LatentBatch:
         """Return the latents (m, k) of keys with their sources, names and classes."""
-        return keys.joined(_values(self.batches(read_parts(given, self.limits))))
+        return keys.joined(keys.values(self.batches(read_parts(given, self.limits))))
 
     def batches(self, parts: Iterable[Part], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
         """Yield the latents of parts of keys, in their order, neighbouring pictures encoded together."""
@@ -288,12 +290,5 @@ def _listed(sources: Any) -> Iterable[Any]:
 
 
 def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
-    n = len(latents)
-    return LatentBatch(latents, tuple(f"{i:0{len(str(n))}}" for i in range(1, n + 1)), (None,) * n, None)
-
-
-def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
-    """Yield the values of batches; raises the error of the first failed file."""
-    for batch in batches:
-        keys.raise_first(batch.failures)
-        yield batch.value
+    n, width = len(latents), digits(len(latents))
+    return LatentBatch(latents, tuple(f"{i:0{width}}" for i in range(1, n + 1)), (None,) * n, None)

@@ -44,6 +44,11 @@ class Codec:
         self.batch = max(1, min(MAX_BATCH, BATCH_VALUES // math.prod(self.spec.shape)))
         self.run_size = min(self.batch, CPU_RUN) if self.device == "cpu" else self.batch
 
+    def __repr__(self) -> str:
+        """Return one line."""
+        shape = " x ".join(map(str, self.spec.shape))
+        return f"<codec on {self.device}: images of {shape}, latents of {self.graphs.latent_size}>"
+
     @cached_property
     def _encoder(self) -> ort.InferenceSession:
         return self._open(self.graphs.encoder, ("images", self.spec.shape), ("latents", (self.graphs.latent_size,)))

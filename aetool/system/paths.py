@@ -1,4 +1,4 @@
-"""File names: the first free name, texts as safe names, and the folder of caches."""
+"""File names: the first free name, numbers and texts in names, and the folder of caches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from pathlib import Path
 
 from aetool.system.names import composed
 
+LEAST_DIGITS = 4
+"""Digits of the numbers in file names, at least: files of runs of different lengths then sort and meet."""
+
 
 def numbered(folder: Path, name: str) -> Iterator[Path]:
     """Yield NAME, NAME-2, NAME-3 ... in `folder`, without end."""
     yield folder / name
     for number in count(2):
         yield folder / f"{name}-{number}"
+
+
+def digits(count: int) -> int:
+    """Return the digits of each number in the names of `count` files."""
+    return max(LEAST_DIGITS, len(str(count)))
 
 
 def safe_name(text: str) -> str:

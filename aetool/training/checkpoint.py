@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aetool.arrays import OneLine
 from aetool.errors import BundleError, ReadWriteError
 from aetool.system.atomic import make_folder, write_file, writing
 from aetool.system.reading import read_file
@@ -29,8 +30,8 @@ WHOLE, DAMAGED, UNREADABLE = "whole", "damaged", "unreadable"
 MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
-@dataclass(frozen=True)
-class Progress:
+@dataclass(frozen=True, repr=False)
+class Progress(OneLine):
     """The progress of a run: steps done, their seconds, the sum of the epoch's step losses, and an entry an epoch."""
 
     step: int = 0
@@ -50,8 +51,8 @@ def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings:
     keep(folder, progress.step, data, {"progress": asdict(progress), "settings": settings})
 
 
-@dataclass(frozen=True)
-class Loaded:
+@dataclass(frozen=True, repr=False)
+class Loaded(OneLine):
     """A loaded checkpoint, its settings, and the damage of newer checkpoints."""
 
     tensors: dict[str, Tensor]

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from aetool import __version__
 from aetool.arrays import to_pixels
-from aetool.errors import BundleError, DeviceUnavailable, UsageError
+from aetool.errors import BundleError, DeviceUnavailable, UsageError, printable
+from aetool.images.provenance import Provenance
 from aetool.images.spec import ImageSpec
 from aetool.system.atomic import write_file
 from aetool.training import augment, checkpoint, distortion, run_folder
@@ -201,11 +203,17 @@ class Trainer:
         return Report(done.step, self.steps, epoch + 1, self.epochs, train_mse, test_mse)
 
     def _draw(self) -> None:
-        write_file(self.run / "loss.png", loss_curve(self.progress.history, self.floor))
+        made = self._provenance()
+        write_file(self.run / "loss.png", loss_curve(self.progress.history, self.floor, made))
         held_out = self.dataset.test.pixels
         shown = (held_out if len(held_out) else self.dataset.train.pixels)[:32]
         again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
-        write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again))
+        write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again, made))
+
+    def _provenance(self) -> Provenance:
+        """Return the provenance of the pictures of the run: its command and how far it came."""
+        reached = f"run {self.run.name} at step {self.progress.step} of {self.steps}"
+        return Provenance(f"aetool {__version__}", reached, printable(self.config.command()), self.config.seed)
 
 
 def _known(figure: float) -> float | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from aetool.arrays import Pixels
 from aetool.images.encode import encode_picture
+from aetool.images.provenance import Provenance, description
 from aetool.images.sheet import sheet, tile_scale
 from aetool.system.paths import cache_folder
 
@@ -29,7 +30,7 @@ COLUMNS = 8
 """Images in a row of the sheet of reconstructions."""
 
 
-def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
+def loss_curve(history: tuple[dict[str, Any], ...], floor: float, provenance: Provenance | None = None) -> bytes:
     """Return a PNG of training and test distortion by epoch on a logarithmic axis, with the distortion of PCA.
 
     Without held-out images there is only the distortion of training.
@@ -51,7 +52,7 @@ def loss_curve(history: tuple[dict[str, Any], ...], floor: float) -> bytes:
         axes.set(xlabel="epoch", ylabel="mean squared error")
         _ticks(axes)
         finish(axes)
-        return png_of(plot)
+        return png_of(plot, provenance)
 
 
 def _ticks(axes: Axes) -> None:
@@ -111,17 +112,19 @@ def finish(axes: Axes) -> None:
     axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
 
-def png_of(plot: Figure) -> bytes:
+def png_of(plot: Figure, provenance: Provenance | None = None) -> bytes:
     """Return the figure as a PNG; the same figure gives the same bytes with one version of Matplotlib."""
-    stream = io.BytesIO()
-    plot.savefig(stream, format="png", metadata={"Software": None})
+    stream, said = io.BytesIO(), description(provenance)
+    texts = {"Software": provenance and provenance.software} | ({"aetool": said} if said else {})
+    plot.savefig(stream, format="png", metadata=texts)
     return stream.getvalue()
 
 
-def reconstruction_sheet(originals: Pixels, reconstructions: Pixels) -> bytes:
+def reconstruction_sheet(originals: Pixels, reconstructions: Pixels, provenance: Provenance | None = None) -> bytes:
     """Return a PNG of originals (n, c, h, w), each row above the row of its reconstructions."""
     rows = [
         part for i in range(0, len(originals), COLUMNS)
         for part in (originals[i : i + COLUMNS], reconstructions[i : i + COLUMNS])
     ]  # fmt: skip
-    return encode_picture(sheet(np.concatenate(rows), COLUMNS, tile_scale(*originals.shape[2:])))
+    whole = sheet(np.concatenate(rows), COLUMNS, tile_scale(*originals.shape[2:]))
+    return encode_picture(whole, provenance=provenance)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from aetool.arrays import Pixels
+from aetool.arrays import OneLine, Pixels
 from aetool.errors import BundleError, ReadWriteError
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
@@ -40,8 +40,8 @@ class RunImage:
     held_out: bool
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, repr=False)
+class Record(OneLine):
     """What a run folder says about its data.
 
     name       of the data set

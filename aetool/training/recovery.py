@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aetool.arrays import OneLine
 from aetool.errors import AetoolError, InvalidInput, UsageError, printable
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import Limits
@@ -26,8 +27,8 @@ from aetool.training.record import Record, RunImage, digests
 Rows = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, eq=False)
-class Recovered:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recovered(OneLine):
     """The images of a run that are still there.
 
     dataset   in the order of training, with the classes and the sha256 that the run began with

@@ -66,7 +66,7 @@ def test_latent_files_decode_to_what_was_encoded(cli, toy, pictures, suffix):
     code, out, err = cli("decode", f"z.{suffix}", "-m", toy, "-o", "out/")
     assert (code, out) == (0, b"")
     assert ("do not say which model" in err) == (suffix == "npy")
-    names = ["0.png", "1.png", "2.png"] if suffix != "npy" else [f"z.npy#{i}.png" for i in range(3)]
+    names = ["0.png", "1.png", "2.png"] if suffix != "npy" else [f"z.npy#{i:04}.png" for i in range(3)]
     for name, levels in zip(names, LEVELS, strict=True):
         assert np.array_equal(np.asarray(picture(f"out/{name}")), np.asarray(toy_image(*levels)))
 
@@ -180,7 +180,7 @@ def test_each_gives_a_row_of_every_class(cli, toy):
     code, out, _ = cli("sample", "--each", "-n", 3, "--latents", "--seed", 1, "-m", toy)
     records = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and [record["class"] for record in records] == ["dark"] * 3 + ["light"] * 3
-    assert [record["source"] for record in records] == [f"{c}-{i}" for c in ("dark", "light") for i in (1, 2, 3)]
+    assert [record["source"] for record in records] == [f"{c}-{i:04}" for c in ("dark", "light") for i in (1, 2, 3)]
     assert cli("sample", "--each", "-n", 3, "--seed", 1, "-m", toy, "-o", "rows.png")[0] == 0
     wide, high = picture("rows.png").size
     assert wide > high  # three columns, two rows
@@ -199,8 +199,8 @@ def test_method_options_are_set_by_name(cli, toy):
 
 def test_samples_in_a_folder_are_named_by_class_and_number(cli, toy, workplace):
     assert cli("sample", "--class", "dark", "-n", 10, "-m", toy, "-o", "new/")[0] == 0
-    assert sorted(p.name for p in (workplace / "new").iterdir()) == [f"dark-{i:02}.png" for i in range(1, 11)]
-    assert picture("new/dark-01.png").size == (8, 8)
+    assert sorted(p.name for p in (workplace / "new").iterdir()) == [f"dark-{i:04}.png" for i in range(1, 11)]
+    assert picture("new/dark-0001.png").size == (8, 8)
 
 
 def test_a_fresh_seed_is_told_and_kept_so_that_the_command_can_be_repeated(cli, toy):
@@ -274,18 +274,11 @@ def test_an_output_may_lie_in_the_input_folder_where_it_is_no_picture_of_it(cli,
     assert code == 2 and "is an input" in err
 
 
-def test_many_samples_are_drawn_in_blocks_with_one_seed(cli, toy, workplace, monkeypatch):
-    from aetool.model import drawing
-
-    words = ["sample", "-m", toy, "-n", "25", "--seed", "4", "-q", "-o"]
+def test_arrays_and_lines_hold_the_same_samples(cli, toy, workplace):
+    words = ["sample", "-m", toy, "-n", "100", "--seed", "4", "-q", "-o"]
     assert cli(*words, "whole.jsonl")[0] == 0
     assert cli(*words, "whole.npz")[0] == 0
-    monkeypatch.setattr(drawing, "BLOCK", 10)
-    assert cli(*words, "blocks.jsonl")[0] == 0
-    assert cli(*words, "again.jsonl")[0] == 0
-    assert Path("blocks.jsonl").read_bytes() == Path("again.jsonl").read_bytes()
-    first, second = (Path(f"{name}.jsonl").read_text().splitlines() for name in ("whole", "blocks"))
-    names = [[json.loads(line)["source"] for line in lines] for lines in (first, second)]
-    assert names[0] == names[1] == [f"new-{i:02}" for i in range(1, 26)]
-    latents = np.array([json.loads(line)["latent"] for line in first], np.float32)
+    records = [json.loads(line) for line in Path("whole.jsonl").read_text().splitlines()]
+    assert [record["source"] for record in records] == [f"new-{i:04}" for i in range(1, 101)]
+    latents = np.array([record["latent"] for record in records], np.float32)
     assert np.array_equal(np.load("whole.npz")["latents"], latents)

@@ -94,8 +94,8 @@ def test_combine_in_a_pipe(shell, toy, pictures):
 def test_perturb_without_noise_gives_reconstructions(cli, toy, pictures):
     code, _, err = cli("perturb", "0.png", "1.png", "--sigma", 0, "-n", 3, "-m", toy, "-o", "out/")
     assert code == 0 and "seed" in err
-    assert sorted(p.name for p in Path("out").iterdir()) == [f"{i}-{j}.png" for i in (0, 1) for j in (1, 2, 3)]
-    assert np.array_equal(np.asarray(picture("out/1-2.png")), np.asarray(toy_image(*LEVELS[1])))
+    assert sorted(p.name for p in Path("out").iterdir()) == [f"{i}-{j:04}.png" for i in (0, 1) for j in (1, 2, 3)]
+    assert np.array_equal(np.asarray(picture("out/1-0002.png")), np.asarray(toy_image(*LEVELS[1])))
 
 
 def test_perturb_keeps_to_the_cores_it_may_use(cli, toy, pictures, monkeypatch):
@@ -120,8 +120,8 @@ def test_perturb_makes_n_variations_of_each_with_the_classes_of_the_inputs(cli, 
         toy_image(9, 9, 9, 9).save(name)
     out = cli("perturb", "in", "class:light", "-n", 2, "--latents", "--seed", 1, "-m", toy)[1]
     assert [(r["source"], r["class"]) for r in records(out)] == [
-        ("a/x-1", "a"), ("a/x-2", "a"), ("b/y-1", "b"), ("b/y-2", "b"),
-        ("class:light-1", "light"), ("class:light-2", "light"),
+        ("a/x-0001", "a"), ("a/x-0002", "a"), ("b/y-0001", "b"), ("b/y-0002", "b"),
+        ("class:light-0001", "light"), ("class:light-0002", "light"),
     ]  # fmt: skip
     assert len({tuple(r["latent"]) for r in records(out)}) == 6
 

@@ -50,6 +50,14 @@ def test_latents_name_their_model_to_the_next_command(shell, toy, two, workplace
     assert np.array_equal(np.asarray(picture("x.png")), np.asarray(toy_image(0, 50, 100, 150)))
 
 
+def test_a_model_of_the_environment_is_not_announced(shell, toy, two):
+    line = "aetool encode a.png b.png | aetool interpolate - --latents | aetool decode -o x.png"
+    done = shell(f"export AETOOL_MODEL={toy}; {line}")
+    assert (done.returncode, done.stderr) == (0, b"") and picture("x.png").size == (4 * 66 + 2, 3 * 66 + 2)
+    done = shell(f"cp -r {toy} models; mkdir m; mv models m/toy; mv m models; {line}")
+    assert done.returncode == 0 and done.stderr.count(b"model toy, ") == 3  # nobody has chosen this one
+
+
 def test_into_a_pipe_pictures_are_png_and_latents_are_lines(shell, toy, two):
     picture = shell(f"aetool sample -n 4 -m {toy} | cat").stdout
     assert Image.open(io.BytesIO(picture)).format == "PNG"
@@ -129,6 +137,23 @@ def test_a_terminal_shows_half_blocks(toy, two):
     assert code == 0 and text.count("▀") == 16 * 8 and "38;2;150;150;150" in text
     code, text = on_a_terminal(["sample", "-n", "8", "--seed", "1", "-m", str(toy)], {"TERM": "xterm", "COLUMNS": "80"})
     assert code == 0 and max(line.count("▀") for line in text.splitlines()) <= 80
+
+
+def test_rows_stay_rows_on_a_terminal(toy, two):
+    """Four tiles of 8x8, twice as large, fit into 80 columns: of each row the first pictures are shown."""
+    env = {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}
+    for words in (["sample", "--each", "-n", "6"], ["perturb", "a.png", "b.png", "-n", "6", "--sigma", "0"]):
+        code, text = on_a_terminal([*words, "--seed", "1", "-m", str(toy)], env)
+        note, *lines = text.splitlines()
+        assert code == 0 and note == "aetool: showing 8 of 12; write them with -o"
+        assert {len(line) for line in lines} == {4 * 18 + 2} and len(lines) == (2 * 18 + 2) / 2
+    upper, lower = lines[1:9], lines[10:18]
+    assert len({line[2:18] for line in upper}) == 2 and upper[0][2:18] == upper[0][20:36]  # all of a.png
+    assert lower[0][2:18] == lower[0][20:36] != upper[0][2:18]
+    code, text = on_a_terminal(["sample", "--each", "-n", "2", "--seed", "1", "-m", str(toy)], env)
+    assert code == 0 and {len(line) for line in text.splitlines()} == {2 * 18 + 2}
+    code, text = on_a_terminal(["perturb", "a.png", "-n", "6", "--seed", "1", "-m", str(toy)], env)
+    assert code == 0 and "showing" not in text
 
 
 def test_no_color_shows_shades(toy, two):

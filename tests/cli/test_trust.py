@@ -68,13 +68,18 @@ def test_outputs_of_equal_names_are_found_again(cli, toy, workplace):
     for name in ("a/x.png", "b/x.png", "a/x.bmp"):
         Path(name).parent.mkdir(exist_ok=True)
         toy_image(*name.encode()[:4]).save(name)
-    words = ["reconstruct", "a", "b", "-o", "out/", "-m", toy, "--skip-existing"]
+    words = ["reconstruct", "a", "b", "a", "-o", "out/", "-m", toy, "--skip-existing"]
+
+    def written() -> dict[str, bytes]:
+        return {str(path.relative_to("out")): path.read_bytes() for path in Path("out").rglob("*.png")}
+
     assert cli(*words)[0] == 0
-    first = {path.name: path.read_bytes() for path in Path("out").iterdir()}
-    assert sorted(first) == ["x-2.png", "x.bmp.png", "x.png"]
-    Path("out/x-2.png").unlink()
-    assert cli(*words)[0] == 0
-    assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == first
+    first = written()
+    assert sorted(first) == ["a/x-2.png", "a/x.bmp-2.png", "a/x.bmp.png", "a/x.png", "b/x.png"]
+    for name in ("a/x-2.png", "b/x.png"):
+        Path("out", name).unlink()
+        code, _, err = cli(*words)
+        assert (code, written()) == (0, first) and "did not write" not in err
 
 
 def test_skipping_needs_a_folder(cli, toy, workplace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aetool import __version__
 from aetool.training.plots import loss_curve
 from tests.toy import picture
 
@@ -37,6 +39,19 @@ def test_a_curve_is_a_picture_with_the_colours_of_its_lines(tmp_path):
 
 def test_the_same_history_gives_the_same_bytes():
     assert loss_curve(HISTORY, 0.01) == loss_curve(HISTORY, 0.01) != loss_curve(HISTORY, 0.02)
+
+
+def test_pictures_of_a_run_say_how_they_were_made(digits_run, cli):
+    made = {}
+    for name in ("loss.png", "reconstructions.png"):
+        code, out, err = cli("explain", digits_run / name, "--json")
+        assert code == 0, err
+        made[name] = json.loads(out)
+        made[name].pop("picture")
+    said = made["loss.png"]
+    assert said == made["reconstructions.png"]
+    assert said["command"] == "aetool train digits --epochs 12 --threads 1" and said["seed"] == 0
+    assert said["model"] == "run digits at step 144 of 144" and said["software"] == f"aetool {__version__}"
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.01, 1.0])

@@ -156,10 +156,7 @@ def train(
 
     console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
     failures = Failures(console, inputs.errors)
-    if resume and (options.given() or inputs.files_from):
-        raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
-    if data is not None and not resume:
-        raise UsageError("--data belongs to --resume; name the data set of a new run without it")
+    _check(options, inputs, resume, data)
     config = None if resume else _config(dataset, options, inputs, console)
     files = all_names(None, inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
@@ -170,6 +167,13 @@ def train(
         _introduce(trainer, warnings, console)
         _follow(trainer, console)
     write_stdout(f"{trainer.run}\n")
+
+
+def _check(options: TrainOptions, inputs: Inputs, resume: bool, data: str | None) -> None:
+    if resume and (options.given() or inputs.files_from):
+        raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
+    if data is not None and not resume:
+        raise UsageError("--data belongs to --resume; name the data set of a new run without it")
 
 
 def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console: Console) -> TrainConfig:

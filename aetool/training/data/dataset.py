@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Labels, Pixels
+from aetool.arrays import Labels, OneLine, Pixels
 from aetool.errors import InvalidInput, UsageError, did_you_mean
 from aetool.images.files import Failure
 from aetool.images.spec import ImageSpec
@@ -29,8 +29,8 @@ SIDES = range(8, 129)
 DEFAULT_OPTIONS = FolderOptions()
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(OneLine):
     """Training or test images of a data set: pixels (n, c, h, w), labels (n,), and n source names."""
 
     pixels: Pixels
@@ -38,8 +38,8 @@ class Split:
     sources: Sequence[str]
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(OneLine):
     """A data set: training and test images, the sha256 of all pixels and labels, and the skipped files."""
 
     name: str

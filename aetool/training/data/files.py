@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Labels, Pixels
+from aetool.arrays import Labels, OneLine, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
 from aetool.images.walk import Listing
@@ -25,8 +25,8 @@ TIMES = 8
 """Ratio of the largest file of images to the largest file of latents."""
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled:
+@dataclass(frozen=True, eq=False, repr=False)
+class Labelled(OneLine):
     """Labelled images of a source: pixels (n, c, h, w) and labels (n,), -1 for none.
 
     train_count   number of training images, which come first; None without an official split

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aetool.arrays import Labels, Latents, Pixels, to_images, to_pixels
+from aetool.arrays import Labels, Latents, OneLine, Pixels, to_images, to_pixels
 from aetool.bundle.bundle import Bundle
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.bank import Bank
@@ -53,8 +53,8 @@ class Quality:
         return {"name": fields.pop("name"), **fields.pop("support"), "worst_class": self.worst, **fields}
 
 
-@dataclass(frozen=True, eq=False)
-class Reference:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reference(OneLine):
     """The reference of all rows: the judge, its features of the test images, training images as rows of values, and the
     denominators of ratio and novelty."""
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from aetool import metrics
-from aetool.arrays import Latents, Pixels, to_images
+from aetool.arrays import Latents, OneLine, Pixels, to_images
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Golden, Manifest
@@ -44,8 +44,8 @@ TRAIN_SAMPLE = 10_000
 """Training images whose distortion is measured."""
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(OneLine):
     """An exported bundle: its files, manifest and identity, and sentences for the user."""
 
     files: dict[str, bytes]
