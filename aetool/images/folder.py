@@ -13,6 +13,7 @@ from pathlib import Path
 from aetool.arrays import Pixels
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
+from aetool.system.lacking import move_file
 from aetool.system.paths import safe_name
 from aetool.system.temporaries import create_folder, name_for, sweep
 
@@ -84,7 +85,7 @@ class PictureWriter:
             written = stream.write(data)
         if written != len(data):
             raise OSError(28, "No space left on device")
-        os.replace(temporary, path)  # noqa: PTH105
+        move_file(temporary, path)
 
 
 @contextlib.contextmanager
