@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
+from aetool.system.special import open_named
 
 if TYPE_CHECKING:
     from aetool.cli.failures import Failures
@@ -30,7 +31,7 @@ def open_input(name: str) -> BinaryIO:
     if name == "-":
         return stdin()
     try:
-        return open(name, "rb")  # noqa: PTH123
+        return os.fdopen(open_named(name, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
     except OSError as error:
         raise ReadWriteError(f"could not read {printable(name)}: {reason(error)}") from error
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +19,9 @@ from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
 from aetool.errors import InvalidInput, UsageError
 from aetool.images.files import Failure, ImageFile, find_images
-from aetool.latents.files import LatentBatch, read_latents
+from aetool.latents.files import LatentBatch, holds_latents, read_latents
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.reading import reading
+from aetool.system.reading import read_file, reading
 
 Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
 """An image: the path of a picture or folder, the bytes of a picture file, or a Pillow image."""
@@ -58,10 +60,31 @@ def _parts(key: Key, limits: Limits) -> Iterable[Part]:
         return [_given(key)]
     if isinstance(key, str) and key.startswith(CLASS):
         return [key]
-    if isinstance(key, str | Path) and os.path.splitext(key)[1].lower() in LATENT_SUFFIXES:  # noqa: PTH122
-        with reading(key), open(key, "rb") as stream:  # noqa: PTH123
-            return list(read_latents(stream, str(key), None, limits))
+    if isinstance(key, str | Path) and not os.path.isdir(key):  # noqa: PTH112
+        return _of_file(str(key), limits)
     return image_files([key])
+
+
+def _of_file(name: str, limits: Limits) -> Iterable[Part]:
+    """Return the latents or the picture in a file, told apart by its first bytes; what cannot be read is a picture."""
+    try:
+        stream, once = _opened(name)
+    except (OSError, ValueError):
+        return image_files([name])  # its reader says why
+    with stream:
+        start = stream.read(8)
+        stream.seek(0)
+        if holds_latents(start) or (not start and os.path.splitext(name)[1].lower() in LATENT_SUFFIXES):  # noqa: PTH122
+            with reading(name):
+                return list(read_latents(stream, name, None, limits))
+        return [ImageFile(name, Path(name).name, data=stream.read())] if once else image_files([name])
+
+
+def _opened(name: str) -> tuple[BinaryIO, bool]:
+    """Return a file as a stream that can seek, and whether it can be read only once, as a FIFO; raises `OSError`."""
+    if stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
+        return open(name, "rb"), False  # noqa: PTH123
+    return io.BytesIO(read_file(name, fifo=True)), True
 
 
 def _given(array: npt.NDArray[Any]) -> LatentBatch:

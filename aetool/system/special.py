@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -43,6 +44,17 @@ def open_special(path: Path | str) -> int:
     """Return a descriptor to write to what `is_special`; of a name of an open one, its duplicate. Raises `OSError`."""
     number = descriptor_of(path)
     return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)) if number is None else os.dup(number)
+
+
+def open_named(path: Path | str, flags: int) -> int:
+    """Return a descriptor to read a path; of a socket named as /dev/stdin, a duplicate. Raises `OSError`."""
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        number = descriptor_of(path) if error.errno == errno.ENXIO else None
+        if number is None:
+            raise
+        return os.dup(number)
 
 
 def is_terminal(path: Path | str) -> bool:
