@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
-STDOUT = 1
-_STREAMS = {"/dev/stdin": 0, "/dev/stdout": STDOUT, "/dev/stderr": 2}
+STDOUT, STDERR = 1, 2
+_STREAMS = {"/dev/stdin": 0, "/dev/stdout": STDOUT, "/dev/stderr": STDERR}
 _NUMBERED = re.compile(r"/(?:dev|proc/(self|thread-self|[0-9]+))/fd/([0-9]{1,9})")
 _LINKS = 40
 """Links followed from a name to a descriptor, as many as Linux follows."""
@@ -43,7 +44,9 @@ def is_special(path: Path | str) -> bool:
 def open_special(path: Path | str) -> int:
     """Return a descriptor to write to what `is_special`; of a name of an open one, its duplicate. Raises `OSError`."""
     number = descriptor_of(path)
-    return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)) if number is None else os.dup(number)
+    if number is None:
+        return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
+    return os.dup(sys.stderr.fileno() if number == STDERR and sys.stderr is not None else number)
 
 
 def open_named(path: Path | str, flags: int) -> int:

@@ -11,6 +11,7 @@ from aetool.cli.console import Console, as_table
 from aetool.cli.console import as_json as to_json
 from aetool.cli.model import choose_bundle
 from aetool.cli.options import AsJson, Device, ModelName, Quiet
+from aetool.cli.process import limit_blas
 from aetool.cli.settings import configure
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError, lookup
@@ -60,12 +61,14 @@ def evaluate(
     over that of reconstructed training images; novelty the distance to the nearest training image, over that of
     reconstructed test images.
     """
-    from aetool.runtime.codec import Codec
     from aetool.system.processes import all_cores
+
+    console, count = Console(quiet), threads or all_cores()
+    limit_blas(count)
+    from aetool.runtime.codec import Codec
     from aetool.training.evaluation.evaluate import evaluate as measure
     from aetool.training.evaluation.evaluate import find_dataset
 
-    console, count = Console(quiet), threads or all_cores()
     asked = _samplers(methods or [])
     bundle = choose_bundle(name, console)
     samplers = _usable(asked, bundle, bool(methods), console)

@@ -8,6 +8,7 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.options import Quiet
+from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
@@ -29,6 +30,9 @@ def export(
     """Write a trained model as a bundle of two ONNX graphs.
 
     Proves first that the graphs compute the same as torch. Prints the folder of the bundle."""
+    from aetool.system.processes import all_cores
+
+    limit_blas(all_cores())
     from aetool.bundle.bundle import Bundle
     from aetool.training.export.write import export as write_bundle
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.options import MaxBytes, MaxPixels, Quiet
-from aetool.cli.process import Terminated, first_signal
+from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError
 from aetool.system.limits import LIMITS, Limits
@@ -139,6 +138,9 @@ def train(
 
     Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
     """
+    from aetool.system.processes import all_cores
+
+    limit_blas(options.threads or all_cores())
     from aetool.training.session import open_run, resume_run
 
     console, limits = Console(quiet), Limits(pixels=max_pixels, bytes=max_bytes)
@@ -167,7 +169,8 @@ def _config(dataset: str | None, options: TrainOptions) -> TrainConfig:
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
         given["size"] = _sides(given["size"])
-    return TrainConfig(**{"threads": all_cores(), **given, "dataset": dataset or default.dataset})
+    threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
+    return TrainConfig(**{"threads": threads, **given, "dataset": dataset or default.dataset})
 
 
 def _sides(size: str) -> tuple[int, int]:
@@ -205,7 +208,7 @@ def _follow(trainer: Trainer, console: Console) -> None:
     if not trainer.finished:
         go_on = f"go on with: aetool train --resume {trainer.run}"
         console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
-        raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
+        raise error_of(signals[0])
     last = trainer.progress.history[-1]
     figures = f"test mse {last['test_mse']:.5f}, PCA with as many numbers {last['pca_mse']:.5f}"
     console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {trainer.run}")
