@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from typing import NoReturn
 
 
@@ -10,9 +11,14 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a script
             signal.signal(number, lambda number, _frame: os._exit(128 + number))
-    from aetool.cli.app import run
-    from aetool.cli.process import main as start
-
+    try:
+        from aetool.cli.app import run
+        from aetool.cli.process import main as start
+    except (OSError, MemoryError, ImportError) as error:  # under a limit of files or memory, say
+        if os.environ.get("AETOOL_DEBUG") == "1":
+            raise
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        sys.exit(f"aetool: could not start: {text}; AETOOL_DEBUG=1 shows where")
     start(run)
 
 

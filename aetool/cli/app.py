@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from aetool import __version__
+from aetool.cli.causes import cause
 from aetool.cli.completion import with_shell
 from aetool.cli.console import say
 from aetool.cli.fixes import told
 from aetool.cli.options import flattened
-from aetool.cli.process import Terminated, signals
-from aetool.errors import AetoolError, PipeClosed, UsageError, reason
+from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
+from aetool.errors import AetoolError, BundleError, LimitExceeded, PipeClosed, UsageError, reason
 
 COMMANDS = (
     "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
@@ -63,12 +64,14 @@ def run(words: list[str]) -> int:
     try:
         _refuse_empty(words)
         words = with_shell(words)
+        if words[:1] in MANY_THREADS:
+            os.getcwd()  # noqa: PTH109 (where it is gone, libraries of torch end the process)
         code = build(words)(words, prog_name="aetool", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PipeClosed:
         return PipeClosed.exit_code
     except AetoolError as error:
-        return _fail(told(error), error.exit_code)
+        return _fail(*(_lacked(error) or (told(error), error.exit_code)))
     except typer.TyperException as error:  # of the parser: an unknown option, a missing argument
         return _fail(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", 2)
     except ModuleNotFoundError as error:
@@ -77,10 +80,12 @@ def run(words: list[str]) -> int:
         return _unexpected(error)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Starved as end:
+        return _fail(str(end), LimitExceeded.exit_code)
     except Terminated:
         return 128 + signal.SIGTERM
     except OSError as error:
-        return _fail(f"could not read or write{_file(error)}: {reason(error)}", 7)
+        return _fail(*(cause(error) or (f"could not read or write{_file(error)}: {reason(error)}", 7)))
     except SystemExit as error:  # the parser's way out when the reader of its help went away
         return PipeClosed.exit_code if error.code == 1 else int(error.code or 0)
     except Exception as error:
@@ -103,7 +108,15 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _lacked(error: AetoolError) -> tuple[str, int] | None:
+    """Return the cause outside the program of a bundle that could not be opened or run, None for another error."""
+    return cause(error.__cause__) if isinstance(error, BundleError) and error.__cause__ else None
+
+
 def _unexpected(error: Exception) -> int:
+    known = cause(error)
+    if known:
+        return _fail(*known)
     detail = (str(error).splitlines() or [""])[0]
     hint = "; AETOOL_DEBUG=1 shows where; please report it"
     return _fail(f"unexpected {type(error).__name__}: {detail}{hint}", 1)

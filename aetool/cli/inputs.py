@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from aetool.cli.listing import told_listing
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
+from aetool.system.special import open_named
 
 if TYPE_CHECKING:
     from aetool.cli.console import Console
@@ -35,7 +36,7 @@ def open_input(name: str) -> BinaryIO:
     from aetool.system.names import existing
 
     try:
-        return open(existing(name), "rb")  # noqa: PTH123
+        return os.fdopen(open_named(existing(name), os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
     except OSError as error:
         raise ReadWriteError(f"could not read {printable(name)}: {reason(error)}") from error
 

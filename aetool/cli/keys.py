@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from aetool.cli.console import Console
 from aetool.cli.inputs import stdin
@@ -52,17 +52,12 @@ def _keys(name: str, limits: Limits) -> Iterable[Key]:
     if name != "-":
         return [name]
     from aetool.images.files import ImageFile
-    from aetool.latents.files import read_latents
+    from aetool.latents.files import holds_latents, read_latents
 
-    if _holds_latents(stdin()):
+    start: bytes = stdin().peek(8)  # type: ignore[attr-defined]
+    if not start or holds_latents(start):
         return list(read_latents(stdin(), "stdin", None, limits))
     return [ImageFile("-", "stdin", data=stdin().read())]
-
-
-def _holds_latents(stream: IO[bytes]) -> bool:
-    """Return whether a stream starts like latents (JSON, .npz, .npy, or nothing at all), without reading from it."""
-    start: bytes = stream.peek(8)  # type: ignore[attr-defined]
-    return start.lstrip()[:1] in (b"{", b"[", b"") or start.startswith((b"PK", b"\x93NUMPY"))
 
 
 def _check(parts: Iterable[Part], model: Model, console: Console) -> None:

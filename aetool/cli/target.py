@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aetool.choices import ANIMATION_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES
 from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, reason
+from aetool.system.special import STDOUT, descriptor_of, is_special, is_terminal
 
 
 class ReadFiles:
@@ -37,9 +38,10 @@ class ReadFiles:
     def refuse(self, path: Path | str, one_of_many: bool = False) -> None:
         """Raise `UsageError` where writing to `path` would replace a file that is read.
 
-        `one_of_many` marks one of many outputs: then no file inside an input folder may be replaced.
+        `one_of_many` marks one of many outputs: then no file inside an input folder may be replaced. Pipes and devices
+        are never replaced.
         """
-        if not os.path.exists(path):  # noqa: PTH110
+        if not os.path.exists(path) or is_special(path):  # noqa: PTH110
             return
         status, real = os.stat(path), os.path.realpath(path)  # noqa: PTH116
         inside = one_of_many and any(real.startswith(folder + os.sep) for folder in self.folders)
@@ -51,7 +53,8 @@ class ReadFiles:
 class Target:
     """An output: `kind` is picture, animation, folder, latents or terminal; `path` None is stdout.
 
-    `read` holds the inputs so far, `complete` hashes of the paths of pictures that --skip-existing leaves as they are.
+    A terminal gets pictures as text. `read` holds the inputs so far, `complete` hashes of the paths of pictures that
+    --skip-existing leaves as they are.
     """
 
     kind: str
@@ -62,7 +65,7 @@ class Target:
 
     def add_input(self, name: str) -> None:
         """Remember an input; raises `UsageError` where the output would replace the input or lie among its pictures."""
-        if self.path is not None:
+        if self.path is not None and not is_special(self.path):
             self._refuse_input(self.path, name)
         self.read.add(name)
 
@@ -78,6 +81,10 @@ class Target:
         return self.kind == "folder" or (self.kind != "latents" and output.exists())
 
 
+KINDS = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents": LATENT_SUFFIXES}
+"""Kinds of files, each with its suffixes."""
+
+
 def target_of(output: str | None, latents: bool = False) -> Target:
     """Return the target of -o (or stdout) and --latents; raises `UsageError`."""
     if output is None or output == "-":
@@ -86,14 +93,27 @@ def target_of(output: str | None, latents: bool = False) -> Target:
         return Target(kind, None, ".jsonl" if latents else ".png")
     path, suffix = Path(output), os.path.splitext(output)[1].lower()  # noqa: PTH122
     folder = output.endswith(("/", os.sep)) or path.is_dir()
-    kinds = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents": LATENT_SUFFIXES}
-    kind = "folder" if folder else next((name for name, known in kinds.items() if suffix in known), "")
-    if not kind and path.exists() and not path.is_file():  # a device or FIFO: as stdout
-        kind, suffix = ("latents", ".jsonl") if latents else ("picture", ".png")
+    kind = "folder" if folder else next((name for name, known in KINDS.items() if suffix in known), "")
+    if not folder and (not latents or kind in ("", "latents")) and is_special(path):
+        return _special_target(path, "latents" if latents else kind, suffix if kind else "")
     if not kind or (latents and kind != "latents"):
         known = LATENT_SUFFIXES if latents else [*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES, "folder/", *LATENT_SUFFIXES]
         raise UsageError(f"-o {printable(output)} does not say what to write; end it with {', '.join(known)}")
     return Target(kind, path, suffix)
+
+
+def _special_target(path: Path, kind: str, suffix: str) -> Target:
+    """Return the target for a pipe, device or open descriptor: what its suffix says, else the same as for stdout.
+
+    A terminal gets text alone. /dev/stdout is stdout, under all its names.
+    """
+    suffix = suffix or (".jsonl" if kind == "latents" else ".png")
+    if is_terminal(path):
+        if suffix in (".npz", ".npy"):
+            raise UsageError(f"{printable(str(path))} is a terminal; latents there are lines, as .jsonl")
+        kind = kind if kind == "latents" else "terminal"
+    streamed = suffix not in (".npz", ".npy") and descriptor_of(path) == STDOUT
+    return Target(kind or "picture", None if streamed else path, suffix)
 
 
 def picture_target(output: str | None, instead: str) -> Target:
@@ -102,6 +122,16 @@ def picture_target(output: str | None, instead: str) -> Target:
     if target.kind == "latents":
         raise UsageError(instead)
     return target
+
+
+def write_text(target: Target, text: str) -> None:
+    """Write text to stdout or to the path of a target; raises `PipeClosed`, `ReadWriteError`."""
+    if target.path is None:
+        write_stdout(text)
+        return
+    from aetool.system.atomic import write_file
+
+    write_file(target.path, text.encode())
 
 
 def write_stdout(data: bytes | str) -> None:

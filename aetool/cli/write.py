@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aetool.cli.layout import preview, provenance
-from aetool.cli.target import Target, write_stdout
+from aetool.cli.target import Target, write_stdout, write_text
 
 if TYPE_CHECKING:
     from aetool.arrays import Latents, Pixels
@@ -91,7 +91,7 @@ def write_pictures(
     if whole is None:
         return 0
     if target.kind == "terminal":
-        write_stdout(preview(whole, layout, console))
+        write_text(target, preview(whole, layout, console))
     else:
         _write_file(target, whole, layout, made, max_frames)
     return len(whole)

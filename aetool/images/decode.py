@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import struct
@@ -16,6 +17,7 @@ from aetool.arrays import Pixels
 from aetool.errors import InvalidInput, LimitExceeded, printable
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.quiet import quiet_libraries
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Decoded formats, by Pillow's names; some other formats would start external programs."""
@@ -123,7 +125,7 @@ def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS) -> Pixel
 def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
     """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     try:
-        with PillowLimit(limits):
+        with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else contextlib.nullcontext():
             scale_transparency(image)
             return prepare(image, spec)
     except Image.DecompressionBombError:

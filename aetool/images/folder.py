@@ -14,6 +14,7 @@ from aetool.arrays import OneLine, Pixels
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
+from aetool.system.lacking import move_file
 from aetool.system.paths import safe_name
 from aetool.system.temporaries import create_folder, name_for, sweep
 
@@ -107,7 +108,7 @@ class PictureWriter(OneLine):
             written = stream.write(data)
         if written != len(data):
             raise OSError(28, "No space left on device")
-        os.replace(temporary, path)  # noqa: PTH105
+        move_file(temporary, path)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from aetool.system.atomic import Output, replacing, writing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.npz import NpzError, NpzTooLarge, parse_npy, read_npz
 from aetool.system.paths import LEAST_DIGITS, digits
+from aetool.system.special import is_special
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
@@ -81,6 +82,12 @@ def read_latents(stream: BinaryIO, name: str, size: int | None, limits: Limits =
     else:
         first = (head + stream.readline(MAX_LINE)).splitlines(keepends=True)
         yield from _read_lines(itertools.chain(first, _lines(stream)), name, size)
+
+
+def holds_latents(start: bytes) -> bool:
+    """Return whether a stream with these first 8 bytes or more holds latents (JSON, .npz, .npy); no picture does."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return text[:1] in (b"{", b"[") or start.startswith((b"PK", b"\x93NUMPY"))
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -275,5 +282,4 @@ def _write_array(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
 
 def _spool_folder(path: Path) -> Path:
     """Return the folder for spooled rows: the folder of the file, or the temporary folder for devices."""
-    target = Path(os.path.realpath(path))
-    return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())
+    return Path(tempfile.gettempdir()) if is_special(path) else Path(os.path.realpath(path)).parent

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,10 @@ from aetool.errors import InvalidInput, UsageError
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
 from aetool.images.walk import Listing
-from aetool.latents.files import LatentBatch, read_latents
+from aetool.latents.files import LatentBatch, holds_latents, read_latents
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import LEAST_DIGITS, digits
-from aetool.system.reading import reading
+from aetool.system.reading import read_file, reading
 
 Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
 """An image: the path of a picture or folder, the bytes of a picture file, or a Pillow image."""
@@ -83,10 +85,35 @@ def _parts(key: Key, number: int, folders: Folders, limits: Limits, listing: Lis
         return [_given(key)]
     if isinstance(key, str) and key.startswith(CLASS):
         return [key]
-    if isinstance(key, str | Path) and _names_latents(os.fspath(key)):
-        with reading(key), open(key, "rb") as stream:  # noqa: PTH123
-            return list(read_latents(stream, str(key), None, limits))
+    if isinstance(key, str | Path) and not os.path.isdir(key):  # noqa: PTH112
+        found = _of_file(str(key), limits)
+        return _pictures(key, number, folders, listing) if found is None else found
     return _pictures(key, number, folders, listing)
+
+
+def _of_file(name: str, limits: Limits) -> Iterable[Part] | None:
+    """Return the latents in a file, told by its first bytes, or the picture in a pipe; None for another picture.
+
+    What cannot be read counts as a picture, whose reader says why.
+    """
+    try:
+        stream, once = _opened(name)
+    except (OSError, ValueError):
+        return None
+    with stream:
+        start = stream.read(8)
+        stream.seek(0)
+        if holds_latents(start) or (not start and _names_latents(name)):
+            with reading(name):
+                return list(read_latents(stream, name, None, limits))
+        return [ImageFile(name, Path(name).name, data=stream.read())] if once else None
+
+
+def _opened(name: str) -> tuple[BinaryIO, bool]:
+    """Return a file as a stream that can seek, and whether it can be read only once, as a FIFO; raises `OSError`."""
+    if stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
+        return open(name, "rb"), False  # noqa: PTH123
+    return io.BytesIO(read_file(name, fifo=True)), True
 
 
 def _given(array: npt.NDArray[Any]) -> LatentBatch:

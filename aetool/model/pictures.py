@@ -15,6 +15,7 @@ from aetool.images.layout import Layout, encode_pictures, sheet_of
 from aetool.images.sheet import to_pil
 from aetool.latents.files import LatentBatch, write_latents
 from aetool.system.atomic import flushing, write_file
+from aetool.system.special import is_special
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +68,16 @@ class Pictures:
     def save(self, path: str | Path) -> None:
         """Write a sheet (.png, .jpg), an animation (.gif, .webp, .apng), latents (.jsonl, .npz, .npy) or a folder.
 
-        The bytes equal the output of the command with --no-metadata. A path without a suffix is a folder of PNG files.
+        The bytes equal the output of the command with --no-metadata. A path without a suffix is a folder of PNG files;
+        a pipe or device gets a sheet.
         Raises `ReadWriteError`, `LimitExceeded`.
         """
         target = Path(path)
         suffix = target.suffix.lower()
         if suffix in LATENT_SUFFIXES:
             write_latents(target, [self.batch], self.latents.shape[1])
-        elif suffix:
-            write_file(target, encode_pictures(self.pixels, suffix, self.layout))
+        elif suffix or is_special(target):
+            write_file(target, encode_pictures(self.pixels, suffix or ".png", self.layout))
         else:
             with flushing(target), picture_folder(target, b"") as (place, write):
                 write(self.pixels, [place(name) for name in self.names])

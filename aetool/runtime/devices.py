@@ -15,9 +15,13 @@ from typing import Any, NamedTuple
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the wheels send telemetry otherwise
 
-import onnxruntime as ort
+import numpy as np  # noqa: F401  before the next lines: what its libraries say when they fail is heard
 
 from aetool.errors import BundleError, DeviceUnavailable, lookup
+from aetool.system.quiet import quiet_libraries
+
+with quiet_libraries():  # on some machines it speaks of every card it does not find
+    import onnxruntime as ort
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def open_session(graph: bytes, device: str, threads: int, record: bool = False) 
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1" if record else "0")
     wanted = known_devices()[device] if device not in DEVICES else DEVICES[device]
     try:
-        session = _open(graph, options, wanted, threads)
+        with quiet_libraries() if device != "cpu" else contextlib.nullcontext():
+            session = _open(graph, options, wanted, threads)
         session.disable_fallback()
     except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
         kind = BundleError if device == "cpu" else DeviceUnavailable
@@ -174,7 +179,8 @@ def _register(plugin: str, provider: str) -> None:
     """Register the library of a plug-in with ONNX Runtime, which accepts it once."""
     from importlib import import_module
 
-    ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
+    with quiet_libraries():
+        ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
 
 
 def _cuda_problem() -> Problem | None:
@@ -188,7 +194,7 @@ def _cuda_problem() -> Problem | None:
     count = ctypes.c_int(0)
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
         return Problem("the driver finds no GPU", "nvidia-smi must list one; containers need --gpus all")
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+    with contextlib.redirect_stdout(io.StringIO()), quiet_libraries():  # it prints what it does not find
         ort.preload_dlls()
     major = str(ort.cuda_version).partition(".")[0]
     for library in (f"libcudart.so.{major}", f"libcublas.so.{major}", "libcudnn.so.9") if os.name != "nt" else ():

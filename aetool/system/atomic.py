@@ -1,4 +1,7 @@
-"""Atomic writing: into a temporary file beside the target (`temporaries`), renamed when complete."""
+"""Atomic writing: into a temporary file beside the target (`temporaries`), renamed when complete.
+
+Calls that a file system refuses are done without (`lacking`); pipes and devices are written in place (`special`).
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,39 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aetool.errors import ReadWriteError, RunInUse, printable, reason
+from aetool.errors import PipeClosed, ReadWriteError, RunInUse, printable, reason
+from aetool.system.lacking import (
+    IN_USE,
+    MODES,
+    MOVES,
+    move_file,
+    move_folder,
+    open_folder,
+    sync_file,
+    sync_file_system,
+    sync_open_folder,
+)
 from aetool.system.paths import numbered
+from aetool.system.special import is_special, open_special
 from aetool.system.temporaries import create_file, create_folder, lock, name_for, sweep
 
 
 class Output:
-    """An output stream whose errors name the path of the target; errors of other files pass unchanged."""
+    """An output stream whose errors name the path of the target; errors of other files pass unchanged.
 
-    def __init__(self, stream: BinaryIO, path: Path) -> None:
-        self._stream, self._path = stream, path
+    With `live` every piece goes out at once, for a reader at the other end.
+    """
+
+    def __init__(self, stream: BinaryIO, path: Path, live: bool = False) -> None:
+        self._stream, self._path, self._live = stream, path, live
 
     def write(self, data: Any) -> int:
-        """Write bytes and return how many; raises `ReadWriteError`."""
+        """Write bytes and return how many; raises `ReadWriteError`, and `PipeClosed` where the reader went away."""
         with writing(self._path):
-            return self._stream.write(data)
+            written = self._stream.write(data)
+            if self._live:
+                self._stream.flush()
+            return written
 
     def flush(self) -> None:
         """Hand all written bytes to the system; raises `ReadWriteError`."""
@@ -39,31 +60,31 @@ class Output:
 def replacing(path: Path, sync: bool = True) -> Iterator[Output]:
     """Open a temporary file beside `path` for writing; on leaving without an error the file replaces `path`.
 
-    Links are followed and the permissions of an existing file stay, as with `cp`. A device or FIFO is written in
+    Links are followed and the permissions of an existing file stay, as with `cp`. What `is_special` is written in
     place. `sync=False` leaves flushing to `flushing`, once for many files.
     """
+    if is_special(path):
+        yield from _in_place(path)
+        return
     with writing(path):
         target = _target_of(path)
-        in_place = target.exists() and not target.is_file()
-        if not in_place:
-            sweep(target.parent)
-    if in_place:
-        yield from _in_place(target, path)
-        return
+        old = target.stat() if target.exists() else None
+        sweep(target.parent)
     temporary = name_for(target)
     try:  # from before it exists: a signal may come at any moment
         with writing(path):
-            stream = os.fdopen(create_file(temporary), "wb")
+            descriptor = create_file(temporary, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777)
+            stream = os.fdopen(descriptor, "wb")
         with _closed(stream):
             with writing(path):
-                if target.exists():
-                    _make_alike(temporary, target.stat())
+                if old is not None:
+                    _make_alike(temporary, old)
             yield Output(stream, path)
             with writing(path):
                 stream.flush()
                 if sync:
-                    os.fsync(stream.fileno())
-                temporary.replace(target)
+                    sync_file(stream.fileno())
+                _put(stream, temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -73,12 +94,23 @@ def replacing(path: Path, sync: bool = True) -> Iterator[Output]:
             sync_folder(target.parent)
 
 
-def _in_place(target: Path, path: Path) -> Iterator[Output]:
-    """Yield a device or FIFO for writing, and flush the written bytes."""
+def _put(stream: BinaryIO, temporary: Path, target: Path) -> None:
+    """Move a complete file to its place, under its lock; closed before where open files cannot be moved."""
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno not in IN_USE:
+            raise
+        stream.close()
+        move_file(temporary, target)
+
+
+def _in_place(path: Path) -> Iterator[Output]:
+    """Yield what is no regular file for writing, and flush the written bytes."""
     with writing(path):
-        stream = target.open("wb")
+        stream = os.fdopen(open_special(path), "wb")
     with _closed(stream):
-        yield Output(stream, path)
+        yield Output(stream, path, live=True)
         with writing(path):
             stream.flush()
 
@@ -99,13 +131,17 @@ def _target_of(path: Path) -> Path:
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.exists() and not os.access(target, os.W_OK):
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        os.close(os.open(target, os.O_WRONLY))  # which says why, or that `access` is wrong, as in some containers
     return target
 
 
 def _make_alike(temporary: Path, status: os.stat_result) -> None:
-    """Give a temporary file the permissions of the file to replace, and the owner where the system allows."""
-    temporary.chmod(stat.S_IMODE(status.st_mode))
+    """Give a temporary file the permissions of the file to replace, and the owner, where the system allows."""
+    try:
+        temporary.chmod(stat.S_IMODE(status.st_mode))
+    except OSError as error:
+        if error.errno not in MODES:
+            raise
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             os.chown(temporary, status.st_uid, status.st_gid)
@@ -129,11 +165,11 @@ def write_folder(target: Path, files: Mapping[str, bytes], replace: bool = False
             try:
                 for name, data in files.items():
                     write_file(temporary / name, data)
-                os.fsync(descriptor)
+                sync_open_folder(descriptor)
                 if replace and target.exists():
                     _exchange(temporary, target)
                 else:
-                    temporary.rename(target)
+                    move_folder(temporary, target)
                 sync_folder(target.parent)
             finally:
                 os.close(descriptor)
@@ -164,17 +200,19 @@ def claim_folder(folder: Path, name: str) -> Path:
 def _exchange(new: Path, old: Path) -> None:
     """Swap two folders in one step, or in two where the system has no atomic exchange."""
     failed = _swap(os.fsencode(new), os.fsencode(old))
-    if failed not in (0, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+    if failed and failed not in MOVES:
         raise OSError(failed, os.strerror(failed))
     if failed:
         aside = old.with_name(f"{old.name}.old-{secrets.token_hex(4)}")
-        old.rename(aside)
+        move_folder(old, aside)
         try:
-            new.rename(old)
+            move_folder(new, old)
         except OSError:
-            aside.rename(old)
+            move_folder(aside, old)
             raise
-        aside.rename(new)
+        with contextlib.suppress(OSError):
+            aside.rename(new)  # where it is removed, if need be by a later sweep
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _swap(new: bytes, old: bytes) -> int:
@@ -195,9 +233,9 @@ def sync_folder(folder: Path) -> None:
     """Flush the names in `folder` to the disk (where the system can)."""
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = open_folder(folder)
     try:
-        os.fsync(descriptor)
+        sync_open_folder(descriptor)
     finally:
         os.close(descriptor)
 
@@ -207,45 +245,38 @@ def flushing(folder: Path) -> Iterator[None]:
     """Make `folder`; on leaving without an error everything on its file system is flushed, once for many files."""
     with writing(folder):
         make_folder(folder)
-        descriptor = os.open(folder if sys.platform != "win32" else os.devnull, os.O_RDONLY)
+        descriptor = open_folder(folder)
     try:  # open from the start, since only errors after that are told
         yield
         with writing(folder):
-            _sync_file_system(descriptor)
+            sync_file_system(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _sync_file_system(descriptor: int) -> None:
-    if sys.platform == "win32":
-        return
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "syncfs"):
-        os.sync()
-    elif libc.syncfs(descriptor):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an `OSError` into a `ReadWriteError` with the name of `path`."""
+    """Turn an `OSError` into a `ReadWriteError` with the name of `path`, or into `PipeClosed`."""
     try:
         yield
     except ReadWriteError:
         raise
+    except BrokenPipeError:
+        raise PipeClosed from None
     except OSError as error:
         raise ReadWriteError(f"could not write {printable(str(path))}: {reason(error)}") from error
 
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Lock the run folder for the current process; raises `RunInUse` while another process holds the lock."""
+    """Lock the run folder for the current process; raises `RunInUse` while another process holds the lock.
+
+    On a file system without locks nothing is locked.
+    """
     with writing(folder):
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not lock(descriptor):
+        if lock(descriptor) is False:
             raise RunInUse(f"another process is training in {folder}; wait for it, or start a new run")
         yield
     finally:

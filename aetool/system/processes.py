@@ -13,6 +13,7 @@ is killed.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from aetool.errors import AetoolError
+from aetool.system.quiet import own_stderr
 
 Kept = TypeVar("Kept")
 Task = TypeVar("Task")
@@ -36,6 +38,8 @@ Work = Callable[[Task], Result]
 MOST = 16
 """Most workers by default: the parent process, which hands out tasks and writes results, keeps no more of them busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+OUT_OF_TIME: int = getattr(signal, "SIGXCPU", 0)
+"""Signal at the limit of processor time, 0 where there is none."""
 AT_HAND = 2
 """Tasks per worker: one running, one queued."""
 AHEAD = 4
@@ -79,11 +83,22 @@ def ordered(
                     ended = True
                 else:
                     number, (kept[number], task) = entry
-                    crew.give(number, task)
+                    if not crew.give(number, task):
+                        yield from _alone(make, itertools.chain([entry], numbered))
+                        return
             if len(done) < len(kept):
                 done.update(crew.collect())
     finally:
         crew.dismiss()
+
+
+def _alone(
+    make: Callable[[], Work[Task, Result]], entries: Iterable[tuple[int, tuple[Kept, Task]]]
+) -> Iterator[tuple[Kept, Result]]:
+    """Yield the results of numbered tasks, computed here."""
+    work = make()
+    for _, (value, task) in entries:
+        yield value, work(task)
 
 
 class _Crew:
@@ -98,19 +113,26 @@ class _Crew:
         """Return whether another task can be queued."""
         return len(self.workers) < self.count or any(len(worker.numbers) < AT_HAND for worker in self.workers)
 
-    def give(self, number: int, task: Any) -> None:
-        """Give a task to a new worker, or to the worker with the shortest queue."""
+    def give(self, number: int, task: Any) -> bool:
+        """Give a task to a new worker, or to the worker with the shortest queue; False where no worker can be started.
+
+        Where the system starts no more workers (its limits of processes, files or memory), those there are go on.
+        """
         if len(self.workers) < self.count:
-            self._start()
-            worker = self.workers[-1]
-        else:
-            worker = min(self.workers, key=lambda worker: len(worker.numbers))
+            try:
+                self._start()
+            except OSError:
+                self.count = len(self.workers)
+        if not self.workers:
+            return False
+        worker = min(self.workers, key=lambda worker: len(worker.numbers))
         worker.numbers.append(number)
         self.given += 1
         try:
             worker.line.send(task)
         except OSError:
             raise _died(worker) from None
+        return True
 
     def collect(self) -> Iterator[tuple[int, Any]]:
         """Wait for results and yield (number, result); raises the error of a worker."""
@@ -163,24 +185,23 @@ def _died(worker: _Worker) -> AetoolError:
     worker.process.join(1)
     code = worker.process.exitcode or 0
     how = f"by signal {-code}" if code < 0 else f"with {code}"
-    return AetoolError(f"a worker process was ended {how} (out of memory?)", fix="workers")
+    why = "out of processor time" if code == -OUT_OF_TIME else "out of memory?"
+    return AetoolError(f"a worker process was ended {how} ({why})", fix="workers")
 
 
 def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list[Connection]) -> None:
     """Work on tasks until the connection is closed. Interrupts are handled by the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if OUT_OF_TIME:
+        signal.signal(OUT_OF_TIME, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for other in inherited:  # or this worker would keep lines of dead processes open
         other.close()
-    tasks: SimpleQueue[tuple[Any, bool]] = SimpleQueue()
-    Thread(target=_take, args=(line, tasks), daemon=True).start()
+    own_stderr()
     work: Work[Any, Any] | None = None
-    while True:
-        task, ended = tasks.get()
-        if ended:
-            return
+    for task in _incoming(line):
         try:
             work = work or make()
             answer: tuple[Any, Exception | None] = (work(task), None)
@@ -192,10 +213,32 @@ def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list
             return
 
 
+def _incoming(line: Connection) -> Iterator[Any]:
+    """Yield the tasks of a connection until it is closed, each received in a thread while the one before is worked on.
+
+    Where no thread can be started, each is received when it is wanted.
+    """
+    tasks: SimpleQueue[tuple[Any, bool]] = SimpleQueue()
+    try:
+        Thread(target=_take, args=(line, tasks), daemon=True).start()
+    except RuntimeError:
+        yield from _received(line)
+        return
+    while True:
+        task, ended = tasks.get()
+        if ended:
+            return
+        yield task
+
+
 def _take(line: Connection, tasks: SimpleQueue[tuple[Any, bool]]) -> None:
     """Put received tasks into a queue, and an end mark behind the last task."""
-    try:
+    for task in _received(line):
+        tasks.put((task, False))
+    tasks.put((None, True))
+
+
+def _received(line: Connection) -> Iterator[Any]:
+    with contextlib.suppress(EOFError, OSError):
         while True:
-            tasks.put((line.recv(), False))
-    except (EOFError, OSError):
-        tasks.put((None, True))
+            yield line.recv()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aetool.errors import LimitExceeded, ReadWriteError, printable, reason
+from aetool.system.special import open_named
 
 MAX_FILE = 1 << 30
 """Bytes of the largest file to read into memory, by default."""
@@ -29,13 +30,13 @@ def reading(path: Path | str) -> Iterator[None]:
 
 
 def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> bytes:
-    """Return the bytes of the regular file `path`; with `fifo` also the bytes of a FIFO with a writer.
+    """Return the bytes of the regular file `path`; with `fifo` also the bytes of a FIFO with a writer, or a socket.
 
     Raises `ReadWriteError`, `LimitExceeded` beyond `most` bytes.
     """
     with reading(path):
         try:
-            descriptor = os.open(path, _FLAGS)
+            descriptor = open_named(path, _FLAGS)
         except ValueError:
             raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name") from None
         try:
@@ -67,7 +68,7 @@ def read_own(path: Path, most: int) -> bytes | None:
 def _bounded(descriptor: int, path: Path | str, most: int, fifo: bool) -> bytes | None:
     """Return the bytes of an open file, None for anything but a file; raises `LimitExceeded` beyond `most` bytes."""
     status = os.fstat(descriptor)
-    is_fifo = fifo and stat.S_ISFIFO(status.st_mode)
+    is_fifo = fifo and (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode))
     if not stat.S_ISREG(status.st_mode) and not is_fifo:
         return None
     parts, left = [], most if status.st_size <= most else -1

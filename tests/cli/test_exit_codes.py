@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -270,9 +271,21 @@ def test_an_empty_argument_is_refused(cli, here, words):
     assert code == 2 and "empty" in err
 
 
+def _refusing(opened, name):
+    """Return `os.open` for a user who may not write the file `name`."""
+
+    def call(path, flags, *more, **options):
+        if isinstance(path, os.PathLike | str) and Path(path).name == name and flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, *more, **options)
+
+    return call
+
+
 def test_a_protected_file_is_not_replaced(cli, toy, here, monkeypatch):
     Path("x.png").write_bytes(b"old")
     monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("os.open", _refusing(os.open, "x.png"))  # these tests may run as root, who may all
     code, _, err = cli("sample", "-n", 1, "-m", toy, "-o", "x.png")
     assert code == 7 and "Permission denied" in err and Path("x.png").read_bytes() == b"old"
 

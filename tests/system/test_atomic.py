@@ -126,7 +126,7 @@ def test_many_files_are_flushed_once_and_a_disk_that_fails_then_is_told(tmp_path
     with flushing(tmp_path / "a" / "b"):
         write_file(tmp_path / "a" / "b" / "x", b"new", sync=False)
     assert (tmp_path / "a" / "b" / "x").read_bytes() == b"new"
-    monkeypatch.setattr(atomic, "_sync_file_system", full_disk)
+    monkeypatch.setattr(atomic, "sync_file_system", full_disk)
     with pytest.raises(ReadWriteError, match="No space left"), flushing(tmp_path):
         pass
     with pytest.raises(KeyError), flushing(tmp_path):  # not flushed, and so not complained of

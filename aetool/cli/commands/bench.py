@@ -82,7 +82,7 @@ def _baseline(name: str) -> dict[str, float]:
     from aetool.system.reading import read_file
 
     try:
-        report = json.loads(read_file(name))
+        report = json.loads(read_file(name, fifo=True))
         return {str(key): float(value) for key, value in report["ratios"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InvalidInput(f"{name} is not a report of aetool bench --json") from None

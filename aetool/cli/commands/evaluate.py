@@ -13,6 +13,7 @@ from aetool.cli.failures import Failures
 from aetool.cli.listing import warn_of_namesake
 from aetool.cli.model import choose_bundle
 from aetool.cli.options import AsJson, Device, ModelName, Quiet
+from aetool.cli.process import limit_blas
 from aetool.cli.settings import configure
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError, lookup
@@ -20,6 +21,7 @@ from aetool.errors import UsageError, lookup
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
     from aetool.generation.sampling import Sampler
+    from aetool.training.data.dataset import Dataset
 
 Data = Annotated[
     str | None,
@@ -62,27 +64,32 @@ def evaluate(
     over that of reconstructed training images; novelty the distance to the nearest training image, over that of
     reconstructed test images.
     """
-    from aetool.runtime.codec import Codec
     from aetool.system.processes import all_cores
+
+    console, count = Console(quiet), threads or all_cores()
+    limit_blas(count)
+    from aetool.runtime.codec import Codec
     from aetool.training.evaluation.evaluate import evaluate as measure
     from aetool.training.evaluation.evaluate import find_dataset
 
-    console, count = Console(quiet), threads or all_cores()
     failures = Failures(console)
     warn_of_namesake(data, console)
-    asked = _samplers(methods or [])
     bundle = choose_bundle(name, console)
-    samplers = _usable(asked, bundle, bool(methods), console)
+    samplers = _usable(_samplers(methods or []), bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
     with failures.of_data(), console.stages() as report:
         dataset, same = find_dataset(bundle, data, data_dir, count, report)
-        failures.add_data(dataset.skipped, dataset.listing)
-        if not same:
-            console.warn(
-                f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images"
-            )
+        _tell(dataset, same, bundle, failures)
         found = measure(bundle, codec, dataset, samplers, seed, count, report)
     write_stdout(to_json(found) if as_json else _text(found))
+
+
+def _tell(dataset: Dataset, same: bool, bundle: Bundle, failures: Failures) -> None:
+    """Name the unusable files, and other data than the training data."""
+    failures.add_data(dataset.skipped, dataset.listing)
+    if not same:
+        what = f"{dataset.name} is not what {bundle.name} was trained on"
+        failures.console.warn(f"{what}; that may have held these test images")
 
 
 def _samplers(methods: list[str]) -> dict[str, Sampler]:

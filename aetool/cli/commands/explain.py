@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +28,7 @@ def explain(pictures: Pictures, as_json: AsJson = False, quiet: Quiet = False) -
     failures = Failures(Console(quiet))
     for name in pictures:
         try:
-            fields = {"picture": name, **read_provenance(stdin().read() if name == "-" else read_file(Path(name)))}
+            fields = {"picture": name, **read_provenance(stdin().read() if name == "-" else read_file(name, fifo=True))}
         except AetoolError as error:
             failures.add([Failure(name, error)])
             continue

@@ -8,6 +8,7 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.options import Quiet
+from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
@@ -37,6 +38,9 @@ def export(
 
     Proves first that the graphs compute the same as torch. Pictures that were added or renamed since the training, or
     are gone, do no harm: the run knows its images by their pixels. Prints the folder of the bundle."""
+    from aetool.system.processes import all_cores
+
+    limit_blas(all_cores())
     from aetool.bundle.bundle import Bundle
     from aetool.bundle.card import figure
     from aetool.training.export.write import write_bundle

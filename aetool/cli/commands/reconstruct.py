@@ -14,7 +14,7 @@ from aetool.cli.inputs import input_files, only_missing
 from aetool.cli.layout import layout_of, provenance
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet
-from aetool.cli.target import picture_target, write_stdout
+from aetool.cli.target import Target, picture_target, write_stdout
 from aetool.cli.write import write_pictures
 from aetool.errors import UsageError
 
@@ -42,7 +42,7 @@ def reconstruct(
     """Encode images and decode them again."""
     console = Console(quiet)
     target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
-    _refuse_both(as_json, output)
+    _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
     failures = Failures(console, inputs.errors)
     if skip_existing:
@@ -57,8 +57,8 @@ def reconstruct(
     failures.end()
 
 
-def _refuse_both(as_json: bool, output: str | None) -> None:
-    if as_json and output == "-":
+def _refuse_both(as_json: bool, output: str | None, target: Target) -> None:
+    if as_json and output is not None and target.path is None:
         raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
 
 

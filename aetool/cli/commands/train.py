@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import signal
 from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from aetool.cli.failures import Failures
 from aetool.cli.inputs import all_names
 from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, MaxBytes, Quiet
-from aetool.cli.process import Terminated, first_signal
+from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError, some
 from aetool.system.limits import LIMITS, Limits
@@ -152,6 +151,9 @@ def train(
 
     Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
     """
+    from aetool.system.processes import all_cores
+
+    limit_blas(options.threads or all_cores())
     from aetool.training.session import open_run, resume_run
 
     console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
@@ -193,7 +195,8 @@ def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console:
     if "size" in given:
         given["size"] = _sides(given["size"])
     given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from}
-    return TrainConfig(**{"threads": all_cores(), **given})
+    threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
+    return TrainConfig(**{"threads": threads, **given})
 
 
 def _sides(size: str) -> tuple[int, int]:
@@ -245,7 +248,7 @@ def _follow(trainer: Trainer, console: Console) -> None:
     if not trainer.finished:
         go_on = f"go on with: aetool train --resume {trainer.run}"
         console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
-        raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
+        raise error_of(signals[0])
     last = trainer.progress.history[-1]
     figures = f"test mse {figure(last['test_mse'])}, PCA with as many numbers {figure(last['pca_mse'])}"
     console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {trainer.run}")
