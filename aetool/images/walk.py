@@ -18,7 +18,7 @@ from aetool.system.reading import read_file
 
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"})
 """Files and folders that other programs leave in every folder, in lower case."""
-RUN, BUNDLE, CACHE = "training run", "model", "cache of folders"
+RUN, BUNDLE, CACHE = "training run", "model", "folder cache"
 """Folders that aetool writes."""
 RUN_FILES = frozenset({"checkpoints", "images.jsonl", "log.jsonl", ".lock"})
 """What lies beside config.json in a run folder; a run that began or was killed lacks some."""

@@ -16,7 +16,7 @@ from aetool.images.files import Failure
 from aetool.images.spec import ImageSpec
 from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.names import existing
+from aetool.system.names import composed, existing
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
 from aetool.training.data.files import Labelled, TooFewImages, read_arrays, read_idx_pair
@@ -79,7 +79,7 @@ def load(
     if name in DATASETS and listed is None:
         labelled, title = DATASETS[name](data_dir, report), name
     elif path.is_dir():
-        labelled, title = read_folder(name, options, workers, report, limits, listed), path.resolve().name
+        labelled, title = read_folder(name, options, workers, report, limits, listed), composed(path.resolve().name)
     elif path.is_file():
         labelled, title = (
             (read_arrays if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
