@@ -25,8 +25,9 @@ RUN_FILES = frozenset({"checkpoints", "images.jsonl", "log.jsonl", ".lock"})
 MARKS = RUN_FILES | {"config.json", "bundle.json", "encoder.onnx", "decoder.onnx", "pixels.bin", "meta.json"}
 MANIFEST_BYTES = 1 << 23
 
-LINK, BROKEN, SPECIAL, NO_SUFFIX = "link to a folder read already", "broken link", "no regular file", "without a suffix"
-"""Kinds of left-out files besides suffixes."""
+LINK, BROKEN = "link to a parent or to a folder read anyway", "broken link"
+SPECIAL, NO_SUFFIX = "not regular", "without a suffix"
+"""Kinds of left-out files besides suffixes, after a number."""
 
 
 @dataclass
