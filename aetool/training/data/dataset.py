@@ -79,7 +79,7 @@ def load(
     if name in DATASETS and listed is None:
         labelled, title = DATASETS[name](data_dir, report), name
     elif path.is_dir():
-        labelled, title = read_folder(name, options, workers, report, limits, listed), composed(path.resolve().name)
+        labelled, title = read_folder(name, options, workers, report, limits, listed), path.resolve().name
     elif path.is_file():
         labelled, title = (
             (read_arrays if path.suffix.lower() == ".npz" else read_idx_pair)(path, limits),
@@ -93,7 +93,9 @@ def load(
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
-    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing)
+    return Dataset(
+        composed(title), labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing
+    )
 
 
 def _check(data: Labelled, name: str) -> None:
