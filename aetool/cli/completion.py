@@ -64,7 +64,7 @@ def models(incomplete: str) -> list[tuple[str, str]]:
     """Return the models in ./models and the shipped ones."""
     found = {path.parent.name: "in ./models" for path in sorted(Path("models").glob("*/bundle.json"))}
     named = {name: choice.help for name, choice in choices.SHIPPED.items()} | found
-    return [(name, line) for name, line in named.items() if name.startswith(incomplete)]
+    return [(name, line) for name, line in named.items() if _begins(name, incomplete)]
 
 
 def classes(context: typer.Context, incomplete: str) -> list[str]:
@@ -73,7 +73,6 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
 
     from aetool.bundle.lookup import default_path, find_path
     from aetool.errors import BundleError
-    from aetool.system.names import composed
 
     try:
         name = context.params.get("model")
@@ -81,11 +80,18 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
         known = json.loads((path / "bundle.json").read_bytes())["classes"]
     except (BundleError, OSError, ValueError, KeyError, TypeError):
         return []
-    return [text for text in known if isinstance(text, str) and composed(text).startswith(composed(incomplete))]
+    return [text for text in known if isinstance(text, str) and _begins(text, incomplete)]
 
 
 def data_sets(incomplete: str) -> list[tuple[str, str]]:
     """Return the data sets with a name, and the folders here."""
     named = [(name, choice.help) for name, choice in choices.DATASETS.items()]
     here = [(entry.name + os.sep, "a folder") for entry in sorted(Path().iterdir()) if entry.is_dir()]
-    return [(name, line) for name, line in named + here if name.startswith(incomplete)]
+    return [(name, line) for name, line in named + here if _begins(name, incomplete)]
+
+
+def _begins(name: str, start: str) -> bool:
+    """Return whether a name begins with a typed start, in either spelling of accents."""
+    from aetool.system.names import composed
+
+    return composed(name).startswith(composed(start))

@@ -101,13 +101,14 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
     from dataclasses import replace
 
     from aetool.images.folder import UniquePaths
+    from aetool.system.names import existing
 
     if target.kind != "folder" or target.path is None:
         raise UsageError("--skip-existing is for an output folder; end -o with /")
     place = UniquePaths(str(target.path))
     for file in files:
         path = place(file.relative)
-        if os.path.lexists(path):
+        if os.path.lexists(existing(path)):
             failures.skipped += 1
             target.complete.add(hash(path))
         else:

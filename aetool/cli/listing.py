@@ -49,8 +49,15 @@ def warn_left_out(kinds: Mapping[str, int], console: Console) -> None:
         return
     total = sum(kinds.values())
     ordered = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))
-    parts = [f"{count:,} {kind}{f' ({HINTS[kind]})' if kind in HINTS else ''}" for kind, count in ordered[:KINDS]]
+    parts = [f"{count:,} {_plural(kind, count)}" for kind, count in ordered[:KINDS]]
     if len(ordered) > KINDS:
         parts.append(f"{sum(count for _, count in ordered[KINDS:]):,} of {len(ordered) - KINDS} other kinds")
     files = "file" if total == 1 else "files"
     console.warn(f"{total:,} {files} left out: {', '.join(parts)}; in folders such files are skipped")
+
+
+def _plural(kind: str, count: int) -> str:
+    """Return a kind of left-out files after their number, with the reason or next step."""
+    if kind in HINTS:
+        return f"{kind} ({HINTS[kind]})"
+    return kind.replace("link", "links", 1) if count > 1 and not kind.startswith(".") else kind

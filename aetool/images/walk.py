@@ -18,15 +18,16 @@ from aetool.system.reading import read_file
 
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"})
 """Files and folders that other programs leave in every folder, in lower case."""
-RUN, BUNDLE, CACHE = "training run", "model", "cache of folders"
+RUN, BUNDLE, CACHE = "training run", "model", "folder cache"
 """Folders that aetool writes."""
 RUN_FILES = frozenset({"checkpoints", "images.jsonl", "log.jsonl", ".lock"})
 """What lies beside config.json in a run folder; a run that began or was killed lacks some."""
 MARKS = RUN_FILES | {"config.json", "bundle.json", "encoder.onnx", "decoder.onnx", "pixels.bin", "meta.json"}
 MANIFEST_BYTES = 1 << 23
 
-LINK, BROKEN, SPECIAL, NO_SUFFIX = "link to a folder read already", "broken link", "no regular file", "without a suffix"
-"""Kinds of left-out files besides suffixes."""
+LINK, BROKEN = "link to a parent or to a folder read anyway", "broken link"
+SPECIAL, NO_SUFFIX = "not regular", "without a suffix"
+"""Kinds of left-out files besides suffixes, after a number."""
 
 
 @dataclass

@@ -23,10 +23,11 @@ def explain(pictures: Pictures, as_json: AsJson = False, quiet: Quiet = False) -
     Pictures of aetool carry model, command and seed in their text fields."""
     from aetool.images.files import Failure
     from aetool.images.provenance import read_provenance
+    from aetool.system.names import existing
     from aetool.system.reading import read_file
 
     failures = Failures(Console(quiet))
-    for name in pictures:
+    for name in map(existing, pictures):
         try:
             fields = {"picture": name, **read_provenance(stdin().read() if name == "-" else read_file(name, fifo=True))}
         except AetoolError as error:

@@ -16,7 +16,7 @@ from aetool.images.files import Failure
 from aetool.images.spec import ImageSpec
 from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.names import existing
+from aetool.system.names import composed, existing
 from aetool.system.progress import Report
 from aetool.training.data.cache import read_folder
 from aetool.training.data.files import Labelled, TooFewImages, read_arrays, read_idx_pair
@@ -79,7 +79,9 @@ def load(
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
-    return Dataset(title, labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing)
+    return Dataset(
+        composed(title), labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing
+    )
 
 
 def read(
