@@ -12,6 +12,7 @@ import typer
 from aetool import __version__
 from aetool.cli.console import say
 from aetool.cli.fixes import told
+from aetool.cli.inputs import take_stdin_back
 from aetool.cli.options import flattened
 from aetool.cli.process import Terminated, signals
 from aetool.errors import AetoolError, PipeClosed, UsageError, reason
@@ -60,6 +61,7 @@ def _top(
 def run(words: list[str]) -> int:
     """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
+        take_stdin_back()
         _refuse_empty(words)
         code = build(words)(words, prog_name="aetool", standalone_mode=False)
         return code if isinstance(code, int) else 0

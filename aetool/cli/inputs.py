@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, BinaryIO
 
+from aetool.cli.console import Console
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
 
@@ -16,13 +17,53 @@ if TYPE_CHECKING:
     from aetool.images.files import ImageFile
 
 
+TWICE = "stdin (-) can be read once, and is named more than once; name a file instead"
+
+_handed_out: list[BinaryIO] = []
+"""Stdin, once a command has taken it."""
+
+
 def stdin() -> BinaryIO:
-    """Return stdin as bytes; raises `UsageError` where a person sits at a terminal, `ReadWriteError` where closed."""
+    """Return stdin as bytes, once a command.
+
+    Raises `UsageError` the second time and where a person sits at a terminal, `ReadWriteError` where stdin is closed.
+    """
     if sys.stdin is None:
         raise ReadWriteError("stdin is closed; name a file instead")
     if sys.stdin.isatty():
         raise UsageError("nothing is piped into stdin; name a file, or pipe something in")
+    if _handed_out:
+        raise UsageError(TWICE)
+    _handed_out.append(sys.stdin.buffer)
     return sys.stdin.buffer
+
+
+def take_stdin_back() -> None:
+    """Let the next command of this process have stdin."""
+    _handed_out.clear()
+
+
+def check_stdin(*names: str | None) -> None:
+    """Raise `UsageError` where more than one of the inputs of a command is stdin, before anything is read."""
+    if names.count("-") > 1:
+        raise UsageError(TWICE)
+
+
+def stdin_pictures(stream: BinaryIO) -> Iterator[ImageFile]:
+    """Yield the pictures of stdin, called -, -#2, -#3 …; bytes that belong to no picture are told on stderr."""
+    from aetool.images.files import ImageFile
+    from aetool.images.stream import pictures_in
+
+    for number, data in enumerate(pictures_in(stream, _tell_rest), 1):
+        if number == 1:
+            yield ImageFile("-", "stdin", data=data)
+        else:
+            yield ImageFile(f"-#{number}", f"stdin-{number}", data=data)
+
+
+def _tell_rest(number: int, count: int) -> None:
+    bytes_are = "1 byte is" if count == 1 else f"{count:,} bytes are"
+    Console().warn(f"stdin: {bytes_are} left out behind picture {number}; no picture was recognised there")
 
 
 def open_input(name: str) -> BinaryIO:
@@ -39,6 +80,7 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target) -> Iter
     """Yield the input pictures of a command, never replaced by `target`. Raises `UsageError` without an input."""
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
+    check_stdin(*(names or []), inputs.files_from)
     if inputs.files_from:
         target.read.add(inputs.files_from)
     files = _image_files(_guarded(_all_names(names, inputs), target))
@@ -70,11 +112,11 @@ def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
 
 
 def _image_files(names: Iterable[str]) -> Iterator[ImageFile]:
-    from aetool.images.files import ImageFile, find_images
+    from aetool.images.files import find_images
 
     for name in names:
         if name == "-":
-            yield ImageFile("-", "stdin", data=stdin().read())
+            yield from stdin_pictures(stdin())
         else:
             yield from find_images([name])
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from aetool.cli.console import Console
-from aetool.cli.inputs import stdin
+from aetool.cli.inputs import check_stdin, stdin, stdin_pictures
 from aetool.cli.model import open_model
 from aetool.cli.target import Target
+from aetool.errors import LimitExceeded
 from aetool.system.limits import Limits
 
 if TYPE_CHECKING:
     from aetool.cli.options import ModelOptions
+    from aetool.images.files import ImageFile
     from aetool.model.keys import Key, Part
     from aetool.model.model import Model
 
@@ -33,6 +35,7 @@ def open_keys(
     """
     from aetool.model.keys import model_of, read_parts
 
+    check_stdin(*names)
     for name in names:
         if target is not None and name != "-" and not name.startswith(CLASS):
             target.add_input(name)
@@ -46,12 +49,24 @@ def _keys(name: str, limits: Limits) -> Iterable[Key]:
     """Return the keys of a name; - is a picture or latents from stdin."""
     if name != "-":
         return [name]
-    from aetool.images.files import ImageFile
     from aetool.latents.files import read_latents
 
-    if _holds_latents(stdin()):
-        return list(read_latents(stdin(), "stdin", None, limits))
-    return [ImageFile("-", "stdin", data=stdin().read())]
+    stream = stdin()
+    if _holds_latents(stream):
+        return list(read_latents(stream, "stdin", None, limits))
+    return _bounded(stdin_pictures(stream))
+
+
+def _bounded(pictures: Iterable[ImageFile]) -> Iterator[ImageFile]:
+    """Yield pictures of stdin, which are held all at once; raises `LimitExceeded` where they are too large together."""
+    from aetool.system.reading import MAX_FILE
+
+    size = 0
+    for picture in pictures:
+        size += len(picture.data or b"")
+        if size > MAX_FILE:
+            raise LimitExceeded(f"the pictures on stdin are larger than the {MAX_FILE >> 20} MiB accepted of keys")
+        yield picture
 
 
 def _holds_latents(stream: IO[bytes]) -> bool:

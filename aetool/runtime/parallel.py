@@ -29,6 +29,9 @@ PATIENCE = 0.05
 Waiting for names does not count: a slow list of names is answered name by name.
 """
 
+HELD = 1 << 24
+"""Bytes of picture files that are enough for a task."""
+
 Value = TypeVar("Value")
 Step = Callable[[Codec, Images], Value]
 """A function of a codec and images (n, c, h, w), as `Codec.encode`; at module level, since workers find it by name."""
@@ -56,13 +59,27 @@ def _by_workers(
     files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
 ) -> Iterator[FileBatch[Value]]:
     """Process the remaining files: workers read, and on the CPU also run the step."""
-    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in batched(files, codec.batch))
+    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
         for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
             yield FileBatch(value, *_sorted(chunk, errors))
     else:
         for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
             yield FileBatch(step(codec, to_images(pixels)), *_sorted(chunk, errors))
+
+
+def _chunks(files: Iterable[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
+    """Yield files, `size` at a time; fewer of files with their bytes, which several tasks hold at once."""
+    chunk: list[ImageFile] = []
+    held = 0
+    for file in files:
+        chunk.append(file)
+        held += len(file.data or b"")
+        if len(chunk) >= size or held >= HELD:
+            yield tuple(chunk)
+            chunk, held = [], 0
+    if chunk:
+        yield tuple(chunk)
 
 
 def decode_to(

@@ -13,7 +13,7 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_table
-from aetool.cli.inputs import open_input
+from aetool.cli.inputs import check_stdin, open_input
 from aetool.cli.keys import open_keys
 from aetool.cli.model import first_model, own_latents
 from aetool.cli.options import KeyLimits, ModelOptions, Quiet
@@ -63,8 +63,7 @@ def search(
     """
     console = Console(quiet)
     lookup(choices.METRICS, metric, "metric")
-    if query == known == "-":
-        raise UsageError("the query and --in cannot both come from stdin; name a file for one of them")
+    check_stdin(query, known)
     with _opened(known, limits.limits) as (identity, batches):
         model, parts = open_keys([query], options, limits.limits, console, identity=identity)
         keys = model.joined(parts)
