@@ -127,6 +127,13 @@ def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFil
         yield file
 
 
+def taken_whole(files: Iterable[ImageFile], whole: bool) -> Iterable[ImageFile]:
+    """Return the pictures, marked not to be cut into tiles if `whole`."""
+    from dataclasses import replace
+
+    return (replace(file, whole=True) for file in files) if whole else files
+
+
 def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures) -> Iterator[ImageFile]:
     """Yield the pictures without an output in the folder, each with the name of its output."""
     from dataclasses import replace

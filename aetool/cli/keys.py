@@ -15,6 +15,7 @@ from aetool.system.limits import Limits
 if TYPE_CHECKING:
     from aetool.cli.options import ModelOptions
     from aetool.images.files import ImageFile
+    from aetool.latents.files import LatentBatch
     from aetool.model.keys import Key, Part
     from aetool.model.model import Model
 
@@ -28,10 +29,12 @@ def open_keys(
     console: Console,
     target: Target | None = None,
     identity: str | None = None,
+    whole: bool = False,
 ) -> tuple[Model, list[Part]]:
     """Return the model and the parts of all keys; latent files are read first, since latents may name the model.
 
-    No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model.
+    No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model. A sheet among the
+    keys stands for its tiles, unless `whole`.
     """
     from aetool.model.keys import model_of, read_parts
 
@@ -42,7 +45,28 @@ def open_keys(
     parts = read_parts((key for name in names for key in _keys(name, limits)), limits)
     model = open_model(options, console, limits, model_of(parts) or identity)
     _check(parts, model, console)
-    return model, parts
+    return model, _taken_whole(parts) if whole else parts
+
+
+def _taken_whole(parts: Iterable[Part]) -> list[Part]:
+    from dataclasses import replace
+
+    from aetool.images.files import ImageFile
+
+    return [replace(part, whole=True) if isinstance(part, ImageFile) else part for part in parts]
+
+
+def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatch:
+    """Return the latents of all keys; raises the error of the first unusable key, and tells of sheets."""
+    from aetool.cli.failures import Failures
+    from aetool.model.keys import joined, raise_first
+
+    failures, found = Failures(console), []
+    for batch in model.batches(parts):
+        raise_first(batch.failures)
+        failures.tell(batch.sheets)
+        found.append(batch.value)
+    return joined(found)
 
 
 def _keys(name: str, limits: Limits) -> Iterable[Key]:

@@ -88,6 +88,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
 ]
+Whole = Annotated[
+    bool,
+    typer.Option("--whole", help="Take a sheet that aetool made as one picture, not as its tiles."),
+]
 Keys = Annotated[
     list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
 ]

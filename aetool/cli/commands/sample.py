@@ -11,10 +11,10 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import input_files
+from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.layout import check_size, layout_of
 from aetool.cli.model import open_model
-from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed
+from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.settings import configure
 from aetool.cli.target import Target, target_of
 from aetool.cli.write import write_generated
@@ -51,6 +51,7 @@ class ClassOptions:
             "--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."
         ),
     ] = None
+    whole: Whole = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +127,7 @@ def _own_bank(
     if not chosen.folder and not inputs.files_from:
         return None
     pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target))
-    return model.bank_of(failures.values(model.encoded(_of_class(pictures, name))))
+    return model.bank_of(failures.values(model.encoded(taken_whole(_of_class(pictures, name), chosen.whole))))
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
