@@ -15,6 +15,7 @@ from aetool.system.progress import Report
 from aetool.training import run_folder
 from aetool.training.config import TrainConfig
 from aetool.training.data.named import DATASETS
+from aetool.training.data.settings import check_config
 from aetool.training.loop import Trainer, torch_device
 
 Session = Iterator[tuple[Trainer, list[str]]]
@@ -50,6 +51,7 @@ def train(
 def open_run(config: TrainConfig, report: Report, limits: Limits = LIMITS) -> Session:
     """Give the trainer of a new run; the run folder is removed if nothing was trained."""
     torch_device(config.device)  # before anything is read or made
+    check_config(config)
     config = _located(config)
     data = run_folder.load_dataset(config, report, limits)
     run = run_folder.create(config, data.name, data.sha256)

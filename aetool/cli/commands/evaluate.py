@@ -36,7 +36,7 @@ Methods = Annotated[
         help="A sampler with its options, as 'neighbours count=10'; may be repeated. Default: each as it is.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
 DataDir = Annotated[
     str | None, typer.Option("--data-dir", metavar="DIR", help="Where named data sets lie, as for train.")
 ]
@@ -47,7 +47,7 @@ def evaluate(
     name: ModelName = None,
     data: Data = None,
     methods: Methods = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -68,6 +68,7 @@ def evaluate(
     console, count = Console(quiet), threads or all_cores()
     asked = _samplers(methods or [])
     bundle = choose_bundle(name, console)
+    _check_used(bundle, methods, seed, data, data_dir)
     samplers = _usable(asked, bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
     with console.stages() as report:
@@ -76,8 +77,20 @@ def evaluate(
             console.warn(
                 f"{dataset.name} is not what {bundle.name} was trained on; that may have held these test images"
             )
-        found = measure(bundle, codec, dataset, samplers, seed, count, report)
+        found = measure(bundle, codec, dataset, samplers, seed or 0, count, report)
     write_stdout(to_json(found) if as_json else _text(found))
+
+
+def _check_used(
+    bundle: Bundle, methods: list[str] | None, seed: int | None, data: str | None, data_dir: str | None
+) -> None:
+    """Raise `UsageError` for options that do nothing for this model or this data set."""
+    from aetool.training.data.settings import check_settings
+
+    if len(bundle.manifest.classes) < 2 and (methods or seed is not None):
+        raise UsageError(f"{bundle.name} knows no classes to judge samples by; leave --method and --seed out")
+    if data_dir is not None:
+        check_settings(data or str(bundle.manifest.dataset["name"]), ["data_dir"])
 
 
 def _samplers(methods: list[str]) -> dict[str, Sampler]:

@@ -9,6 +9,7 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.options import Quiet
 from aetool.cli.target import write_stdout
+from aetool.errors import UsageError
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
 Folder = Annotated[
@@ -33,6 +34,8 @@ def export(
     from aetool.training.export.write import export as write_bundle
 
     console = Console(quiet)
+    if force and output is None:
+        raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     with console.stages() as report:
         path = write_bundle(run, output, bank=not no_bank, force=force, progress=report)
     manifest = Bundle.read(path).manifest

@@ -11,7 +11,7 @@ from aetool.cli.console import as_json as to_json
 from aetool.cli.console import as_table, say
 from aetool.cli.options import AsJson
 from aetool.cli.target import write_stdout
-from aetool.errors import BundleError
+from aetool.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
@@ -39,6 +39,8 @@ def info(name: Name = None, model: ModelOption = None, as_json: AsJson = False) 
     """Describe a model, or list all models."""
     from aetool.bundle.bundle import Bundle
 
+    if model and name:
+        raise UsageError(f"{name} and -m both name the model; give one")
     chosen = model or name
     if chosen is None:
         _list_models(as_json)

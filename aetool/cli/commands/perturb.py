@@ -9,7 +9,7 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.keys import open_keys
-from aetool.cli.layout import layout_of
+from aetool.cli.layout import layout_of, suited
 from aetool.cli.options import KeyLimits, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.target import target_of
 from aetool.cli.write import write_generated
@@ -46,7 +46,7 @@ def perturb(
     if not 0 <= sigma <= MAX_SIGMA:
         raise UsageError(f"--sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
     console = Console(quiet)
-    target = target_of(output.output, output.as_latents)
+    target = suited(target_of(output.output, output.as_latents), layout)
     failures = Failures(console, nothing="nothing to vary came; expected images, latents, or class:NAME")
     model, parts = open_keys(files, options, limits.limits, console, target, whole=whole)
     seed = console.seed(seed)

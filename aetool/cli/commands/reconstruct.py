@@ -11,7 +11,7 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, only_missing, taken_whole
-from aetool.cli.layout import layout_of, provenance
+from aetool.cli.layout import layout_of, provenance, suited
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet, Whole
 from aetool.cli.target import picture_target, write_stdout
@@ -42,7 +42,7 @@ def reconstruct(
 ) -> None:
     """Encode images and decode them again."""
     console = Console(quiet)
-    target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
+    target = suited(picture_target(output, "reconstruct writes pictures; for latents: aetool encode"), layout, as_json)
     _refuse_both(as_json, output)
     found = input_files(files, inputs, target)
     failures = Failures(console, inputs.errors)

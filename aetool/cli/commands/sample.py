@@ -12,7 +12,7 @@ from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
-from aetool.cli.layout import check_size, layout_of
+from aetool.cli.layout import check_size, layout_of, suited
 from aetool.cli.model import open_model
 from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.settings import configure
@@ -84,6 +84,12 @@ class SamplerOptions:
 
         return configure(lookup(SAMPLERS, self.method, "method"), self.settings or [])
 
+    def check(self, bank: Bank) -> None:
+        """Raise `UsageError` for an option of the sampler that does nothing for this bank."""
+        given = {setting.partition("=")[0] for setting in self.settings or []}
+        if "pure" in given and not bank.classes:
+            raise UsageError("pure compares classes, and there are none; leave --set pure out")
+
 
 def sample(
     chosen: ClassOptions,
@@ -96,13 +102,15 @@ def sample(
 ) -> None:
     """Make new images of a class, or of the whole bank."""
     console = Console(quiet)
-    sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_of(output.output, output.as_latents)
+    sampler, name = method.sampler(), _class_name(chosen, inputs)
+    target = suited(target_of(output.output, output.as_latents), layout)
     model = open_model(options, console, inputs.limits)
     names = model.classes() if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
+    method.check(bank or model.bundle.bank())
     labels = {name: None} if bank else model.labels(names)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
     batches = model.sampled(labels, chosen.count, seed, sampler, bank)
@@ -117,6 +125,8 @@ def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:
     name = str(chosen.digit) if chosen.digit is not None else chosen.class_name
     if chosen.each and (name is not None or chosen.folder or inputs.files_from):
         raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
+    if not chosen.folder and not inputs.files_from and (chosen.whole or inputs.errors):
+        raise UsageError("--whole and --errors are for the images of --from or --files-from; name some")
     return name
 
 

@@ -161,8 +161,10 @@ def _config(dataset: str | None, options: TrainOptions) -> TrainConfig:
     from aetool.system.processes import all_cores
     from aetool.training.architectures.options import ARCHITECTURES
     from aetool.training.config import TrainConfig
+    from aetool.training.data.settings import check_settings
 
     default, given = TrainConfig(), options.given()
+    check_settings(dataset or default.dataset, given)
     kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
