@@ -11,7 +11,6 @@ import aetool
 from aetool.errors import UsageError
 from aetool.training.config import TrainConfig
 from aetool.training.data.settings import check_settings
-from tests.conftest import command
 from tests.toy import toy_image
 
 
@@ -104,20 +103,14 @@ def test_what_does_something_or_only_bounds_is_not_refused(cli, toy, here, words
 def test_a_preview_in_a_terminal_has_no_scale(toy, here):
     from tests.cli.test_pipes import on_a_terminal
 
-    assert command(["sample"])
     code, text = on_a_terminal(["sample", "-m", str(toy), "--scale", "3"], {})
     assert code == 2 and "not this preview" in text
 
 
 def test_python_refuses_settings_that_count_for_folders_alone(here):
-    for config in (
-        TrainConfig(size=(32, 32)),
-        TrainConfig(channels=3),
-        TrainConfig(background=9),
-        TrainConfig(data_dir="."),
-    ):
+    for setting in ({"size": (32, 32)}, {"channels": 3}, {"background": 9}, {"data_dir": "."}):
         with pytest.raises(UsageError):
-            aetool.train("d.npz", config)
+            aetool.train("d.npz", TrainConfig(**setting))
     assert not Path("runs").exists()
 
 

@@ -102,16 +102,18 @@ def sample(
 ) -> None:
     """Make new images of a class, or of the whole bank."""
     console = Console(quiet)
-    sampler, name = method.sampler(), _class_name(chosen, inputs)
-    target = suited(target_of(output.output, output.as_latents), layout)
+    sampler, name, target = (
+        method.sampler(),
+        _class_name(chosen, inputs),
+        suited(target_of(output.output, output.as_latents), layout),
+    )
     model = open_model(options, console, inputs.limits)
     names = model.classes() if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
-    method.check(bank or model.bundle.bank())
-    labels = {name: None} if bank else model.labels(names)  # an unknown class is said before a seed is
+    labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
     batches = model.sampled(labels, chosen.count, seed, sampler, bank)
     write_generated(batches, model, target, shown, layout, console, seed, options.threads)
@@ -138,6 +140,14 @@ def _own_bank(
         return None
     pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target))
     return model.bank_of(failures.values(model.encoded(taken_whole(_of_class(pictures, name), chosen.whole))))
+
+
+def _labels(
+    names: tuple[str | None, ...], bank: Bank | None, model: Model, method: SamplerOptions
+) -> dict[str | None, int | None]:
+    """Return the class numbers of names, None of the user's own pictures; refuses options that do nothing there."""
+    method.check(bank or model.bundle.bank())
+    return dict.fromkeys(names) if bank else model.labels(names)
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
