@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aetool import __version__
+from aetool.cli.target import Target, target_of
 from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from aetool.arrays import Pixels
     from aetool.bundle.bundle import Bundle
     from aetool.cli.console import Console
-    from aetool.cli.options import LayoutOptions
-    from aetool.cli.target import Target
+    from aetool.cli.options import LayoutOptions, Output
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
     from aetool.model.model import Model
@@ -55,6 +55,11 @@ def suited(target: Target, options: LayoutOptions, report: bool = False) -> Targ
     if options.scale is not None and target.kind == "terminal":
         raise UsageError("--scale enlarges picture files, not this preview; name a file with -o")
     return target
+
+
+def target_for(output: Output, options: LayoutOptions, report: bool = False) -> Target:
+    """Return the target of -o and --latents; raises `UsageError`, also for options that do nothing there."""
+    return suited(target_of(output.output, output.as_latents), options, report)
 
 
 def check_size(count: int, model: Model, target: Target, layout: Layout) -> None:

@@ -8,9 +8,8 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.keys import key_latents, open_keys
-from aetool.cli.layout import layout_of, suited
+from aetool.cli.layout import layout_of, target_for
 from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
-from aetool.cli.target import target_of
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError
 
@@ -39,7 +38,7 @@ def combine(
     """
     console = Console(quiet)
     given = None if weights is None else _numbers(weights)
-    target = suited(target_of(output.output, output.as_latents), layout)
+    target = target_for(output, layout)
     model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)
     total = model.combined(key_latents(parts, model, console).latents, given)
     write_generated([total], model, target, layout_of(layout), layout, console)

@@ -11,9 +11,9 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_json
 from aetool.cli.keys import key_latents, open_keys
-from aetool.cli.layout import check_size, layout_of, suited
+from aetool.cli.layout import check_size, layout_of, target_for
 from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
-from aetool.cli.target import target_of, write_stdout
+from aetool.cli.target import write_stdout
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup
 
@@ -73,7 +73,7 @@ def interpolate(
     from aetool.generation.interpolation import count
 
     console = Console(quiet)
-    target = suited(target_of(output.output, output.as_latents), layout, report)
+    target = target_for(output, layout, report)
     if report and target.path is None and (output.output or output.as_latents):
         raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
     model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)

@@ -9,9 +9,8 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.keys import open_keys
-from aetool.cli.layout import layout_of, suited
+from aetool.cli.layout import layout_of, target_for
 from aetool.cli.options import KeyLimits, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
-from aetool.cli.target import target_of
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError
 
@@ -46,7 +45,7 @@ def perturb(
     if not 0 <= sigma <= MAX_SIGMA:
         raise UsageError(f"--sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
     console = Console(quiet)
-    target = suited(target_of(output.output, output.as_latents), layout)
+    target = target_for(output, layout)
     failures = Failures(console, nothing="nothing to vary came; expected images, latents, or class:NAME")
     model, parts = open_keys(files, options, limits.limits, console, target, whole=whole)
     seed = console.seed(seed)

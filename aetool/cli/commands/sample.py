@@ -12,11 +12,11 @@ from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
-from aetool.cli.layout import check_size, layout_of, suited
+from aetool.cli.layout import check_size, layout_of, target_for
 from aetool.cli.model import open_model
 from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.settings import configure
-from aetool.cli.target import Target, target_of
+from aetool.cli.target import Target
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup
 
@@ -105,7 +105,7 @@ def sample(
     sampler, name, target = (
         method.sampler(),
         _class_name(chosen, inputs),
-        suited(target_of(output.output, output.as_latents), layout),
+        target_for(output, layout),
     )
     model = open_model(options, console, inputs.limits)
     names = model.classes() if chosen.each else (name,)
