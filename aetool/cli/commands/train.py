@@ -20,6 +20,7 @@ from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
+    from aetool.training.data.dataset import Dataset as Data
     from aetool.training.loop import Report, Trainer
 
 Dataset = Annotated[
@@ -191,6 +192,21 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
     shape = " x ".join(map(str, data.spec.shape))
     apart = f"{len(data.test.pixels)} apart for testing"
     console.note(f"{trainer.run}: {len(data.train.pixels)} images of {shape}, {apart}")
+    _warn_of_blank(data, trainer.config.dataset, console)
+
+
+def _warn_of_blank(data: Data, name: str, console: Console) -> None:
+    """Warn where all images are equal once prepared, or at least half of them blank."""
+    from aetool.training.data.alike import all_equal, count_blank
+    from aetool.training.data.settings import of_pictures
+
+    n, blank = len(data.train.pixels) + len(data.test.pixels), count_blank(data)
+    fix = f"; dark drawings on transparency need a --background other than {data.spec.background}, as 255"
+    fix = fix if of_pictures(name) and data.spec.background < 255 else ""
+    if all_equal(data):
+        console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
+    elif blank * 2 >= n:
+        console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")
 
 
 def _follow(trainer: Trainer, console: Console) -> None:

@@ -15,14 +15,18 @@ SEARCHED = ("mnist", "fashion-mnist")
 """Data sets of files, which are looked for."""
 
 
+def of_pictures(dataset: str) -> bool:
+    """Return whether the images of a data set are picture files, which are prepared as the user says."""
+    return dataset not in DATASETS and not Path(dataset).is_file()
+
+
 def check_settings(dataset: str, given: Iterable[str]) -> None:
     """Raise `UsageError` where a setting `given` does nothing for a data set; one that is missing is named later."""
     given = list(given)
-    path, named = Path(dataset), dataset in DATASETS
     prepared = [name for name in OF_PICTURES if name in given]
-    if prepared and (named or path.is_file()):
+    if prepared and not of_pictures(dataset):
         raise UsageError(f"{dataset} is no folder of images, and sets {_listed(prepared)} itself", fix="prepared")
-    if "data_dir" in given and dataset not in SEARCHED and (named or path.exists()):
+    if "data_dir" in given and dataset not in SEARCHED and (dataset in DATASETS or Path(dataset).exists()):
         raise UsageError(f"{dataset} is not looked for in another folder", fix="not-searched")
 
 
