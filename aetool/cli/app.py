@@ -12,9 +12,9 @@ import typer
 from aetool import __version__
 from aetool.cli.console import say
 from aetool.cli.fixes import told
-from aetool.cli.inputs import take_stdin_back
 from aetool.cli.options import flattened
 from aetool.cli.process import Terminated, signals
+from aetool.cli.stdin import take_stdin_back
 from aetool.errors import AetoolError, PipeClosed, UsageError, reason
 
 COMMANDS = (

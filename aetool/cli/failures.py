@@ -55,13 +55,13 @@ class Failures:
     def tell(self, sheets: Iterable[Sheet]) -> None:
         """Note the first sheet that is cut into its tiles, and name each picture whose grid does not fit."""
         for sheet in sheets:
-            if not sheet.count:
+            if not sheet.tiles:
                 fault = "calls itself a sheet, but its grid does not fit; it is taken as one picture"
                 self.console.warn(f"{sheet.path} {fault}")
             elif not self._told:
                 self._told = True
                 instead = "--whole takes a sheet as one picture"
-                self.console.note(f"{sheet.path} is a sheet of {sheet.count:,} pictures, and each is taken; {instead}")
+                self.console.note(f"{sheet.path} is a sheet of {sheet.tiles:,} pictures, and each is taken; {instead}")
 
     def end(self) -> None:
         """Write the file of errors, if requested; raises the final error of the command, if any."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from aetool.cli.console import Console
-from aetool.cli.inputs import check_stdin, stdin, stdin_pictures
+from aetool.cli.inputs import stdin_pictures
 from aetool.cli.model import open_model
+from aetool.cli.stdin import check_stdin, stdin
 from aetool.cli.target import Target
 from aetool.errors import LimitExceeded
 from aetool.system.limits import Limits

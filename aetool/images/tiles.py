@@ -1,18 +1,24 @@
-"""Tiles: a sheet that aetool made, cut into its pictures again, each as it was before it was enlarged."""
+"""Tiles: a sheet that aetool made, cut into its pictures again, each as it was before it was enlarged.
+
+The modules of provenance are imported for a sheet alone: every command that reads pictures imports this file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
 from aetool.errors import InvalidInput
 from aetool.images.decode import DECODE_ERRORS, ORIENTATION, open_image
-from aetool.images.png import SIGNATURE
-from aetool.images.provenance import said_by
-from aetool.images.sheet import Grid
 from aetool.system.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from aetool.images.sheet import Grid
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+"""How the files of sheets begin."""
 
 MARK = b'"grid": {'
 """The grid in the metadata of a sheet, which lies before the pixels."""
@@ -24,19 +30,18 @@ MODES = {"1": "L", "P": "RGB", "L": "L", "RGB": "RGB", "RGBA": "RGBA"}
 """Modes of a sheet, as its tiles are cut."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A picture file that calls itself a sheet, and the number of its tiles; 0 where its grid does not fit."""
+class Sheet(NamedTuple):
+    """A picture file that calls itself a sheet, and the number of its tiles, 0 where its grid does not fit."""
 
     path: str
-    count: int
+    tiles: int
 
 
 def says_sheet(data: bytes) -> bool:
     """Return whether a picture file may hold a grid, without opening the file: for other files this costs nothing."""
-    if data.startswith(SIGNATURE):
+    if data.startswith(PNG):
         return data.find(MARK, 0, data.find(b"IDAT")) >= 0
-    return data.startswith(b"\xff\xd8") and data.find(MARK, 0, EXIF) >= 0
+    return data.startswith(JPEG) and data.find(MARK, 0, EXIF) >= 0
 
 
 def tiles_of(data: bytes, limits: Limits = LIMITS) -> tuple[int, Iterator[Image.Image]]:
@@ -57,6 +62,9 @@ def tiles_of(data: bytes, limits: Limits = LIMITS) -> tuple[int, Iterator[Image.
 
 def _grid(image: Image.Image) -> Grid | None:
     """Return the grid in the metadata of a picture; None where the picture cannot have been made by it."""
+    from aetool.images.provenance import said_by
+    from aetool.images.sheet import Grid
+
     said = (said_by(image) or {}).get("grid")
     if not isinstance(said, dict) or said.keys() != Grid.__dataclass_fields__.keys():
         return None

@@ -157,7 +157,7 @@ def test_batches_stay_small_and_names_tell_the_tile():
     batches = list(read_batches([file, replace(file, path="b.png", whole=True)], ImageSpec(1, 8, 6), 16))
     assert [len(batch.files) for batch in batches] == [1, 4, 16, 16, 4]
     assert [batch.sheets for batch in batches] == [batches[0].sheets, (), (), (), ()]
-    assert (batches[0].sheets[0].path, batches[0].sheets[0].count) == ("in/s.png", 40)
+    assert (batches[0].sheets[0].path, batches[0].sheets[0].tiles) == ("in/s.png", 40)
     files = [one for batch in batches for one in batch.files]
     assert [one.path for one in files] == [*(f"in/s.png[{i}]" for i in range(1, 41)), "b.png"]
     assert files[9].relative == "sub/s-0010.png" and files[9].label == "sub" and files[9].data is None

@@ -10,8 +10,9 @@ import typer
 
 from aetool.cli.console import Console, as_table
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import check_stdin, stdin, stdin_pictures
+from aetool.cli.inputs import stdin_pictures
 from aetool.cli.options import AsJson, Quiet
+from aetool.cli.stdin import check_stdin, stdin
 from aetool.cli.target import write_stdout
 from aetool.errors import AetoolError
 

@@ -13,10 +13,11 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_table
-from aetool.cli.inputs import check_stdin, open_input
+from aetool.cli.inputs import open_input
 from aetool.cli.keys import key_latents, open_keys
 from aetool.cli.model import first_model, own_latents
 from aetool.cli.options import KeyLimits, ModelOptions, Quiet, Whole
+from aetool.cli.stdin import check_stdin
 from aetool.cli.target import write_stdout
 from aetool.errors import InvalidInput, UsageError, lookup
 
