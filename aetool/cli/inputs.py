@@ -17,21 +17,28 @@ if TYPE_CHECKING:
     from aetool.images.files import ImageFile
 
 
-def stdin_pictures(stream: BinaryIO) -> Iterator[ImageFile]:
-    """Yield the pictures of stdin, called -, -#2, -#3 …; bytes that belong to no picture are told on stderr."""
+PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Names of open streams: <(...) of the shell becomes such a name."""
+
+
+def stdin_pictures(stream: BinaryIO, name: str = "-", file_name: str = "stdin") -> Iterator[ImageFile]:
+    """Yield the pictures of stdin, called -, -#2, -#3 and so on, or of another stream called `name`.
+
+    Bytes that belong to no picture are told on stderr.
+    """
     from aetool.images.files import ImageFile
     from aetool.images.stream import pictures_in
 
-    for number, data in enumerate(pictures_in(stream, _tell_rest), 1):
+    def tell_rest(number: int, count: int) -> None:
+        bytes_are = "1 byte is" if count == 1 else f"{count:,} bytes are"
+        place = "stdin" if name == "-" else name
+        Console().warn(f"{place}: {bytes_are} left out behind picture {number}; no picture was recognised there")
+
+    for number, data in enumerate(pictures_in(stream, tell_rest), 1):
         if number == 1:
-            yield ImageFile("-", "stdin", data=data)
+            yield ImageFile(name, file_name, data=data)
         else:
-            yield ImageFile(f"-#{number}", f"stdin-{number}", data=data)
-
-
-def _tell_rest(number: int, count: int) -> None:
-    bytes_are = "1 byte is" if count == 1 else f"{count:,} bytes are"
-    Console().warn(f"stdin: {bytes_are} left out behind picture {number}; no picture was recognised there")
+            yield ImageFile(f"{name}#{number}", f"{file_name}-{number}", data=data)
 
 
 def open_input(name: str) -> BinaryIO:
@@ -85,6 +92,9 @@ def _image_files(names: Iterable[str]) -> Iterator[ImageFile]:
     for name in names:
         if name == "-":
             yield from stdin_pictures(stdin())
+        elif name.startswith(PIPES) and os.path.exists(name) and not os.path.isdir(name):  # noqa: PTH110, PTH112
+            with open_input(name) as stream:
+                yield from stdin_pictures(stream, name, os.path.basename(name))  # noqa: PTH119
         else:
             yield from find_images([name])
 

@@ -83,6 +83,19 @@ def test_pictures_of_stdin_are_inputs_of_every_command(shell, toy, two):
     assert [(one["picture"], one["seed"]) for one in said] == [("-", 3), ("-#2", 4)]
 
 
+def test_pictures_of_other_pipes_are_all_read_too(shell, toy, two):
+    done = shell(f"aetool encode <(cat a.png b.png) a.png -m {toy}")
+    names = [json.loads(line)["source"] for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and names == [names[0], f"{names[0]}#2", "a.png"] and names[0].startswith("/dev/fd/")
+    done = shell(f"cat a.png b.png | aetool encode /dev/stdin -m {toy}")
+    names = [json.loads(line)["source"] for line in done.stdout.splitlines()]
+    assert (done.returncode, names) == (0, ["/dev/stdin", "/dev/stdin#2"])
+    done = shell(f"(cat a.png; echo more) | aetool encode /dev/stdin -m {toy}")
+    assert done.returncode == 0 and b"/dev/stdin: 4 bytes are left out behind picture 1" in done.stderr
+    assert shell(f"cat a.png | aetool encode - /dev/stdin -m {toy}").returncode == 3
+    assert shell(f"aetool encode a.png /dev/fd/99 -m {toy}").returncode == 3
+
+
 def test_a_damaged_picture_of_stdin_is_named_and_the_rest_is_done(shell, toy, two):
     data = bytearray(Path("b.png").read_bytes())
     data[data.index(b"IDAT") + 6] ^= 0xFF
