@@ -16,6 +16,7 @@ from aetool.cli.console import say
 from aetool.cli.fixes import told
 from aetool.cli.options import flattened
 from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
+from aetool.cli.stdin import take_stdin_back
 from aetool.errors import AetoolError, BundleError, LimitExceeded, PipeClosed, UsageError, reason
 
 COMMANDS = (
@@ -62,6 +63,7 @@ def _top(
 def run(words: list[str]) -> int:
     """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
+        take_stdin_back()
         _refuse_empty(words)
         words = with_shell(words)
         if words[:1] in MANY_THREADS:

@@ -14,6 +14,7 @@ from aetool.errors import AetoolError, InvalidInput, SomeInputsFailed
 
 if TYPE_CHECKING:
     from aetool.images.files import Failure, FileBatch
+    from aetool.images.tiles import Sheet
     from aetool.images.walk import Listing
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Failures:
         self.done = self.skipped = 0
         self.errors: list[AetoolError] = []
         self._lines: list[str] = []
+        self._told = False
 
     def values(self, batches: Iterable[FileBatch[T]]) -> Iterator[T]:
         """Yield the values of batches, count their files, and name the failures.
@@ -37,6 +39,7 @@ class Failures:
         """
         for batch in batches:
             self.add(batch.failures)
+            self.tell(batch.sheets)
             if batch.files or not batch.failures:
                 yield batch.value
                 self.done += len(batch.files) or 1
@@ -52,6 +55,17 @@ class Failures:
             text = told(failure.error)
             self._lines.append(json.dumps({"path": failure.path, "reason": text}) + "\n")
             self.console.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
+
+    def tell(self, sheets: Iterable[Sheet]) -> None:
+        """Note the first sheet that is cut into its tiles, and name each picture whose grid does not fit."""
+        for sheet in sheets:
+            if not sheet.tiles:
+                fault = "calls itself a sheet, but its grid does not fit; it is taken as one picture"
+                self.console.warn(f"{sheet.path} {fault}")
+            elif not self._told:
+                self._told = True
+                instead = "--whole takes a sheet as one picture"
+                self.console.note(f"{sheet.path} is a sheet of {sheet.tiles:,} pictures, and each is taken; {instead}")
 
     def end(self) -> None:
         """Write the file of errors, if requested; raises the final error of the command, if any."""

@@ -33,6 +33,8 @@ FIXES = {
     "unfinished": "go on with: aetool train --resume",
     "run-data": "say with --data where they are now, or use export --no-bank",
     "no-run": "start one with: aetool train",
+    "prepared": "leave --channels, --size and --background out",
+    "not-searched": "leave --data-dir out",
     "data-dir": "or put the files into DIR/NAME/ and pass --data-dir DIR",
     "bundle-exists": "choose another -o, or replace it with --force",
     "another-output": "choose another -o",

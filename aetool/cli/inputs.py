@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from aetool.cli.console import Console
 from aetool.cli.listing import told_listing
+from aetool.cli.stdin import check_stdin, stdin
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
 from aetool.system.special import open_named
 
 if TYPE_CHECKING:
-    from aetool.cli.console import Console
     from aetool.cli.failures import Failures
     from aetool.cli.options import Inputs
     from aetool.images.files import ImageFile
     from aetool.images.walk import Listing
 
 
-def stdin() -> BinaryIO:
-    """Return stdin as bytes; raises `UsageError` where a person sits at a terminal, `ReadWriteError` where closed."""
-    if sys.stdin is None:
-        raise ReadWriteError("stdin is closed; name a file instead")
-    if sys.stdin.isatty():
-        raise UsageError("nothing is piped into stdin; name a file, or pipe something in")
-    return sys.stdin.buffer
+PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Names of open streams: <(...) of the shell becomes such a name."""
+
+
+def stdin_pictures(stream: BinaryIO, name: str = "-", file_name: str = "stdin") -> Iterator[ImageFile]:
+    """Yield the pictures of stdin, called -, -#2, -#3 and so on, or of another stream called `name`.
+
+    Bytes that belong to no picture are told on stderr.
+    """
+    from aetool.images.files import ImageFile
+    from aetool.images.stream import pictures_in
+
+    def tell_rest(number: int, count: int) -> None:
+        bytes_are = "1 byte is" if count == 1 else f"{count:,} bytes are"
+        place = "stdin" if name == "-" else name
+        Console().warn(f"{place}: {bytes_are} left out behind picture {number}; no picture was recognised there")
+
+    for number, data in enumerate(pictures_in(stream, tell_rest), 1):
+        if number == 1:
+            yield ImageFile(name, file_name, data=data)
+        else:
+            yield ImageFile(f"{name}#{number}", f"{file_name}-{number}", data=data)
+
+
+def is_pipe(name: str) -> bool:
+    """Return whether a name is that of an open stream."""
+    return name.startswith(PIPES) and os.path.exists(name) and not os.path.isdir(name)  # noqa: PTH110, PTH112
 
 
 def open_input(name: str) -> BinaryIO:
@@ -50,6 +70,7 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
 
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
+    check_stdin(*(names or []), inputs.files_from)
     if inputs.files_from:
         target.read.add(inputs.files_from)
     given = None if inputs.files_from else [name for name in names or [] if name != "-"]
@@ -79,13 +100,16 @@ def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
 
 def _image_files(names: Iterable[str], given: list[str] | None, listing: Listing) -> Iterator[ImageFile]:
     """Yield the pictures of names; `given` are all of the names, None for a stream."""
-    from aetool.images.files import ImageFile, find_images
+    from aetool.images.files import find_images
     from aetool.images.names import Folders
 
     folders = Folders(given)
     for name in names:
         if name == "-":
-            yield ImageFile("-", "stdin", data=stdin().read())
+            yield from stdin_pictures(stdin())
+        elif is_pipe(name):
+            with open_input(name) as stream:
+                yield from stdin_pictures(stream, name, os.path.basename(name))  # noqa: PTH119
         else:
             yield from folders.named(name, find_images([name], listing))
 
@@ -94,6 +118,13 @@ def _remembered(files: Iterable[ImageFile], target: Target) -> Iterator[ImageFil
     for file in files:
         target.read.add_picture(file.path)
         yield file
+
+
+def taken_whole(files: Iterable[ImageFile], whole: bool) -> Iterable[ImageFile]:
+    """Return the pictures, marked not to be cut into tiles if `whole`."""
+    from dataclasses import replace
+
+    return (replace(file, whole=True) for file in files) if whole else files
 
 
 def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures) -> Iterator[ImageFile]:

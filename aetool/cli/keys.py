@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 from aetool.cli.console import Console
-from aetool.cli.inputs import stdin
+from aetool.cli.inputs import is_pipe, open_input, stdin_pictures
 from aetool.cli.listing import tell
 from aetool.cli.model import open_model
+from aetool.cli.stdin import check_stdin, stdin
 from aetool.cli.target import Target
+from aetool.errors import LimitExceeded
 from aetool.system.limits import Limits
 
 if TYPE_CHECKING:
     from aetool.cli.options import ModelOptions
+    from aetool.images.files import ImageFile
+    from aetool.latents.files import LatentBatch
     from aetool.model.keys import Key, Part
     from aetool.model.model import Model
 
@@ -27,15 +32,18 @@ def open_keys(
     console: Console,
     target: Target | None = None,
     identity: str | None = None,
+    whole: bool = False,
 ) -> tuple[Model, list[Part]]:
     """Return the model and the parts of all keys; latent files are read first, since latents may name the model.
 
-    No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model.
+    No key is replaced by `target`. `identity` names the model where neither keys nor -m name a model. A sheet among the
+    keys stands for its tiles, unless `whole`.
     """
     from aetool.images.walk import Listing
     from aetool.model.keys import model_of, read_parts
     from aetool.system.names import existing
 
+    check_stdin(*names)
     names, listing = [existing(name) for name in names], Listing()
     for name in names:
         if target is not None and name != "-" and not name.startswith(CLASS):
@@ -44,20 +52,58 @@ def open_keys(
     tell(listing, console)
     model = open_model(options, console, limits, model_of(parts) or identity)
     _check(parts, model, console)
-    return model, parts
+    return model, _taken_whole(parts) if whole else parts
+
+
+def _taken_whole(parts: Iterable[Part]) -> list[Part]:
+    from dataclasses import replace
+
+    from aetool.images.files import ImageFile
+
+    return [replace(part, whole=True) if isinstance(part, ImageFile) else part for part in parts]
+
+
+def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatch:
+    """Return the latents of all keys; raises the error of the first unusable key, and tells of sheets."""
+    from aetool.cli.failures import Failures
+    from aetool.model.keys import joined, raise_first
+
+    failures, found = Failures(console), []
+    for batch in model.batches(parts):
+        raise_first(batch.failures)
+        failures.tell(batch.sheets)
+        found.append(batch.value)
+    return joined(found)
 
 
 def _keys(name: str, limits: Limits) -> Iterable[Key]:
-    """Return the keys of a name; - is a picture or latents from stdin."""
-    if name != "-":
-        return [name]
-    from aetool.images.files import ImageFile
+    """Return the keys of a name; - and open streams hold pictures or latents."""
+    if is_pipe(name):
+        with open_input(name) as pipe:
+            return list(_of_stream(pipe, name, os.path.basename(name), limits))  # noqa: PTH119
+    return [name] if name != "-" else _of_stream(stdin(), name, "stdin", limits)
+
+
+def _of_stream(stream: BinaryIO, name: str, file_name: str, limits: Limits) -> Iterable[Key]:
+    """Return the latents or the pictures in a stream, told apart by its first bytes."""
     from aetool.latents.files import holds_latents, read_latents
 
-    start: bytes = stdin().peek(8)  # type: ignore[attr-defined]
+    start: bytes = stream.peek(8)  # type: ignore[attr-defined]
     if not start or holds_latents(start):
-        return list(read_latents(stdin(), "stdin", None, limits))
-    return [ImageFile("-", "stdin", data=stdin().read())]
+        return list(read_latents(stream, file_name, None, limits))
+    return _bounded(stdin_pictures(stream, name, file_name))
+
+
+def _bounded(pictures: Iterable[ImageFile]) -> Iterator[ImageFile]:
+    """Yield pictures of stdin, which are held all at once; raises `LimitExceeded` where they are too large together."""
+    from aetool.system.reading import MAX_FILE
+
+    size = 0
+    for picture in pictures:
+        size += len(picture.data or b"")
+        if size > MAX_FILE:
+            raise LimitExceeded(f"the pictures on stdin are larger than the {MAX_FILE >> 20} MiB accepted of keys")
+        yield picture
 
 
 def _check(parts: Iterable[Part], model: Model, console: Console) -> None:

@@ -6,18 +6,19 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aetool import __version__
-from aetool.errors import printable
+from aetool.cli.target import Target, target_of
+from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from aetool.arrays import Pixels
     from aetool.bundle.bundle import Bundle
     from aetool.cli.console import Console
-    from aetool.cli.options import LayoutOptions
-    from aetool.cli.target import Target
+    from aetool.cli.options import LayoutOptions, Output
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
     from aetool.model.model import Model
@@ -34,7 +35,31 @@ def layout_of(options: LayoutOptions, columns: int | None = None, strip: bool = 
     """Return the layout of a command with its options."""
     from aetool.images.layout import Layout
 
-    return Layout(columns, strip, options.scale, options.fps)
+    made = Layout(columns, strip, options.scale)
+    return made if options.fps is None else replace(made, fps=options.fps)
+
+
+def suited(target: Target, options: LayoutOptions, report: bool = False) -> Target:
+    """Return the target; raises `UsageError` for options that do nothing there.
+
+    `report` says that figures are printed, and that pictures are made only for a named target.
+    """
+    none = target.kind == "latents" or (report and target.path is None)
+    given = {"--scale": options.scale, "--fps": options.fps, "--no-metadata": options.no_metadata or None}
+    if none and (names := [name for name, value in given.items() if value is not None]):
+        raise UsageError(f"no picture is written, so {' and '.join(names)} would do nothing; leave that out")
+    if options.fps is not None and target.kind != "animation":
+        raise UsageError("--fps is the speed of an animation; end -o with .gif, .webp or .apng")
+    if options.scale is not None and target.kind == "folder":
+        raise UsageError("--scale is for sheets and animations; pictures in a folder/ keep their size")
+    if options.scale is not None and target.kind == "terminal":
+        raise UsageError("--scale enlarges picture files, not this preview; name a file with -o")
+    return target
+
+
+def target_for(output: Output, options: LayoutOptions, report: bool = False) -> Target:
+    """Return the target of -o and --latents; raises `UsageError`, also for options that do nothing there."""
+    return suited(target_of(output.output, output.as_latents), options, report)
 
 
 def check_size(count: int, model: Model, target: Target, layout: Layout) -> None:

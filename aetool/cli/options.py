@@ -88,6 +88,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
 ]
+Whole = Annotated[
+    bool,
+    typer.Option("--whole", help="Take a sheet that aetool made as one picture, not as its tiles."),
+]
 Keys = Annotated[
     list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
 ]
@@ -145,6 +149,11 @@ class Inputs:
     ] = None
     max_pixels: MaxPixels = LIMITS.pixels
 
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for an option without its list."""
+        if self.null and not self.files_from:
+            raise UsageError("-0 is for the names of --files-from; name a list, or leave -0 out")
+
     @property
     def limits(self) -> Limits:
         """The limits of input pictures."""
@@ -193,8 +202,9 @@ class LayoutOptions:
         ),
     ] = None
     fps: Annotated[
-        float, typer.Option("--fps", metavar="F", min=0.1, max=100, help="Pictures a second of an animation.")
-    ] = 10
+        float | None,
+        typer.Option("--fps", metavar="F", min=0.1, max=100, help="Pictures a second of an animation. Default: 10."),
+    ] = None
     no_metadata: Annotated[
         bool, typer.Option("--no-metadata", help="Do not write model, command and seed into pictures.")
     ] = False
@@ -202,5 +212,5 @@ class LayoutOptions:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for impossible speeds; the parser accepts nan."""
-        if not 0.1 <= self.fps <= 100:
+        if self.fps is not None and not 0.1 <= self.fps <= 100:
             raise UsageError("--fps takes a number from 0.1 to 100")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,12 +16,14 @@ from aetool.errors import AetoolError, InvalidInput
 from aetool.images.arrangement import arrangement_of
 from aetool.images.decode import decode_image, decode_picture
 from aetool.images.spec import ImageSpec
+from aetool.images.tiles import Sheet, says_sheet, tiles_of
 from aetool.images.walk import Listing, walk
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import existing
 from aetool.system.reading import read_file
 
 Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 POINTERS = (b"version https://git-lfs.github.com/spec/", b"/annex/objects/")
 """Starts of the files that git-lfs and git-annex leave in place of a picture."""
@@ -32,7 +34,8 @@ class ImageFile:
     """A picture to read: its path, its path relative to the walked folder, its class, and its part of a split.
 
     `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
-    user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test".
+    user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test". `whole` marks a picture that
+    is never cut into tiles.
     """
 
     path: str
@@ -42,6 +45,7 @@ class ImageFile:
     data: bytes | None = field(default=None, repr=False)
     named: bool = False
     picture: Image.Image | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,16 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class FileBatch(Generic[Value]):
-    """A value computed from n picture files, in order, and the failures since the previous batch."""
+    """A value computed from n pictures, in order, and the failures and sheets since the previous batch."""
 
     value: Value = field(repr=False)
     files: tuple[ImageFile, ...] = field(repr=False)
     failures: tuple[Failure, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+
+    def with_value(self, value: Other) -> FileBatch[Other]:
+        """Return the batch with another value of the same pictures."""
+        return FileBatch(value, self.files, self.failures, self.sheets)
 
 
 def read_batches(
@@ -66,30 +75,59 @@ def read_batches(
 ) -> Iterator[FileBatch[Images]]:
     """Yield the images of `files` in order, `size` at a time; unreadable files are failures of a batch.
 
+    A sheet that aetool made gives its tiles, named NAME[1], NAME[2] and so on, unless its file is to be taken whole.
     The first batch has a single image, for an immediate first result; the next batches grow to `size`.
     """
     pixels: list[Pixels] = []
     read: list[ImageFile] = []
     failures: list[Failure] = []
+    sheets: list[Sheet] = []
     wanted = 1
     for file in files:
         try:
-            pixels.append(pixels_of(file, spec, limits))
-            read.append(file)
+            for one, picture in _pictures(file, spec, limits, sheets):
+                if len(pixels) >= wanted:
+                    yield _batch(pixels, read, failures, sheets, spec)
+                    pixels, read, failures, sheets, wanted = [], [], [], [], min(size, wanted * 4)
+                pixels.append(picture)
+                read.append(one)
         except AetoolError as error:
             failures.append(Failure(file.path, error))
         if len(pixels) >= wanted or len(failures) >= size:
-            yield _batch(pixels, read, failures, spec)
-            pixels, read, failures, wanted = [], [], [], min(size, wanted * 4)
+            yield _batch(pixels, read, failures, sheets, spec)
+            pixels, read, failures, sheets, wanted = [], [], [], [], min(size, wanted * 4)
     if pixels or failures:
-        yield _batch(pixels, read, failures, spec)
+        yield _batch(pixels, read, failures, sheets, spec)
 
 
-def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
-    """Return a picture as uint8 (c, h, w); raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`."""
+def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels | bytes:
+    """Return a picture as uint8 (c, h, w), or the bytes of a file that calls itself a sheet.
+
+    Raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`.
+    """
     if file.picture is not None:
         return decode_picture(file.picture, spec, limits)
-    return decode_image(read_image(file), spec, limits)
+    data = read_image(file)
+    return data if says_sheet(data) and not file.whole else decode_image(data, spec, limits)
+
+
+def _pictures(
+    file: ImageFile, spec: ImageSpec, limits: Limits, sheets: list[Sheet]
+) -> Iterator[tuple[ImageFile, Pixels]]:
+    """Yield the picture of a file, or the tiles of a sheet, one at a time; a sheet is noted in `sheets`."""
+    found = pixels_of(file, spec, limits)
+    if not isinstance(found, bytes):
+        yield file, found
+        return
+    count, tiles = tiles_of(found, limits)
+    if count != 1:
+        sheets.append(Sheet(file.path, count))
+    if not count:
+        yield file, decode_image(found, spec, limits)
+    stem, suffix = os.path.splitext(file.relative)  # noqa: PTH122
+    for number, tile in enumerate(tiles, 1):
+        named = replace(file, path=f"{file.path}[{number}]", relative=f"{stem}-{number:04}{suffix}", data=None)
+        yield file if count == 1 else named, decode_picture(tile, spec, limits)
 
 
 def read_image(file: ImageFile) -> bytes:
@@ -101,9 +139,11 @@ def read_image(file: ImageFile) -> bytes:
     return data
 
 
-def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> FileBatch[Images]:
+def _batch(
+    pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], sheets: list[Sheet], spec: ImageSpec
+) -> FileBatch[Images]:
     stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
-    return FileBatch(to_images(stacked), tuple(files), tuple(failures))
+    return FileBatch(to_images(stacked), tuple(files), tuple(failures), tuple(sheets))
 
 
 def find_images(names: Iterable[str], listing: Listing | None = None) -> Iterator[ImageFile]:

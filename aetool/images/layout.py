@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aetool.arrays import Pixels
 from aetool.choices import ANIMATION_SUFFIXES
@@ -11,7 +11,7 @@ from aetool.errors import UsageError
 from aetool.images.animation import encode_animation
 from aetool.images.encode import encode_picture
 from aetool.images.provenance import Provenance
-from aetool.images.sheet import check_sheet, check_size, enlarge, sheet, tile_scale
+from aetool.images.sheet import Grid, check_sheet, check_size, enlarge, sheet, tile_scale
 from aetool.system.limits import LIMITS, Limits
 
 
@@ -65,6 +65,15 @@ def sheet_of(pixels: Pixels, layout: Layout) -> Pixels:
     return enlarge(pixels, scale)[0] if n == 1 else sheet(pixels, layout.columns_for(n), scale)
 
 
+def grid_of(count: int, height: int, width: int, layout: Layout) -> Grid | None:
+    """Return the grid of a sheet of `count` pictures; None for a single picture at its own size."""
+    scale = layout.scale_for(count, height, width, ".png")
+    if count == 1:
+        return Grid(1, 1, 1, height, width, scale, gap=0) if scale > 1 else None
+    columns = layout.columns_for(count)
+    return Grid(count, columns, math.ceil(count / columns), height, width, scale)
+
+
 def encode_pictures(
     pixels: Pixels, suffix: str, layout: Layout, provenance: Provenance | None = None, limits: Limits = LIMITS
 ) -> bytes:
@@ -72,9 +81,10 @@ def encode_pictures(
 
     Raises `LimitExceeded`.
     """
-    if suffix not in ANIMATION_SUFFIXES:
-        return encode_picture(sheet_of(pixels, layout), suffix, provenance)
     n, _, height, width = pixels.shape
+    if suffix not in ANIMATION_SUFFIXES:
+        made = replace(provenance, grid=grid_of(n, height, width, layout)) if provenance else None
+        return encode_picture(sheet_of(pixels, layout), suffix, made)
     scale = layout.scale_for(n, height, width, suffix)
     check_size(n * height * width * scale**2)
     return encode_animation(enlarge(pixels, scale), suffix, layout.fps, provenance, limits)

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 from aetool.errors import InvalidInput
 from aetool.images.decode import DECODE_ERRORS, open_image
 from aetool.images.png import text_chunks
+from aetool.images.sheet import Grid
 
 EXIF_DESCRIPTION = 0x010E
 EXIF_SOFTWARE = 0x0131
@@ -18,12 +19,13 @@ EXIF_SOFTWARE = 0x0131
 
 @dataclass(frozen=True)
 class Provenance:
-    """The provenance of a picture: software, model, command (file names without folders) and seed."""
+    """The provenance of a picture: software, model, command (file names without folders), seed, and grid of a sheet."""
 
     software: str
     model: str
     command: str
     seed: int | None = None
+    grid: Grid | None = None
 
 
 def description(provenance: Provenance | None) -> str:
@@ -68,9 +70,17 @@ def read_provenance(data: bytes) -> dict[str, object]:
     image = open_image(data)
     try:
         image.load()
-        texts = [image.info.get("aetool"), image.info.get("comment"), image.getexif().get(EXIF_DESCRIPTION)]
+        said = said_by(image)
     except DECODE_ERRORS as error:
         raise InvalidInput("the image is damaged") from error
+    if said is None:
+        raise InvalidInput("this picture does not say how it was made", fix="no-metadata")
+    return said
+
+
+def said_by(image: Image.Image) -> dict[str, object] | None:
+    """Return the provenance in the metadata of a picture, None without; raises the errors of Pillow."""
+    texts = (image.info.get("aetool"), image.info.get("comment"), image.getexif().get(EXIF_DESCRIPTION))
     for text in texts:
         try:
             said = json.loads(text or "")
@@ -78,4 +88,4 @@ def read_provenance(data: bytes) -> dict[str, object]:
             continue
         if isinstance(said, dict) and {"software", "model", "command"} <= said.keys():
             return said
-    raise InvalidInput("this picture does not say how it was made", fix="no-metadata")
+    return None

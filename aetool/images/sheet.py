@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,33 @@ MAX_SHEET = 100_000_000
 GAP = 2
 PAPER = 128
 """Grey level between the tiles of a sheet: seen beside black and beside white."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The layout of a sheet, in its metadata: `count` tiles, row by row, the last cells empty.
+
+    columns, rows   of tiles
+    height, width   of a tile before enlargement, in pixels
+    scale           whole factor of enlargement
+    gap             pixels between and around the tiles
+    """
+
+    count: int
+    columns: int
+    rows: int
+    height: int
+    width: int
+    scale: int
+    gap: int = GAP
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (width, height) of the sheet."""
+        return (
+            self.columns * (self.width * self.scale + self.gap) + self.gap,
+            self.rows * (self.height * self.scale + self.gap) + self.gap,
+        )
 
 
 def tile_scale(height: int, width: int) -> int:

@@ -95,7 +95,7 @@ class Model:
             columns = [(file.path, file.label, file.relative) for file in batch.files]
             sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
             latents = LatentBatch(batch.value, sources, classes, self.bundle.identity, names)
-            yield FileBatch(latents, batch.files, batch.failures)
+            yield batch.with_value(latents)
 
     def decode(self, latents: Latents | LatentBatch) -> Pictures:
         """Return the pictures of latents (n, k)."""
@@ -127,7 +127,7 @@ class Model:
         for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
-            yield FileBatch(scores, batch.files, batch.failures)
+            yield batch.with_value(scores)
 
     def sample(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -29,6 +30,14 @@ PATIENCE = 0.05
 Waiting for names does not count: a slow list of names is answered name by name.
 """
 
+HELD = 1 << 24
+"""Bytes of picture files that are enough for a task."""
+
+Errors = dict[int, AetoolError]
+"""Errors of the pictures of a chunk, by position."""
+Found = tuple[int, bytes]
+"""The position of a sheet in a chunk, and its bytes."""
+
 Value = TypeVar("Value")
 Step = Callable[[Codec, Images], Value]
 """A function of a codec and images (n, c, h, w), as `Codec.encode`; at module level, since workers find it by name."""
@@ -45,7 +54,7 @@ def over_files(
     rest = iter(files)
     begun = 0.0
     for batch in read_batches(rest, codec.spec, codec.batch, limits):
-        yield FileBatch(step(codec, batch.value), batch.files, batch.failures)
+        yield batch.with_value(step(codec, batch.value))
         begun = begun or time.process_time()  # after the first, which opens sessions
         if cores != 1 and time.process_time() - begun > PATIENCE:
             yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()), limits)
@@ -55,14 +64,53 @@ def over_files(
 def _by_workers(
     files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
 ) -> Iterator[FileBatch[Value]]:
-    """Process the remaining files: workers read, and on the CPU also run the step."""
-    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in batched(files, codec.batch))
+    """Process the remaining files: workers read, and on the CPU also run the step.
+
+    A worker stops its task at a sheet. The sheet and the rest of the task are processed here, a batch at a time.
+    """
+    tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
-            yield FileBatch(value, *_sorted(chunk, errors))
+        for chunk, (value, errors, sheet) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
+            yield from _until(chunk, value, errors, sheet)
+            yield from _from(chunk, sheet, codec, step, limits)
     else:
-        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
-            yield FileBatch(step(codec, to_images(pixels)), *_sorted(chunk, errors))
+        for chunk, (pixels, errors, sheet) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
+            yield from _until(chunk, step(codec, to_images(pixels)), errors, sheet)
+            yield from _from(chunk, sheet, codec, step, limits)
+
+
+def _until(
+    chunk: tuple[ImageFile, ...], value: Value, errors: Errors, sheet: Found | None
+) -> Iterator[FileBatch[Value]]:
+    """Yield the result of the files before a sheet, or of all."""
+    done = chunk[: sheet[0]] if sheet else chunk
+    if done:
+        yield FileBatch(value, *_sorted(done, errors))
+
+
+def _from(
+    chunk: tuple[ImageFile, ...], sheet: Found | None, codec: Codec, step: Step[Value], limits: Limits
+) -> Iterator[FileBatch[Value]]:
+    """Yield the results of a sheet and of the files behind the sheet."""
+    if sheet:
+        start, data = sheet
+        rest = (replace(chunk[start], data=data), *chunk[start + 1 :])
+        for batch in read_batches(rest, codec.spec, codec.batch, limits):
+            yield batch.with_value(step(codec, batch.value))
+
+
+def _chunks(files: Iterable[ImageFile], size: int) -> Iterator[tuple[ImageFile, ...]]:
+    """Yield files, `size` at a time; fewer of files with their bytes, which several tasks hold at once."""
+    chunk: list[ImageFile] = []
+    held = 0
+    for file in files:
+        chunk.append(file)
+        held += len(file.data or b"")
+        if len(chunk) >= size or held >= HELD:
+            yield tuple(chunk)
+            chunk, held = [], 0
+    if chunk:
+        yield tuple(chunk)
 
 
 def decode_to(
@@ -108,10 +156,6 @@ def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Itera
         yield np.stack([latent for latent, _ in chunk]), [name for _, name in chunk]
 
 
-Errors = dict[int, AetoolError]
-"""Errors of the pictures of a chunk, by position."""
-
-
 def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFile, ...], tuple[Failure, ...]]:
     """Return the usable files of a chunk, and the failures."""
     used = tuple(file for i, file in enumerate(chunk) if i not in errors) if errors else chunk
@@ -120,7 +164,7 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
 
 def _light(file: ImageFile) -> ImageFile | str:
     """Return the part of a picture that a worker needs: its path, unless the picture is no plain file."""
-    plain = file.data is None and file.picture is None and not file.named
+    plain = file.data is None and file.picture is None and not file.named and not file.whole
     return file.path if plain else file
 
 
@@ -130,17 +174,22 @@ class _Reader:
     def __init__(self, spec: ImageSpec, limits: Limits) -> None:
         self.spec, self.limits = spec, limits
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
-        """Return pixels (n, c, h, w) of the usable pictures, and the errors of the others."""
+    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors, Found | None]:
+        """Return pixels (n, c, h, w) of the usable pictures before a sheet, the errors of the others, and the sheet."""
         pixels: list[Pixels] = []
         errors: Errors = {}
+        sheet: Found | None = None
         for i, file in enumerate(chunk):
             try:
                 picture = ImageFile(file, file) if isinstance(file, str) else file
-                pixels.append(pixels_of(picture, self.spec, self.limits))
+                found = pixels_of(picture, self.spec, self.limits)
+                if isinstance(found, bytes):
+                    sheet = i, found
+                    break
+                pixels.append(found)
             except AetoolError as error:
                 errors[i] = error
-        return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
+        return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors, sheet
 
 
 class _Worker(Generic[Value]):
@@ -150,10 +199,10 @@ class _Worker(Generic[Value]):
         self.codec, self.step = Codec(graphs, "cpu"), step
         self.read = _Reader(self.codec.spec, limits)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
-        """Return the result of the step on the usable pictures, and the errors of the others."""
-        pixels, errors = self.read(chunk)
-        return self.step(self.codec, to_images(pixels)), errors
+    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors, Found | None]:
+        """Return the result of the step on the usable pictures before a sheet, the errors, and the sheet."""
+        pixels, errors, sheet = self.read(chunk)
+        return self.step(self.codec, to_images(pixels)), errors, sheet
 
 
 class _Decoder:

@@ -19,6 +19,7 @@ from aetool.training.data.dataset import load
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import common_folder
 from aetool.training.data.named import DATASETS
+from aetool.training.data.settings import check_config
 from aetool.training.loop import Trainer, torch_device
 from aetool.training.record import read_record
 from aetool.training.recovery import Recovered, recover
@@ -71,6 +72,7 @@ def open_run(
     if files is not None:
         folder, listed = common_folder(files)
         config = replace(config, dataset=folder, files_from=config.files_from or "-")
+    check_config(config)
     config = _located(config)
     options = FolderOptions(config.channels, config.size, config.background)
     data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

@@ -72,10 +72,10 @@ def test_a_baseline_that_is_missed_ends_with_9(cli, toy, quick, workplace, befor
 
 def test_what_cannot_be_compared_is_refused(cli, toy, quick, workplace):
     Path("old.json").write_text("{}")
-    assert cli("bench", toy, "--baseline", "old.json")[0] == 4
+    assert cli("bench", toy, "--baseline", "old.json", "--fail-over=10%")[0] == 4
     Path("old.json").write_text('{"ratios": {"other": 1}}')
-    assert cli("bench", toy, "--baseline", "old.json")[0] == 4
-    assert cli("bench", toy, "--baseline", "gone.json")[0] == 7
+    assert cli("bench", toy, "--baseline", "old.json", "--fail-over=10%")[0] == 4
+    assert cli("bench", toy, "--baseline", "gone.json", "--fail-over=10%")[0] == 7
     assert cli("bench", toy, "--fail-over", "10%")[0] == 2
     for share in ("x", "-1%", "100%", "nan"):
         assert cli("bench", toy, "--baseline", "old.json", f"--fail-over={share}")[0] == 2

@@ -383,7 +383,7 @@ def test_without_a_bank_files_can_be_searched(cli, bare, pictures):
         (["search", "0.png", "--in", "wide.npy"], 4, "5"),
         (["search", "0.png", "--in", "nan.npy"], 4, "finite"),
         (["search", "other.jsonl"], 4, "0123456789abcdef"),
-        (["search", "-", "--in", "-"], 2, "cannot both"),
+        (["search", "-", "--in", "-"], 2, "named more than once"),
         (["search", "zero.npy", "--metric", "cosine"], 4, "no direction"),
         (["search", "0.png", "-n", "0"], 2, "-n"),
         (["score"], 2, "no input"),

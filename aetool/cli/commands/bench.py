@@ -63,6 +63,8 @@ def bench(
 def _share(fail_over: str | None, baseline: str | None) -> float:
     """Return the accepted loss of a ratio, as a share."""
     if fail_over is None:
+        if baseline:
+            raise UsageError("--baseline is compared by --fail-over; say how much worse a ratio may be, as 10%")
         return 0.0
     if baseline is None:
         raise UsageError("--fail-over compares with an older report; name it with --baseline")

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from aetool.cli.console import Console
-from aetool.cli.keys import open_keys
-from aetool.cli.layout import layout_of
-from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet
-from aetool.cli.target import target_of
+from aetool.cli.keys import key_latents, open_keys
+from aetool.cli.layout import layout_of, target_for
+from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError
 
@@ -28,6 +27,7 @@ def combine(
     options: ModelOptions,
     layout: LayoutOptions,
     limits: KeyLimits,
+    whole: Whole = False,
     weights: Weights = None,
     quiet: Quiet = False,
 ) -> None:
@@ -38,9 +38,9 @@ def combine(
     """
     console = Console(quiet)
     given = None if weights is None else _numbers(weights)
-    target = target_of(output.output, output.as_latents)
-    model, parts = open_keys(keys, options, limits.limits, console, target)
-    total = model.combined(model.latents(parts), given)
+    target = target_for(output, layout)
+    model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)
+    total = model.combined(key_latents(parts, model, console).latents, given)
     write_generated([total], model, target, layout_of(layout), layout, console)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.inputs import open_input
-from aetool.cli.layout import layout_of
+from aetool.cli.layout import layout_of, suited
 from aetool.cli.model import first_model, open_model, own_latents
 from aetool.cli.options import LayoutOptions, MaxBytes, ModelOptions, PictureOutput, Quiet
 from aetool.cli.target import picture_target
@@ -32,7 +32,7 @@ def decode(
     from aetool.latents.files import read_latents
 
     console, limits = Console(quiet), Limits(bytes=max_bytes)
-    target = picture_target(output, "decode writes pictures; end -o with .png, .gif or folder/, say")
+    target = suited(picture_target(output, "decode writes pictures; end -o with .png, .gif or folder/, say"), layout)
     if Path(latents).is_dir():
         raise UsageError(f"{latents} is a folder; decode takes one file of latents, or - for stdin")
     if latents != "-":

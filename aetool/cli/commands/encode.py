@@ -8,9 +8,9 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import input_files
+from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.model import open_model
-from aetool.cli.options import Files, Inputs, ModelOptions, Quiet
+from aetool.cli.options import Files, Inputs, ModelOptions, Quiet, Whole
 from aetool.cli.target import target_of
 from aetool.cli.write import write_latents
 
@@ -24,6 +24,7 @@ def encode(
     options: ModelOptions,
     inputs: Inputs,
     files: Files = None,
+    whole: Whole = False,
     output: LatentOutput = None,
     quiet: Quiet = False,
 ) -> None:
@@ -33,5 +34,5 @@ def encode(
     found = input_files(files, inputs, target, console)
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
-    write_latents(failures.values(model.encoded(found)), target, model.bundle.manifest.latent_size)
+    write_latents(failures.values(model.encoded(taken_whole(found, whole))), target, model.bundle.manifest.latent_size)
     failures.end()

@@ -40,7 +40,7 @@ Methods = Annotated[
         help="A sampler with its options, as 'neighbours count=10'; may be repeated. Default: each as it is.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws. Default: 0.")]
 DataDir = Annotated[
     str | None, typer.Option("--data-dir", metavar="DIR", help="Where named data sets lie, as for train.")
 ]
@@ -51,7 +51,7 @@ def evaluate(
     name: ModelName = None,
     data: Data = None,
     methods: Methods = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -75,12 +75,13 @@ def evaluate(
     failures = Failures(console)
     warn_of_namesake(data, console)
     bundle = choose_bundle(name, console)
+    _check_used(bundle, methods, seed, data, data_dir)
     samplers = _usable(_samplers(methods or []), bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
     with failures.of_data(), console.stages() as report:
         dataset, same = find_dataset(bundle, data, data_dir, count, report)
         _tell(dataset, same, bundle, failures)
-        found = measure(bundle, codec, dataset, samplers, seed, count, report)
+        found = measure(bundle, codec, dataset, samplers, seed or 0, count, report)
     write_stdout(to_json(found) if as_json else _text(found))
 
 
@@ -90,6 +91,18 @@ def _tell(dataset: Dataset, same: bool, bundle: Bundle, failures: Failures) -> N
     if not same:
         what = f"{dataset.name} is not what {bundle.name} was trained on"
         failures.console.warn(f"{what}; that may have held these test images")
+
+
+def _check_used(
+    bundle: Bundle, methods: list[str] | None, seed: int | None, data: str | None, data_dir: str | None
+) -> None:
+    """Raise `UsageError` for options that do nothing for this model or this data set."""
+    from aetool.training.data.settings import check_settings
+
+    if len(bundle.manifest.classes) < 2 and (methods or seed is not None):
+        raise UsageError(f"{bundle.name} knows no classes to judge samples by; leave --method and --seed out")
+    if data_dir is not None:
+        check_settings(data or str(bundle.manifest.dataset["name"]), ["data_dir"])
 
 
 def _samplers(methods: list[str]) -> dict[str, Sampler]:

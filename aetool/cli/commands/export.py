@@ -10,6 +10,7 @@ from aetool.cli.console import Console
 from aetool.cli.options import Quiet
 from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
+from aetool.errors import UsageError
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
 Folder = Annotated[
@@ -46,6 +47,8 @@ def export(
     from aetool.training.export.write import write_bundle
 
     console = Console(quiet)
+    if force and output is None:
+        raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     with console.stages() as report:
         written = write_bundle(run, output, not no_bank, force, data, report)
     for note in written.notes:

@@ -50,6 +50,8 @@ def info(
     """Describe a model, or list all models, or the cache of decoded folders."""
     from aetool.bundle.bundle import Bundle
 
+    if model and name:
+        raise UsageError(f"{name} and -m both name the model; give one")
     chosen = model or name
     if clear and not cache:
         raise UsageError("--clear belongs to --cache")

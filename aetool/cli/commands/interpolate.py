@@ -10,10 +10,10 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_json
-from aetool.cli.keys import open_keys
-from aetool.cli.layout import check_size, layout_of
-from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet
-from aetool.cli.target import target_of, write_stdout
+from aetool.cli.keys import key_latents, open_keys
+from aetool.cli.layout import check_size, layout_of, target_for
+from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
+from aetool.cli.target import write_stdout
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup
 
@@ -62,6 +62,7 @@ def interpolate(
     options: ModelOptions,
     layout: LayoutOptions,
     limits: KeyLimits,
+    whole: Whole = False,
     report: Report = False,
     quiet: Quiet = False,
 ) -> None:
@@ -72,11 +73,11 @@ def interpolate(
     from aetool.generation.interpolation import count
 
     console = Console(quiet)
-    target = target_of(output.output, output.as_latents)
+    target = target_for(output, layout, report)
     if report and target.path is None and (output.output or output.as_latents):
         raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
-    model, parts = open_keys(keys, options, limits.limits, console, target)
-    latents = model.latents(parts)
+    model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)
+    latents = key_latents(parts, model, console).latents
     shown = layout_of(layout, strip=True)
     check_size(count(len(latents), path.steps, path.loop), model, target, shown)
     walk = model.walked(latents, path.steps, path.method, path.even, path.loop)

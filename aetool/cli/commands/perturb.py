@@ -9,9 +9,8 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.keys import open_keys
-from aetool.cli.layout import layout_of
-from aetool.cli.options import KeyLimits, LayoutOptions, ModelOptions, Output, Quiet, Seed
-from aetool.cli.target import target_of
+from aetool.cli.layout import layout_of, target_for
+from aetool.cli.options import KeyLimits, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError
 
@@ -31,6 +30,7 @@ def perturb(
     options: ModelOptions,
     layout: LayoutOptions,
     limits: KeyLimits,
+    whole: Whole = False,
     sigma: Sigma = 0.5,
     count: Count = 8,
     seed: Seed = None,
@@ -45,9 +45,9 @@ def perturb(
     if not 0 <= sigma <= MAX_SIGMA:
         raise UsageError(f"--sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
     console = Console(quiet)
-    target = target_of(output.output, output.as_latents)
+    target = target_for(output, layout)
     failures = Failures(console, nothing="nothing to vary came; expected images, latents, or class:NAME")
-    model, parts = open_keys(files, options, limits.limits, console, target)
+    model, parts = open_keys(files, options, limits.limits, console, target, whole=whole)
     seed = console.seed(seed)
     batches = model.batches(parts, 1 if target.kind == "folder" else None)  # for a folder the cores decode
     varied = model.perturbed(failures.values(batches), sigma, count, seed)

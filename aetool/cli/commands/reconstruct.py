@@ -10,10 +10,10 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import input_files, only_missing
-from aetool.cli.layout import layout_of, provenance
+from aetool.cli.inputs import input_files, only_missing, taken_whole
+from aetool.cli.layout import layout_of, provenance, suited
 from aetool.cli.model import open_model
-from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet
+from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet, Whole
 from aetool.cli.target import Target, picture_target, write_stdout
 from aetool.cli.write import write_pictures
 from aetool.errors import UsageError
@@ -34,6 +34,7 @@ def reconstruct(
     inputs: Inputs,
     layout: LayoutOptions,
     files: Files = None,
+    whole: Whole = False,
     output: PictureOutput = None,
     as_json: Report = False,
     skip_existing: SkipExisting = False,
@@ -41,14 +42,14 @@ def reconstruct(
 ) -> None:
     """Encode images and decode them again."""
     console = Console(quiet)
-    target = picture_target(output, "reconstruct writes pictures; for latents: aetool encode")
+    target = suited(picture_target(output, "reconstruct writes pictures; for latents: aetool encode"), layout, as_json)
     _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
     failures = Failures(console, inputs.errors)
     if skip_existing:
         found = only_missing(found, target, failures)
     model = open_model(options, console, inputs.limits)
-    parts = failures.values(_named(model.reconstructed(found, as_json), as_json))
+    parts = failures.values(_named(model.reconstructed(taken_whole(found, whole), as_json), as_json))
     if as_json and output is None:
         deque(parts, maxlen=0)  # the report is the data; pictures need -o
     else:
@@ -66,11 +67,9 @@ def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileB
     """Yield pictures with the names of their files; prints the figures of a batch first, if requested."""
     import json
 
-    from aetool.images.files import FileBatch
-
     for batch in batches:
         pixels, figures = batch.value
         if as_json:
             named = zip(batch.files, figures, strict=True)
             write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
-        yield FileBatch((pixels, [file.relative for file in batch.files]), batch.files, batch.failures)
+        yield batch.with_value((pixels, [file.relative for file in batch.files]))

@@ -11,12 +11,12 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import input_files
-from aetool.cli.layout import check_size, layout_of
+from aetool.cli.inputs import input_files, taken_whole
+from aetool.cli.layout import check_size, layout_of, target_for
 from aetool.cli.model import open_model
-from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed
+from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
 from aetool.cli.settings import configure
-from aetool.cli.target import Target, target_of
+from aetool.cli.target import Target
 from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup, printable, some
 
@@ -51,6 +51,7 @@ class ClassOptions:
             "--from", metavar="FOLDER", help="Take these images as the class; --class then picks a sub-folder."
         ),
     ] = None
+    whole: Whole = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,6 +84,12 @@ class SamplerOptions:
 
         return configure(lookup(SAMPLERS, self.method, "method"), self.settings or [])
 
+    def check(self, bank: Bank) -> None:
+        """Raise `UsageError` for an option of the sampler that does nothing for this bank."""
+        given = {setting.partition("=")[0] for setting in self.settings or []}
+        if "pure" in given and not bank.classes:
+            raise UsageError("pure compares classes, and there are none; leave --set pure out")
+
 
 def sample(
     chosen: ClassOptions,
@@ -95,14 +102,18 @@ def sample(
 ) -> None:
     """Make new images of a class, or of the whole bank."""
     console = Console(quiet)
-    sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_of(output.output, output.as_latents)
+    sampler, name, target = (
+        method.sampler(),
+        _class_name(chosen, inputs),
+        target_for(output, layout),
+    )
     model = open_model(options, console, inputs.limits)
     names = _drawable(model, console) if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
-    labels = {name: None} if bank else model.labels(names)  # an unknown class is said before a seed is
+    labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
     batches = model.sampled(labels, chosen.count, seed, sampler, bank)
     write_generated(batches, model, target, shown, layout, console, seed, options.threads)
@@ -116,6 +127,8 @@ def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:
     name = str(chosen.digit) if chosen.digit is not None else chosen.class_name
     if chosen.each and (name is not None or chosen.folder or inputs.files_from):
         raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
+    if not chosen.folder and not inputs.files_from and (chosen.whole or inputs.errors):
+        raise UsageError("--whole and --errors are for the images of --from or --files-from; name some")
     return name
 
 
@@ -136,7 +149,15 @@ def _own_bank(
     if not chosen.folder and not inputs.files_from:
         return None
     pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console))
-    return model.bank_of(failures.values(model.encoded(_of_class(pictures, name))))
+    return model.bank_of(failures.values(model.encoded(taken_whole(_of_class(pictures, name), chosen.whole))))
+
+
+def _labels(
+    names: tuple[str | None, ...], bank: Bank | None, model: Model, method: SamplerOptions
+) -> dict[str | None, int | None]:
+    """Return the class numbers of names, None of the user's own pictures; refuses options that do nothing there."""
+    method.check(bank or model.bundle.bank())
+    return dict.fromkeys(names) if bank else model.labels(names)
 
 
 def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:

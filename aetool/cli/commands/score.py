@@ -9,9 +9,9 @@ import typer
 
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import input_files
+from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.model import open_model
-from aetool.cli.options import Files, Inputs, ModelOptions, Quiet
+from aetool.cli.options import Files, Inputs, ModelOptions, Quiet, Whole
 from aetool.cli.target import target_of, write_stdout
 from aetool.errors import ThresholdPassed, UsageError, printable
 
@@ -29,6 +29,7 @@ def score(
     options: ModelOptions,
     inputs: Inputs,
     files: Files = None,
+    whole: Whole = False,
     fail_over: FailOver = None,
     as_json: Report = False,
     quiet: Quiet = False,
@@ -45,7 +46,7 @@ def score(
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"
-    for scores in failures.values(model.scored(found)):
+    for scores in failures.values(model.scored(taken_whole(found, whole))):
         write_stdout(head + "".join(map(_json_line if as_json else _text_line, scores)))
         head = ""
         over += sum(fail_over is not None and score.percentile > fail_over for score in scores)

@@ -14,9 +14,10 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_table
 from aetool.cli.inputs import open_input
-from aetool.cli.keys import open_keys
+from aetool.cli.keys import key_latents, open_keys
 from aetool.cli.model import first_model, own_latents
-from aetool.cli.options import KeyLimits, ModelOptions, Quiet
+from aetool.cli.options import KeyLimits, ModelOptions, Quiet, Whole
+from aetool.cli.stdin import check_stdin
 from aetool.cli.target import write_stdout
 from aetool.errors import InvalidInput, UsageError, lookup
 
@@ -54,6 +55,7 @@ def search(
     known: Known = None,
     count: Count = 10,
     metric: Metric = "euclidean",
+    whole: Whole = False,
     as_json: Report = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,11 +65,10 @@ def search(
     """
     console = Console(quiet)
     lookup(choices.METRICS, metric, "metric")
-    if query == known == "-":
-        raise UsageError("the query and --in cannot both come from stdin; name a file for one of them")
+    check_stdin(query, known)
     with _opened(known, limits.limits) as (identity, batches):
-        model, parts = open_keys([query], options, limits.limits, console, identity=identity)
-        keys = model.joined(parts)
+        model, parts = open_keys([query], options, limits.limits, console, identity=identity, whole=whole)
+        keys = key_latents(parts, model, console)
         searched = None if batches is None else own_latents(batches, model, console)
         found = model.nearest(keys.latents, count, metric, searched)
     if not any(found):

@@ -185,11 +185,14 @@ def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console:
     from aetool.system.processes import all_cores
     from aetool.training.architectures.options import ARCHITECTURES
     from aetool.training.config import TrainConfig
+    from aetool.training.data.settings import check_settings
 
     if dataset and inputs.files_from:
         raise UsageError(f"{dataset} and --files-from both name the images; give one")
     warn_of_namesake(dataset, console)
     default, given = TrainConfig(), options.given()
+    if not inputs.files_from:
+        check_settings(dataset or default.dataset, given)
     kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
@@ -222,6 +225,7 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
         console.note(_classes(data))
+    _warn_of_blank(data, trainer.config.dataset, console)
 
 
 def _classes(data: DataSet) -> str:
@@ -230,6 +234,20 @@ def _classes(data: DataSet) -> str:
     named = some(f"{name} {counts[i]:,}" for i, name in enumerate(data.classes))
     none = f"; {counts[-1]:,} images of none" if counts[-1] else ""
     return f"{len(data.classes):,} {'class' if len(data.classes) == 1 else 'classes'}: {named}{none}"
+
+
+def _warn_of_blank(data: DataSet, name: str, console: Console) -> None:
+    """Warn where all images are equal once prepared, or at least half of them blank."""
+    from aetool.training.data.alike import all_equal, count_blank
+    from aetool.training.data.settings import of_pictures
+
+    n, blank = len(data.train.pixels) + len(data.test.pixels), count_blank(data)
+    fix = f"; dark drawings on transparency need a --background other than {data.spec.background}, as 255"
+    fix = fix if of_pictures(name) and data.spec.background < 255 else ""
+    if all_equal(data):
+        console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
+    elif blank * 2 >= n:
+        console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")
 
 
 def _follow(trainer: Trainer, console: Console) -> None:
