@@ -14,7 +14,7 @@ from PIL import Image
 from aetool.arrays import Images, Pixels, to_images
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import AetoolError
-from aetool.images.decode import decode_image, decode_picture
+from aetool.images.decode import decode_image, decode_picture, failure_of
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
@@ -104,8 +104,8 @@ def read_batches(
         try:
             pixels.append(pixels_of(file, spec, limits))
             read.append(file)
-        except AetoolError as error:
-            failures.append(Failure(file.path, error))
+        except Exception as error:  # of whatever kind: one picture never stops the others
+            failures.append(Failure(file.path, failure_of(error)))
         if len(pixels) >= wanted or len(failures) >= size:
             yield _batch(pixels, read, failures, spec)
             pixels, read, failures, wanted = [], [], [], min(size, wanted * 4)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from PIL import Image, PngImagePlugin
 
 from aetool.errors import InvalidInput
-from aetool.images.decode import DECODE_ERRORS, open_image
+from aetool.images.decode import open_image
 from aetool.images.png import text_chunks
 
 EXIF_DESCRIPTION = 0x010E
@@ -69,7 +69,7 @@ def read_provenance(data: bytes) -> dict[str, object]:
     try:
         image.load()
         texts = [image.info.get("aetool"), image.info.get("comment"), image.getexif().get(EXIF_DESCRIPTION)]
-    except DECODE_ERRORS as error:
+    except Exception as error:
         raise InvalidInput("the image is damaged") from error
     for text in texts:
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from aetool.arrays import Images, Latents, Pixels, batched, to_images, to_pixels
 from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
+from aetool.images.decode import failure_of
 from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
 from aetool.images.folder import PictureWriter
 from aetool.images.spec import ImageSpec
@@ -138,8 +139,8 @@ class _Reader:
             try:
                 picture = ImageFile(file, file) if isinstance(file, str) else file
                 pixels.append(pixels_of(picture, self.spec, self.limits))
-            except AetoolError as error:
-                errors[i] = error
+            except Exception as error:  # of whatever kind: one picture never stops the others
+                errors[i] = failure_of(error)
         return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput
-from aetool.images.decode import Kind, decode_image, kind_of
+from aetool.images.decode import Kind, decode_image, failure_of, kind_of
 from aetool.images.files import Failure, ImageFile, read_image
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
@@ -60,6 +60,8 @@ def decode_folder(
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
         else:
+            if len(used) == len(pixels):  # the first look at a picture failed, and decoding works
+                pixels = np.concatenate([pixels, np.empty((1 + len(used) // 8, *spec.shape), np.uint8)])
             pixels[len(used)] = result
             used.append(file)
     return _labelled(pixels[: len(used)], used, spec, tuple(skipped))
@@ -88,15 +90,15 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
 def _kind(file: ImageFile, limits: Limits) -> Kind | None:
     try:
         return kind_of(read_image(file), limits)
-    except AetoolError:
+    except Exception:  # of whatever kind: one picture never stops the others
         return None  # named when it is decoded
 
 
 def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits) -> Pixels | AetoolError:
     try:
         return decode_image(read_image(file), spec, limits)
-    except AetoolError as error:
-        return error
+    except Exception as error:
+        return failure_of(error)
 
 
 def _parallel(
