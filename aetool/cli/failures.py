@@ -25,6 +25,7 @@ class Failures:
         self.done = self.skipped = 0
         self.errors: list[AetoolError] = []
         self._lines: list[str] = []
+        self._guesses: set[str] = set()
 
     def values(self, batches: Iterable[FileBatch[T]]) -> Iterator[T]:
         """Yield the values of batches, count their files, and name the failures.
@@ -33,6 +34,7 @@ class Failures:
         """
         for batch in batches:
             self.add(batch.failures)
+            self.guessed(batch.guesses)
             if batch.files or not batch.failures:
                 yield batch.value
                 self.done += len(batch.files) or 1
@@ -48,6 +50,13 @@ class Failures:
             text = told(failure.error)
             self._lines.append(json.dumps({"path": failure.path, "reason": text}) + "\n")
             self.console.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
+
+    def guessed(self, guesses: Iterable[str]) -> None:
+        """Say each guess of levels once."""
+        for line in guesses:
+            if line not in self._guesses:
+                self._guesses.add(line)
+                self.console.warn(line)
 
     def end(self) -> None:
         """Write the file of errors, if requested; raises the final error of the command, if any."""

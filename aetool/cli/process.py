@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from aetool.errors import PipeClosed, ReadWriteError
+from aetool.cli.console import say
+from aetool.errors import LevelsGuessed, PipeClosed, ReadWriteError
 
 
 class Terminated(BaseException):
@@ -79,6 +80,8 @@ def main(run: Callable[[list[str]], int]) -> NoReturn:
     _silence_libraries()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours
+        warnings.filterwarnings("default", category=LevelsGuessed)
+        warnings.showwarning = lambda message, *_, **__: say(f"aetool: warning: {message}")
     code = run(sys.argv[1:])
     if code == PipeClosed.exit_code and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains at exit that it cannot flush

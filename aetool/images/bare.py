@@ -15,8 +15,8 @@ from aetool.images.png import SIGNATURE, chunk
 Metadata = dict[str, bytes]
 """EXIF and XMP data that were left out, by the names of Pillow: "exif", "xmp"."""
 
-PNG_NEEDED = b"tRNS"
-"""The ancillary chunk that is part of the pixels; critical chunks begin with a capital letter."""
+PNG_NEEDED = (b"tRNS", b"sBIT")
+"""Ancillary chunks that are part of the pixels; critical chunks begin with a capital letter."""
 PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
@@ -61,7 +61,7 @@ def _png(data: bytes, metadata: Metadata) -> Iterator[bytes]:
         whole, at = data[at : at + 12 + length], at + 12 + length
         if name[:1].isupper():
             yield whole
-        elif name == PNG_NEEDED:
+        elif name in PNG_NEEDED:
             yield chunk(name, body)
         elif name == b"eXIf":
             metadata["exif"] = body

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.bare import without_metadata
+from aetool.images.levels import STRIP, Judge, eight_bits, guess
 from aetool.images.orientation import TURNS, orientation, turned_by_pillow
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
@@ -47,12 +48,12 @@ class Kind:
     grey: bool
 
 
-def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
-    """Return the first frame of `image` as uint8 (c, h, w) of `spec`."""
+def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
+    """Return the first frame of `image` as uint8 (c, h, w) of `spec`; `judge` tells which number is white."""
     turned = turned_by_pillow(image)
     image.load()  # before its tags are asked for: a PNG may have them behind the pixels
     turn = None if turned else TURNS.get(orientation(image))
-    image = flatten(eight_bits(image), spec.channels, spec.background)
+    image = flatten(eight_bits(image, judge), spec.channels, spec.background)
     if turn is not None:
         image = image.transpose(turn)
     if image.size != (spec.width, spec.height):
@@ -105,6 +106,9 @@ def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         raise _refusal("not an image that can be read", error) from error
     if image.width * image.height > limits.pixels:
         raise _too_large(f"{image.width} x {image.height}", limits)
+    if image.mode == "I;16" and image.format == "PNG":
+        at = data.find(b"\0\0\0\1sBIT", 0, data.find(b"IDAT"))
+        image.info |= {"sBIT": data[at + 8]} if at > 0 else {}  # which Pillow leaves out
     return image
 
 
@@ -165,9 +169,9 @@ def _kind(image: Image.Image, limits: Limits) -> Kind:
     return Kind(image.size if turned else image.size[::-1], grey)
 
 
-def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, lambda image, limits: decode_picture(image, spec, limits), limits)
+    return _looked_at(data, lambda image, limits: decode_picture(image, spec, limits, judge), limits)
 
 
 def _looked_at(data: bytes, look: Callable[[Image.Image, Limits], T], limits: Limits) -> T:
@@ -187,42 +191,18 @@ def _looked_at(data: bytes, look: Callable[[Image.Image, Limits], T], limits: Li
         raise
 
 
-def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     try:
         with PillowLimit(limits):
             scale_transparency(image)
-            return prepare(image, spec)
+            return prepare(image, spec, judge)
     except Image.DecompressionBombError:
         raise _too_large("a frame", limits) from None
+    except AetoolError:
+        raise
     except Exception as error:
         raise _refusal("the image is damaged", error) from error
-
-
-STRIP = 256
-"""Rows per conversion: a large picture needs little more memory than its own."""
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    levels, clear = np.asarray(image), image.info.get("transparency")
-    grey, alpha = np.empty(levels.shape, np.uint8), None
-    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
-        alpha = np.where(levels == clear, np.uint8(0), np.uint8(255))
-    strips = [slice(start, start + STRIP) for start in range(0, len(levels), STRIP)]
-    factor, divisor = 1.0, 257.0
-    if image.mode == "F":  # in [0, 1] or in [0, 255]
-        divisor = 1.0
-        factor = 255.0 if max((float(np.nan_to_num(levels[rows]).max()) for rows in strips), default=2) <= 1 else 1.0
-    for rows in strips:
-        scaled = np.nan_to_num(levels[rows].astype(np.float64)) * factor / divisor
-        grey[rows] = np.rint(scaled.clip(0, 255))
-    picture = Image.fromarray(grey)
-    if alpha is not None:
-        picture.putalpha(Image.fromarray(alpha))
-    return picture
 
 
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:

@@ -15,6 +15,7 @@ from aetool.arrays import Images, Pixels, to_images
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import AetoolError
 from aetool.images.decode import decode_image, decode_picture, failure_of
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
@@ -82,11 +83,15 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class FileBatch(Generic[Value]):
-    """A value computed from n picture files, in order, and the failures since the previous batch."""
+    """A value computed from n picture files, in order, and the failures and new guesses since the previous batch.
+
+    `guesses` are sentences on levels that no file tells (see `levels`).
+    """
 
     value: Value
     files: tuple[ImageFile, ...]
     failures: tuple[Failure, ...] = ()
+    guesses: tuple[str, ...] = ()
 
 
 def read_batches(
@@ -99,25 +104,34 @@ def read_batches(
     pixels: list[Pixels] = []
     read: list[ImageFile] = []
     failures: list[Failure] = []
-    wanted = 1
+    wanted, guesses = 1, Guesses(walk, limits)
     for file in files:
         try:
-            pixels.append(pixels_of(file, spec, limits))
+            pixels.append(pixels_of(file, spec, limits, guesses))
             read.append(file)
         except Exception as error:  # of whatever kind: one picture never stops the others
             failures.append(Failure(file.path, failure_of(error)))
         if len(pixels) >= wanted or len(failures) >= size:
-            yield _batch(pixels, read, failures, spec)
+            yield _batch(pixels, read, failures, spec, guesses.new())
             pixels, read, failures, wanted = [], [], [], min(size, wanted * 4)
     if pixels or failures:
-        yield _batch(pixels, read, failures, spec)
+        yield _batch(pixels, read, failures, spec, guesses.new())
 
 
-def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels:
     """Return a picture as uint8 (c, h, w); raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`."""
+    judge = guesses.judge(file.path, _folder_of(file))
     if file.picture is not None:
-        return decode_picture(file.picture, spec, limits)
-    return decode_image(read_image(file), spec, limits)
+        return decode_picture(file.picture, spec, limits, judge)
+    return decode_image(read_image(file), spec, limits, judge)
+
+
+def _folder_of(file: ImageFile) -> str | None:
+    """Return the walked folder in which a picture was found, None for a picture named alone."""
+    relative = file.relative if file.path.endswith(file.relative) else file.relative.removesuffix(".png")
+    if file.named or file.data is not None or file.picture is not None or not file.path.endswith(relative):
+        return None
+    return file.path[: len(file.path) - len(relative)] or None
 
 
 def read_image(file: ImageFile) -> bytes:
@@ -125,9 +139,11 @@ def read_image(file: ImageFile) -> bytes:
     return read_file(file.path, fifo=file.named) if file.data is None else file.data
 
 
-def _batch(pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec) -> FileBatch[Images]:
+def _batch(
+    pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], spec: ImageSpec, guesses: tuple[str, ...]
+) -> FileBatch[Images]:
     stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
-    return FileBatch(to_images(stacked), tuple(files), tuple(failures))
+    return FileBatch(to_images(stacked), tuple(files), tuple(failures), guesses)
 
 
 def find_images(names: Iterable[str]) -> Iterator[ImageFile]:

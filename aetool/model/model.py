@@ -6,6 +6,7 @@ raise the first error. A verb imports its own modules, for a fast start of comma
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import UsageError, lookup
+from aetool.errors import LevelsGuessed, UsageError, lookup
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -93,7 +94,7 @@ class Model:
             columns = [(file.path, file.label, file.relative) for file in batch.files]
             sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
             latents = LatentBatch(batch.value, sources, classes, self.bundle.identity, names)
-            yield FileBatch(latents, batch.files, batch.failures)
+            yield FileBatch(latents, batch.files, batch.failures, batch.guesses)
 
     def decode(self, latents: Latents | LatentBatch) -> Pictures:
         """Return the pictures of latents (n, k)."""
@@ -125,7 +126,7 @@ class Model:
         for batch in over_files(files, self.codec, errors, self.cores, self.limits):
             rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
             scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
-            yield FileBatch(scores, batch.files, batch.failures)
+            yield FileBatch(scores, batch.files, batch.failures, batch.guesses)
 
     def sample(
         self,
@@ -292,7 +293,9 @@ def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
 
 
 def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
-    """Yield the values of batches; raises the error of the first failed file."""
+    """Yield the values of batches; raises the error of the first failed file, and warns of guessed levels."""
     for batch in batches:
         keys.raise_first(batch.failures)
+        for sentence in batch.guesses:
+            warnings.warn(sentence, LevelsGuessed, stacklevel=3)
         yield batch.value

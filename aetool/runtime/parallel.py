@@ -17,8 +17,9 @@ from aetool.arrays import Images, Latents, Pixels, batched, to_images, to_pixels
 from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
 from aetool.images.decode import failure_of
-from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
+from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches, walk
 from aetool.images.folder import PictureWriter
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
 from aetool.runtime.codec import Codec
 from aetool.system.limits import LIMITS, Limits
@@ -42,11 +43,14 @@ def over_files(
     cores: int | None = None,
     limits: Limits = LIMITS,
 ) -> Iterator[FileBatch[Value]]:
-    """Yield the results of `step` on pictures in order, the first alone, on at most `cores` cores (None: all)."""
+    """Yield the results of `step` on pictures in order, the first alone, on at most `cores` cores (None: all).
+
+    A guess of levels is told by each process that makes it.
+    """
     rest = iter(files)
     begun = 0.0
     for batch in read_batches(rest, codec.spec, codec.batch, limits):
-        yield FileBatch(step(codec, batch.value), batch.files, batch.failures)
+        yield FileBatch(step(codec, batch.value), batch.files, batch.failures, batch.guesses)
         begun = begun or time.process_time()  # after the first, which opens sessions
         if cores != 1 and time.process_time() - begun > PATIENCE:
             yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()), limits)
@@ -59,11 +63,11 @@ def _by_workers(
     """Process the remaining files: workers read, and on the CPU also run the step."""
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in batched(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
-            yield FileBatch(value, *_sorted(chunk, errors))
+        for chunk, (value, errors, guesses) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
+            yield FileBatch(value, *_sorted(chunk, errors), guesses)
     else:
-        for chunk, (pixels, errors) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
-            yield FileBatch(step(codec, to_images(pixels)), *_sorted(chunk, errors))
+        for chunk, (pixels, errors, guesses) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
+            yield FileBatch(step(codec, to_images(pixels)), *_sorted(chunk, errors), guesses)
 
 
 def decode_to(
@@ -119,29 +123,30 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
     return used, tuple(Failure(chunk[i].path, error) for i, error in errors.items())
 
 
-def _light(file: ImageFile) -> ImageFile | str:
-    """Return the part of a picture that a worker needs: its path, unless the picture is no plain file."""
+def _light(file: ImageFile) -> ImageFile | tuple[str, str]:
+    """Return the part of a picture that a worker needs: two paths, unless the picture is no plain file."""
     plain = file.data is None and file.picture is None and not file.named
-    return file.path if plain else file
+    return (file.path, file.relative) if plain else file
 
 
 class _Reader:
     """A worker that reads pictures, within given limits."""
 
     def __init__(self, spec: ImageSpec, limits: Limits) -> None:
-        self.spec, self.limits = spec, limits
+        self.spec, self.limits, self.guesses = spec, limits, Guesses(walk, limits)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors]:
-        """Return pixels (n, c, h, w) of the usable pictures, and the errors of the others."""
+    def __call__(self, chunk: list[ImageFile | tuple[str, str]]) -> tuple[Pixels, Errors, tuple[str, ...]]:
+        """Return pixels (n, c, h, w) of the usable pictures, the errors of the others, and new guesses of levels."""
         pixels: list[Pixels] = []
         errors: Errors = {}
         for i, file in enumerate(chunk):
             try:
-                picture = ImageFile(file, file) if isinstance(file, str) else file
-                pixels.append(pixels_of(picture, self.spec, self.limits))
+                picture = ImageFile(*file) if isinstance(file, tuple) else file
+                pixels.append(pixels_of(picture, self.spec, self.limits, self.guesses))
             except Exception as error:  # of whatever kind: one picture never stops the others
                 errors[i] = failure_of(error)
-        return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors
+        stacked = np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8)
+        return stacked, errors, self.guesses.new()
 
 
 class _Worker(Generic[Value]):
@@ -151,10 +156,10 @@ class _Worker(Generic[Value]):
         self.codec, self.step = Codec(graphs, "cpu"), step
         self.read = _Reader(self.codec.spec, limits)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors]:
-        """Return the result of the step on the usable pictures, and the errors of the others."""
-        pixels, errors = self.read(chunk)
-        return self.step(self.codec, to_images(pixels)), errors
+    def __call__(self, chunk: list[ImageFile | tuple[str, str]]) -> tuple[Value, Errors, tuple[str, ...]]:
+        """Return the result of the step on the usable pictures, the errors of the others, and new guesses of levels."""
+        pixels, errors, guesses = self.read(chunk)
+        return self.step(self.codec, to_images(pixels)), errors, guesses
 
 
 class _Decoder:

@@ -133,7 +133,7 @@ def test_mode_i_is_read_as_16_bits_and_limited():
 def test_mode_f_is_read_as_fractions_or_as_levels():
     fractions = Image.fromarray(np.array([[0, 0.2], [0.5, 1]], np.float32))
     assert prepare(fractions, GREY).tolist() == [[[0, 51], [128, 255]]]
-    levels = Image.fromarray(np.array([[np.nan, 2.4], [-3, np.inf]], np.float32))
+    levels = Image.fromarray(np.array([[np.nan, 2.4], [-np.inf, 270]], np.float32))
     assert prepare(levels, GREY).tolist() == [[[0, 2], [0, 255]]]
 
 

@@ -73,4 +73,5 @@ def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileB
         if as_json:
             named = zip(batch.files, figures, strict=True)
             write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
-        yield FileBatch((pixels, [file.relative for file in batch.files]), batch.files, batch.failures)
+        names = [file.relative for file in batch.files]
+        yield FileBatch((pixels, names), batch.files, batch.failures, batch.guesses)

@@ -11,8 +11,9 @@ import numpy as np
 
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput
-from aetool.images.decode import Kind, decode_image, failure_of, kind_of
-from aetool.images.files import Failure, ImageFile, read_image
+from aetool.images.decode import Kind, failure_of, kind_of
+from aetool.images.files import Failure, ImageFile, pixels_of, read_image, walk
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
@@ -55,7 +56,8 @@ def decode_folder(
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    results = _parallel(lambda file: _decoded(file, spec, limits), files, workers, "reading images", report)
+    guesses = Guesses(walk, limits)
+    results = _parallel(lambda file: _decoded(file, spec, limits, guesses), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
@@ -64,6 +66,8 @@ def decode_folder(
                 pixels = np.concatenate([pixels, np.empty((1 + len(used) // 8, *spec.shape), np.uint8)])
             pixels[len(used)] = result
             used.append(file)
+    for line in guesses.new():
+        report(line, 0, None, "")
     return _labelled(pixels[: len(used)], used, spec, tuple(skipped))
 
 
@@ -94,9 +98,9 @@ def _kind(file: ImageFile, limits: Limits) -> Kind | None:
         return None  # named when it is decoded
 
 
-def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits) -> Pixels | AetoolError:
+def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels | AetoolError:
     try:
-        return decode_image(read_image(file), spec, limits)
+        return pixels_of(file, spec, limits, guesses)
     except Exception as error:
         return failure_of(error)
 
