@@ -51,6 +51,12 @@ class Failures:
             self._lines.append(json.dumps({"path": failure.path, "reason": text}) + "\n")
             self.console.warn(text if failure.path in text else f"{failure.path} is skipped: {text}")
 
+    def unwritten(self, failures: Iterable[Failure]) -> None:
+        """Name outputs that could not be written, each of which is done no longer."""
+        for failure in failures:
+            self.add([failure])
+            self.done -= 1
+
     def guessed(self, guesses: Iterable[str]) -> None:
         """Say each guess of levels once."""
         for line in guesses:

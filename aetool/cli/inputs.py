@@ -89,13 +89,18 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
     """Yield the pictures without an output in the folder, each with the name of its output."""
     from dataclasses import replace
 
+    from aetool.images.files import Failure
     from aetool.images.folder import UniquePaths
 
     if target.kind != "folder" or target.path is None:
         raise UsageError("--skip-existing is for an output folder; end -o with /")
     place = UniquePaths(str(target.path))
     for file in files:
-        path = place(file.relative)
+        try:
+            path = place(file.relative)
+        except ReadWriteError as error:
+            failures.add([Failure(file.path, error)])
+            continue
         if os.path.lexists(path):
             failures.skipped += 1
         else:

@@ -29,7 +29,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 CONTAINED = ("AVIF", "HEIF")
 """Formats in the container of ISO media files: AVIF where Pillow has it, HEIF with pillow-heif."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
-GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+GREY = frozenset(["1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"])
 """Grey modes of Pillow; the colours of a palette decide for P and PA."""
 FIRST = {"LAB": "RGB", "La": "LA"}
 """Modes that Pillow converts to a single other one only."""
@@ -151,21 +151,20 @@ def _refusal(what: str, error: Exception) -> InvalidInput:
 
 def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
     """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, _kind, limits)
+    return _looked_at(data, lambda image, _: _kind(image), limits)
 
 
-def _kind(image: Image.Image, limits: Limits) -> Kind:
+def _kind(image: Image.Image) -> Kind:
     try:
-        grey = image.mode in GREY or _rawmode(image).startswith("LA")
-        with PillowLimit(limits):
-            if image.format == "PNG" and "exif" not in image.info:
-                image.load()  # the orientation may lie behind the pixels
-            turned = not turned_by_pillow(image) and orientation(image) >= 5
-        palette = image.getpalette() if image.mode in ("P", "PA") else None
+        grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
+        if image.format == "PNG" and "exif" not in image.info:
+            image.load()  # the orientation may lie behind the pixels
+        turned = not turned_by_pillow(image) and orientation(image) >= 5
+        if image.mode in ("P", "PA"):
+            palette = image.getpalette() or []
+            grey = palette[0::3] == palette[1::3] == palette[2::3]
     except Exception as error:
         raise _refusal("the image is damaged", error) from error
-    if palette:
-        grey = palette[0::3] == palette[1::3] == palette[2::3]
     return Kind(image.size if turned else image.size[::-1], grey)
 
 
@@ -223,9 +222,9 @@ def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
 
 def scale_transparency(image: Image.Image) -> None:
     """Scale the transparent level of a grey PNG of 2 or 4 bits to the 8 bits of Pillow's pixels."""
-    clear, rawmode = image.info.get("transparency"), _rawmode(image)
-    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
-        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and image.format == "PNG" and image.mode == "L" and _rawmode(image) in ("L;2", "L;4"):
+        image.info["transparency"] = clear * 255 // ((1 << int(_rawmode(image)[-1])) - 1)
 
 
 def _rawmode(image: Image.Image) -> str:

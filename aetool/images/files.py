@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -120,18 +121,10 @@ def read_batches(
 
 def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels:
     """Return a picture as uint8 (c, h, w); raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`."""
-    judge = guesses.judge(file.path, _folder_of(file))
+    judge = partial(guesses.white, file)
     if file.picture is not None:
         return decode_picture(file.picture, spec, limits, judge)
     return decode_image(read_image(file), spec, limits, judge)
-
-
-def _folder_of(file: ImageFile) -> str | None:
-    """Return the walked folder in which a picture was found, None for a picture named alone."""
-    relative = file.relative if file.path.endswith(file.relative) else file.relative.removesuffix(".png")
-    if file.named or file.data is not None or file.picture is not None or not file.path.endswith(relative):
-        return None
-    return file.path[: len(file.path) - len(relative)] or None
 
 
 def read_image(file: ImageFile) -> bytes:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from aetool.images.decode import open_image
-from aetool.images.levels import Evidence, Judge, guess, is_deep, measure, numbers_of, told
+from aetool.images.levels import Evidence, guess, is_deep, measure, numbers_of, told
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
+
+if TYPE_CHECKING:
+    from aetool.images.files import ImageFile
 
 SAMPLE = 64
 """Most pictures of a folder that are looked at for one guess, evenly spread over the sorted names."""
@@ -29,17 +32,15 @@ class Guesses:
         self._lines: dict[str, bool] = {}
         self._lock = Lock()  # of one look at a folder, where threads read
 
-    def judge(self, path: str, folder: str | None) -> Judge:
-        """Return the judge of the picture at `path`, found by a walk of `folder`; None for a picture named alone."""
-        return partial(self._white, path, folder)
-
-    def _white(self, path: str, folder: str | None, evidence: Evidence) -> int:
+    def white(self, file: ImageFile, evidence: Evidence) -> int:
+        """Return the number that is white in a picture with this evidence."""
+        folder = _folder_of(file)
         if not evidence.settled and folder is not None:
             evidence = Evidence(evidence.kind, max(evidence.top, self._top_of(folder, evidence.kind)))
         white = guess(evidence)
         if white != evidence.usual:
             what = f"{NAMES[evidence.kind]} are read as levels from 0 to {white:,}"
-            self._lines.setdefault(f"{folder or path}: {what}, a guess: no tag says which number is white", True)
+            self._lines.setdefault(f"{folder or file.path}: {what}, a guess: no tag says which number is white", True)
         return white
 
     def _top_of(self, folder: str, kind: str) -> float:
@@ -78,3 +79,11 @@ class Guesses:
         fresh = tuple(line for line, unsaid in list(self._lines.items()) if unsaid)
         self._lines.update(dict.fromkeys(fresh, False))
         return fresh
+
+
+def _folder_of(file: ImageFile) -> str | None:
+    """Return the walked folder in which a picture was found, None for a picture named alone."""
+    relative = file.relative if file.path.endswith(file.relative) else file.relative.removesuffix(".png")
+    if file.named or file.data is not None or file.picture is not None or not file.path.endswith(relative):
+        return None
+    return file.path[: len(file.path) - len(relative)] or None

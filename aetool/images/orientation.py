@@ -34,16 +34,20 @@ def turned_by_pillow(image: Image.Image) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the orientation of an opened picture, 1 for an upright one and for one that is not to be read."""
+    """Return the orientation of a picture, 1 for an upright one and for one that cannot be read.
+
+    A PNG is loaded before: its metadata may lie behind the pixels.
+    """
     try:
-        found = image.getexif().get(ORIENTATION)
+        found = Image.Image.getexif(image).get(ORIENTATION)  # of a PNG its own method loads the picture again
         if found is not None:
             return int(found) if found in TURNS else 1
     except Exception:
         pass  # broken data of another entry, for which Pillow gives up the rest
-    found = _in_exif(image.info.get("exif"))
-    if found is None:
-        found = _in_xmp(image.info.get("XML:com.adobe.xmp") or image.info.get("xmp"))
+    info = image.info
+    found = _in_exif(info["exif"]) if "exif" in info else None
+    if found is None and ("xmp" in info or "XML:com.adobe.xmp" in info):
+        found = _in_xmp(info.get("XML:com.adobe.xmp") or info["xmp"])
     return found if found in TURNS else 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from PIL import Image
 from aetool.arrays import Latents, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
-from aetool.errors import InvalidInput, UsageError
+from aetool.errors import InvalidInput, LevelsGuessed, UsageError
 from aetool.images.files import Failure, ImageFile, find_images
 from aetool.latents.files import LatentBatch, read_latents
 from aetool.system.limits import LIMITS, Limits
@@ -110,6 +111,12 @@ def raise_first(failures: Iterable[Failure]) -> None:
         text = str(failure.error)
         named = text if failure.path in text else f"{failure.path} cannot be used: {text}"
         raise type(failure.error)(named, failure.error.fix)
+
+
+def warn_of(guesses: Iterable[str]) -> None:
+    """Warn of guessed levels: `LevelsGuessed`."""
+    for sentence in guesses:
+        warnings.warn(sentence, LevelsGuessed, stacklevel=4)
 
 
 def joined(batches: Iterable[LatentBatch]) -> LatentBatch:

@@ -6,7 +6,6 @@ raise the first error. A verb imports its own modules, for a fast start of comma
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from PIL import Image
 
 from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
-from aetool.errors import LevelsGuessed, UsageError, lookup
+from aetool.errors import UsageError, lookup
 from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
@@ -296,6 +295,5 @@ def _values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
     """Yield the values of batches; raises the error of the first failed file, and warns of guessed levels."""
     for batch in batches:
         keys.raise_first(batch.failures)
-        for sentence in batch.guesses:
-            warnings.warn(sentence, LevelsGuessed, stacklevel=3)
+        keys.warn_of(batch.guesses)
         yield batch.value

@@ -76,34 +76,47 @@ def decode_to(
     place: Callable[[str], str],
     codec: Codec,
     cores: int | None = None,
+    failed: Callable[[list[Failure]], None] = lambda _: None,
 ) -> int:
     """Decode latents (n, k), write each picture to the path that `place` gives for its name, and return the count.
 
-    `place` is called in order, shortly before a picture is written. `cores` bounds the cores, None for all.
+    `place` is called in order, shortly before a picture is written; "" leaves the picture out. `failed` gets the names
+    that could not be written. `cores` bounds the cores, None for all.
     """
     placed = ((z, [place(name) for name in names]) for z, names in pieces(latents, codec.batch))
     first = list(itertools.islice(placed, 2))
     parts = itertools.chain(first, placed)
     if len(first) > 1 and cores != 1:
-        return sum(_written_by_workers(write, parts, codec, cores or min(MOST, all_cores())))
+        return sum(_written_by_workers(write, parts, codec, cores or min(MOST, all_cores()), failed))
     count = 0
     for part, paths in parts:
-        write(to_pixels(codec.decode(part)), paths)
-        count += len(paths)
+        failures = write(to_pixels(codec.decode(part)), paths)
+        failed(failures)
+        count += _given(paths) - len(failures)
     return count
 
 
+def _given(paths: Sequence[str]) -> int:
+    return sum(path != "" for path in paths)
+
+
 def _written_by_workers(
-    write: PictureWriter, latents: Iterator[tuple[Latents, Sequence[str]]], codec: Codec, cores: int
+    write: PictureWriter,
+    latents: Iterator[tuple[Latents, Sequence[str]]],
+    codec: Codec,
+    cores: int,
+    failed: Callable[[list[Failure]], None],
 ) -> Iterator[int]:
     """Write pictures: decoded in the workers on the CPU, else here; yield how many at a time."""
     if codec.device == "cpu":
-        for count, _ in ordered(partial(_Decoder, codec.graphs, write), ((len(z), (z, p)) for z, p in latents), cores):
-            yield count
+        tasks = ((_given(p), (z, p)) for z, p in latents)
+        done = ordered(partial(_Decoder, codec.graphs, write), tasks, cores)
     else:
-        drawn = ((len(z), (to_pixels(codec.decode(z)), p)) for z, p in latents)
-        for count, _ in ordered(partial(_Writer, write), drawn, cores):
-            yield count
+        drawn = ((_given(p), (to_pixels(codec.decode(z)), p)) for z, p in latents)
+        done = ordered(partial(_Writer, write), drawn, cores)
+    for count, failures in done:
+        failed(failures)
+        yield count - len(failures)
 
 
 def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
@@ -168,10 +181,10 @@ class _Decoder:
     def __init__(self, graphs: Graphs, write: PictureWriter) -> None:
         self.codec, self.write = Codec(graphs, "cpu"), write
 
-    def __call__(self, task: tuple[Latents, Sequence[str]]) -> None:
-        """Write the pictures of latents (n, k) to n paths."""
+    def __call__(self, task: tuple[Latents, Sequence[str]]) -> list[Failure]:
+        """Write the pictures of latents (n, k) to n paths, and return the names that failed."""
         latents, paths = task
-        self.write(to_pixels(self.codec.decode(latents)), paths)
+        return self.write(to_pixels(self.codec.decode(latents)), paths)
 
 
 class _Writer:
@@ -180,6 +193,6 @@ class _Writer:
     def __init__(self, write: PictureWriter) -> None:
         self.write = write
 
-    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> None:
-        """Write pixels (n, c, h, w) to n paths."""
-        self.write(*task)
+    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> list[Failure]:
+        """Write pixels (n, c, h, w) to n paths, and return the names that failed."""
+        return self.write(*task)
