@@ -88,6 +88,10 @@ class PipeClosed(AetoolError):
     exit_code = 141
 
 
+class LevelsGuessed(UserWarning):
+    """Nothing in a picture says which number is white, so the numbers of the picture or of its folder decide."""
+
+
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return `table[name]`; raises `UsageError` with all names and the nearest one."""
     if name in table:

@@ -31,6 +31,7 @@ class Failures:
         self.errors: list[AetoolError] = []
         self._lines: list[str] = []
         self._told = False
+        self._guesses: set[str] = set()
 
     def values(self, batches: Iterable[FileBatch[T]]) -> Iterator[T]:
         """Yield the values of batches, count their files, and name the failures.
@@ -40,6 +41,7 @@ class Failures:
         for batch in batches:
             self.add(batch.failures)
             self.tell(batch.sheets)
+            self.guessed(batch.guesses)
             if batch.files or not batch.failures:
                 yield batch.value
                 self.done += len(batch.files) or 1
@@ -66,6 +68,19 @@ class Failures:
                 self._told = True
                 instead = "--whole takes a sheet as one picture"
                 self.console.note(f"{sheet.path} is a sheet of {sheet.tiles:,} pictures, and each is taken; {instead}")
+
+    def unwritten(self, failures: Iterable[Failure]) -> None:
+        """Name outputs that could not be written, each of which is done no longer."""
+        for failure in failures:
+            self.add([failure])
+            self.done -= 1
+
+    def guessed(self, guesses: Iterable[str]) -> None:
+        """Say each guess of levels once."""
+        for line in guesses:
+            if line not in self._guesses:
+                self._guesses.add(line)
+                self.console.warn(line)
 
     def end(self) -> None:
         """Write the file of errors, if requested; raises the final error of the command, if any."""

@@ -27,6 +27,7 @@ FIXES = {
     "gmm": "--method gmm needs none",
     "gaussian": "--method gaussian needs none",
     "no-direction": "use --metric euclidean",
+    "heif": "install it with: pip install 'aetool[heif]'",
     "devices": "see: aetool devices",
     "no-cuda": "leave --device out, or use --device cpu",
     "diverged": "try a lower --lr",

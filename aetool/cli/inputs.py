@@ -131,6 +131,7 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
     """Yield the pictures without an output in the folder, each with the name of its output."""
     from dataclasses import replace
 
+    from aetool.images.files import Failure
     from aetool.images.folder import UniquePaths
     from aetool.system.names import existing
 
@@ -138,7 +139,11 @@ def only_missing(files: Iterable[ImageFile], target: Target, failures: Failures)
         raise UsageError("--skip-existing is for an output folder; end -o with /")
     place = UniquePaths(str(target.path))
     for file in files:
-        path = place(file.relative)
+        try:
+            path = place(file.relative)
+        except ReadWriteError as error:
+            failures.add([Failure(file.path, error)])
+            continue
         if os.path.lexists(existing(path)):
             failures.skipped += 1
             target.complete.add(hash(path))

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from aetool.cli.causes import PROCESSES, TIME
-from aetool.errors import PipeClosed, ReadWriteError
+from aetool.cli.console import say
+from aetool.errors import LevelsGuessed, PipeClosed, ReadWriteError
 from aetool.system.quiet import own_stderr
 
 
@@ -148,6 +149,8 @@ def main(run: Callable[[list[str]], int]) -> NoReturn:
         limit_blas(1)  # small products are as fast with one, and a thread may be more than a container allows
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours
+        warnings.filterwarnings("default", category=LevelsGuessed)
+        warnings.showwarning = lambda message, *_, **__: say(f"aetool: warning: {message}")
     code = run(sys.argv[1:])
     if code == PipeClosed.exit_code and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains at exit that it cannot flush

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aetool.cli.failures import Failures
 from aetool.cli.layout import preview, provenance
 from aetool.cli.target import Target, write_stdout, write_text
+from aetool.errors import ReadWriteError
 
 if TYPE_CHECKING:
     from aetool.arrays import Latents, Pixels
     from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions
+    from aetool.images.files import Failure
     from aetool.images.folder import PictureWriter
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
@@ -31,21 +34,40 @@ def write_generated(
     console: Console,
     seed: int | None = None,
     cores: int | None = 1,
+    failures: Failures | None = None,
 ) -> int:
     """Write latents, or the pictures decoded by the model, and return the count.
 
-    `cores` bounds the cores of decoding into a folder, None for all.
+    `cores` bounds the cores of decoding into a folder, None for all. Names in a folder that cannot be written are
+    `failures`; without these they raise `SomeInputsFailed` after the others.
     """
     if target.kind == "latents":
         return write_latents(model.signed(batches), target, model.bundle.manifest.latent_size)
     named = ((batch.latents, batch.titles) for batch in batches)
     made = provenance(model.bundle, seed, options)
     if target.kind == "folder":
-        from aetool.runtime.parallel import decode_to
+        if failures is not None:
+            return _decode_to_folder(named, model, target, made, cores, failures)
+        failures = Failures(console)
+        failures.done = _decode_to_folder(named, model, target, made, cores, failures)
+        if failures.errors:
+            failures.end()
+        return failures.done
+    return write_pictures(_decoded(named, model), target, layout, made, console, options.max_frames, lambda _: None)
 
-        with _open_folder(target, made, console) as (place, write):
-            return decode_to(write, named, place, model.codec, cores)
-    return write_pictures(_decoded(named, model), target, layout, made, console, options.max_frames)
+
+def _decode_to_folder(
+    named: Iterable[tuple[Latents, Sequence[str]]],
+    model: Model,
+    target: Target,
+    made: Provenance | None,
+    cores: int | None,
+    failures: Failures,
+) -> int:
+    from aetool.runtime.parallel import decode_to
+
+    with _open_folder(target, made, failures.console, failures.add) as (place, write):
+        return decode_to(write, named, place, model.codec, cores, failures.add)
 
 
 def _decoded(named: Iterable[tuple[Latents, Sequence[str]]], model: Model) -> Iterator[tuple[Pixels, Sequence[str]]]:
@@ -83,10 +105,14 @@ def write_pictures(
     made: Provenance | None,
     console: Console,
     max_frames: int,
+    failed: Callable[[list[Failure]], None],
 ) -> int:
-    """Write pictures (n, c, h, w) with their names to the target, as a stream into a folder, and return the count."""
+    """Write pictures (n, c, h, w) with their names to the target, as a stream into a folder, and return the count.
+
+    `failed` gets the names in a folder that could not be written.
+    """
     if target.kind == "folder":
-        return _write_folder(parts, target, made, console)
+        return _write_folder(parts, target, made, console, failed)
     whole = _gathered(parts)
     if whole is None:
         return 0
@@ -111,24 +137,32 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
 
 
 def _write_folder(
-    parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target, made: Provenance | None, console: Console
+    parts: Iterable[tuple[Pixels, Sequence[str]]],
+    target: Target,
+    made: Provenance | None,
+    console: Console,
+    failed: Callable[[list[Failure]], None],
 ) -> int:
     """Write a PNG of native size for each picture, with sub-folders, and return the count."""
     count, rest = 0, iter(parts)
     first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
-    with _open_folder(target, made, console) as (place, write):
+    with _open_folder(target, made, console, failed) as (place, write):
         for pixels, names in itertools.chain([first] if first else [], rest):
-            write(pixels, [place(name) for name in names])
+            failed(write(pixels, [place(name) for name in names]))
             count += len(names)
     return count
 
 
 @contextlib.contextmanager
 def _open_folder(
-    target: Target, made: Provenance | None, console: Console
+    target: Target, made: Provenance | None, console: Console, failed: Callable[[list[Failure]], None]
 ) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
-    """Give the paths of pictures by name, and their writer; no input is replaced, and other pictures are told."""
-    from aetool.images.folder import picture_folder
+    """Give the paths of pictures by name, "" for a name that has failed, and their writer.
+
+    No input is replaced, and other pictures in the folder are told.
+    """
+    from aetool.images.files import Failure
+    from aetool.images.folder import of_one_name, picture_folder
     from aetool.images.provenance import png_text
     from aetool.system.atomic import flushing
 
@@ -136,7 +170,13 @@ def _open_folder(
     with flushing(target.path), picture_folder(target.path, png_text(made)) as (places, write):
 
         def place(name: str) -> str:
-            path = places(name)
+            try:
+                path = places(name)
+            except ReadWriteError as error:
+                if not of_one_name(error):
+                    raise
+                failed([Failure(name, error)])
+                return ""
             if not write.alone:
                 target.read.refuse(path, one_of_many=True)
             return path

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
-import struct
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aetool.arrays import Pixels
-from aetool.errors import InvalidInput, LimitExceeded, printable
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
+from aetool.images.bare import without_metadata
+from aetool.images.levels import STRIP, Judge, eight_bits, guess
+from aetool.images.orientation import TURNS, orientation, turned_by_pillow
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Decoded formats, by Pillow's names; some other formats would start external programs."""
+CONTAINED = ("AVIF", "HEIF")
+"""Formats in the container of ISO media files: AVIF where Pillow has it, HEIF with pillow-heif."""
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+GREY = frozenset(["1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"])
+"""Grey modes of Pillow; the colours of a palette decide for P and PA."""
+FIRST = {"LAB": "RGB", "La": "LA"}
+"""Modes that Pillow converts to a single other one only."""
 
-ORIENTATION = 0x0112
-"""EXIF tag; from 5 on, width and height are exchanged."""
-
-DECODE_ERRORS = (
-    OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, EOFError, OverflowError, MemoryError,
-    RuntimeError, AssertionError, struct.error,
-)  # fmt: skip
-"""Exceptions of Pillow for corrupt files."""
+T = TypeVar("T")
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damaged files are logged to stderr by default
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on pixels decides, with an error
@@ -43,12 +49,14 @@ class Kind:
     grey: bool
 
 
-def prepare(image: Image.Image, spec: ImageSpec) -> Pixels:
-    """Return the first frame of `image` as uint8 (c, h, w) of `spec`."""
+def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
+    """Return the first frame of `image` as uint8 (c, h, w) of `spec`; `judge` tells which number is white."""
+    turned = turned_by_pillow(image)
     image.load()  # before its tags are asked for: a PNG may have them behind the pixels
-    if image.getexif().get(ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    image = flatten(eight_bits(image), spec.channels, spec.background)
+    turn = None if turned else TURNS.get(orientation(image))
+    image = flatten(eight_bits(image, judge), spec.channels, spec.background)
+    if turn is not None:
+        image = image.transpose(turn)
     if image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
@@ -87,86 +95,121 @@ class PillowLimit:
 
 def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
     """Return the opened, not yet decoded picture in `data`; raises `InvalidInput` or `LimitExceeded`."""
+    formats = FORMATS if data[4:8] != b"ftyp" else contained_formats(data)
     try:
         with PillowLimit(limits):
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise InvalidInput("not an image that can be read") from None
     except Image.DecompressionBombError:
         raise _too_large("it", limits) from None
-    except DECODE_ERRORS as error:
-        raise InvalidInput(f"not an image that can be read ({_first_line(error)})") from error
+    except Exception as error:  # of whatever kind: Pillow and its plug-ins raise more than they say
+        raise _refusal("not an image that can be read", error) from error
     if image.width * image.height > limits.pixels:
         raise _too_large(f"{image.width} x {image.height}", limits)
+    if image.mode == "I;16" and image.format == "PNG":
+        at = data.find(b"\0\0\0\1sBIT", 0, data.find(b"IDAT"))
+        image.info |= {"sBIT": data[at + 8]} if at > 0 else {}  # which Pillow leaves out
     return image
+
+
+def contained_formats(data: bytes) -> tuple[str, ...]:
+    """Return the formats of `CONTAINED` that can be read here; raises `InvalidInput` for a format that cannot."""
+    formats = _registered()
+    brands = data[8:64]
+    if "AVIF" not in formats and (b"avif" in brands or b"avis" in brands):
+        raise InvalidInput("this is an AVIF picture, which this Pillow does not read")
+    if "HEIF" not in formats and any(brand in brands for brand in HEIF_BRANDS):
+        raise InvalidInput("this is a HEIF picture, and pillow-heif is not installed", fix="heif")
+    return formats
+
+
+@functools.cache
+def _registered() -> tuple[str, ...]:
+    """Return the formats of `CONTAINED` that can be read here, the plug-in for HEIF registered."""
+    Image.init()
+    with contextlib.suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    return tuple(name for name in CONTAINED if name in Image.OPEN)
 
 
 def _too_large(size: str, limits: Limits) -> LimitExceeded:
     return LimitExceeded(f"{size} is more than the {limits.pixels:,} pixels accepted", fix="pixels")
 
 
+def failure_of(error: Exception) -> AetoolError:
+    """Return what is wrong with one picture, whatever was raised while the picture was read or decoded."""
+    return error if isinstance(error, AetoolError) else _refusal("could not be read", error)
+
+
+def _refusal(what: str, error: Exception) -> InvalidInput:
+    """Return what is wrong with a picture, with the first line of an exception."""
+    if isinstance(error, MemoryError):
+        return InvalidInput("there is not enough memory for the image")
+    text = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return InvalidInput(f"{what} ({printable(text)})")
+
+
 def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
     """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    image = open_image(data, limits)
+    return _looked_at(data, lambda image, _: _kind(image), limits)
+
+
+def _kind(image: Image.Image) -> Kind:
     try:
-        turned = image.getexif().get(ORIENTATION, 1) >= 5
-        palette = image.getpalette() if image.mode in ("P", "PA") else None
-    except DECODE_ERRORS as error:
-        raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
-    grey = palette[0::3] == palette[1::3] == palette[2::3] if palette else image.mode[0] in "1LIF"
+        grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
+        if image.format == "PNG" and "exif" not in image.info:
+            image.load()  # the orientation may lie behind the pixels
+        turned = not turned_by_pillow(image) and orientation(image) >= 5
+        if image.mode in ("P", "PA"):
+            palette = image.getpalette() or []
+            grey = palette[0::3] == palette[1::3] == palette[2::3]
+    except Exception as error:
+        raise _refusal("the image is damaged", error) from error
     return Kind(image.size if turned else image.size[::-1], grey)
 
 
-def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
-    return decode_picture(open_image(data, limits), spec, limits)
+    return _looked_at(data, lambda image, limits: decode_picture(image, spec, limits, judge), limits)
 
 
-def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels:
+def _looked_at(data: bytes, look: Callable[[Image.Image, Limits], T], limits: Limits) -> T:
+    """Return `look` of the picture in `data`, without its metadata where the picture cannot be read with them."""
+    try:
+        return look(open_image(data, limits), limits)
+    except InvalidInput:
+        bare = without_metadata(data)
+        if bare is None:
+            raise
+        try:
+            image = open_image(bare[0], limits)
+            image.info.update(**bare[1])
+            return look(image, limits)
+        except AetoolError:
+            pass  # the metadata are not what is wrong
+        raise
+
+
+def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
     try:
         with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else contextlib.nullcontext():
             scale_transparency(image)
-            return prepare(image, spec)
+            return prepare(image, spec, judge)
     except Image.DecompressionBombError:
         raise _too_large("a frame", limits) from None
-    except DECODE_ERRORS as error:
-        raise InvalidInput(f"the image is damaged ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
-
-
-STRIP = 256
-"""Rows per conversion: a large picture needs little more memory than its own."""
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Scale grey images of 16 bits and of floats to 8 bits (Pillow itself would clip them)."""
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    levels, clear = np.asarray(image), image.info.get("transparency")
-    grey, alpha = np.empty(levels.shape, np.uint8), None
-    if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
-        alpha = np.where(levels == clear, np.uint8(0), np.uint8(255))
-    strips = [slice(start, start + STRIP) for start in range(0, len(levels), STRIP)]
-    factor, divisor = 1.0, 257.0
-    if image.mode == "F":  # in [0, 1] or in [0, 255]
-        divisor = 1.0
-        factor = 255.0 if max((float(np.nan_to_num(levels[rows]).max()) for rows in strips), default=2) <= 1 else 1.0
-    for rows in strips:
-        scaled = np.nan_to_num(levels[rows].astype(np.float64)) * factor / divisor
-        grey[rows] = np.rint(scaled.clip(0, 255))
-    picture = Image.fromarray(grey)
-    if alpha is not None:
-        picture.putalpha(Image.fromarray(alpha))
-    return picture
+    except AetoolError:
+        raise
+    except Exception as error:
+        raise _refusal("the image is damaged", error) from error
 
 
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
     """Put a transparent image over the grey level `background`, and convert to grey (1 channel) or RGB (3)."""
     mode = "L" if channels == 1 else "RGB"
+    if image.mode in FIRST:
+        image = image.convert(FIRST[image.mode])
     if not image.has_transparency_data:
         return image.convert(mode)
     image.load()
@@ -180,7 +223,12 @@ def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
 
 def scale_transparency(image: Image.Image) -> None:
     """Scale the transparent level of a grey PNG of 2 or 4 bits to the 8 bits of Pillow's pixels."""
-    clear, tiles = image.info.get("transparency"), getattr(image, "tile", [])
-    rawmode = tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
-    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int) and rawmode in ("L;2", "L;4"):
-        image.info["transparency"] = clear * 255 // ((1 << int(rawmode[-1])) - 1)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and image.format == "PNG" and image.mode == "L" and _rawmode(image) in ("L;2", "L;4"):
+        image.info["transparency"] = clear * 255 // ((1 << int(_rawmode(image)[-1])) - 1)
+
+
+def _rawmode(image: Image.Image) -> str:
+    """Return how the numbers of an opened PNG are stored, as Pillow calls it: "LA;16B", say; "" for other files."""
+    tiles = getattr(image, "tile", [])
+    return tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""

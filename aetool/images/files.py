@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,7 +15,8 @@ from PIL import Image
 from aetool.arrays import Images, Pixels, to_images
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.arrangement import arrangement_of
-from aetool.images.decode import decode_image, decode_picture
+from aetool.images.decode import decode_image, decode_picture, failure_of
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
 from aetool.images.tiles import Sheet, says_sheet, tiles_of
 from aetool.images.walk import Listing, walk
@@ -35,7 +37,7 @@ class ImageFile:
 
     `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
     user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test". `whole` marks a picture that
-    is never cut into tiles.
+    is never cut into tiles. `folder` is the walked folder, None for a picture named alone.
     """
 
     path: str
@@ -46,6 +48,7 @@ class ImageFile:
     named: bool = False
     picture: Image.Image | None = None
     whole: bool = False
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,35 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class FileBatch(Generic[Value]):
-    """A value computed from n pictures, in order, and the failures and sheets since the previous batch."""
+    """A value computed from n pictures, in order, and the failures, sheets and new guesses since the previous batch.
+
+    `guesses` are sentences on levels that no file tells (see `levels`).
+    """
 
     value: Value = field(repr=False)
     files: tuple[ImageFile, ...] = field(repr=False)
     failures: tuple[Failure, ...] = ()
     sheets: tuple[Sheet, ...] = ()
+    guesses: tuple[str, ...] = ()
 
     def with_value(self, value: Other) -> FileBatch[Other]:
         """Return the batch with another value of the same pictures."""
-        return FileBatch(value, self.files, self.failures, self.sheets)
+        return FileBatch(value, self.files, self.failures, self.sheets, self.guesses)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A batch that is being read."""
+
+    pixels: list[Pixels] = field(default_factory=list)
+    files: list[ImageFile] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    sheets: list[Sheet] = field(default_factory=list)
+
+    def batch(self, spec: ImageSpec, guesses: Guesses) -> FileBatch[Images]:
+        stacked = np.stack(self.pixels) if self.pixels else np.empty((0, *spec.shape), np.uint8)
+        found = tuple(self.files), tuple(self.failures), tuple(self.sheets)
+        return FileBatch(to_images(stacked), *found, guesses.new())
 
 
 def read_batches(
@@ -78,44 +100,48 @@ def read_batches(
     A sheet that aetool made gives its tiles, named NAME[1], NAME[2] and so on, unless its file is to be taken whole.
     The first batch has a single image, for an immediate first result; the next batches grow to `size`.
     """
-    pixels: list[Pixels] = []
-    read: list[ImageFile] = []
-    failures: list[Failure] = []
-    sheets: list[Sheet] = []
-    wanted = 1
+    part, wanted, guesses = _Part(), 1, Guesses(walk, limits)
     for file in files:
         try:
-            for one, picture in _pictures(file, spec, limits, sheets):
-                if len(pixels) >= wanted:
-                    yield _batch(pixels, read, failures, sheets, spec)
-                    pixels, read, failures, sheets, wanted = [], [], [], [], min(size, wanted * 4)
-                pixels.append(picture)
-                read.append(one)
-        except AetoolError as error:
-            failures.append(Failure(file.path, error))
-        if len(pixels) >= wanted or len(failures) >= size:
-            yield _batch(pixels, read, failures, sheets, spec)
-            pixels, read, failures, sheets, wanted = [], [], [], [], min(size, wanted * 4)
-    if pixels or failures:
-        yield _batch(pixels, read, failures, sheets, spec)
+            for one, picture in _pictures(file, spec, limits, guesses, part.sheets):
+                if len(part.pixels) >= wanted:
+                    yield part.batch(spec, guesses)
+                    part, wanted = _Part(), min(size, wanted * 4)
+                part.pixels.append(picture)
+                part.files.append(one)
+        except Exception as error:  # of whatever kind: one picture never stops the others
+            part.failures.append(Failure(file.path, failure_of(error)))
+        if len(part.pixels) >= wanted or len(part.failures) >= size:
+            yield part.batch(spec, guesses)
+            part, wanted = _Part(), min(size, wanted * 4)
+    if part.pixels or part.failures:
+        yield part.batch(spec, guesses)
 
 
-def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits = LIMITS) -> Pixels | bytes:
-    """Return a picture as uint8 (c, h, w), or the bytes of a file that calls itself a sheet.
+def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels:
+    """Return a picture as uint8 (c, h, w), a sheet as one picture.
 
     Raises `InvalidInput`, `ReadWriteError`, `LimitExceeded`.
     """
+    found = pixels_or_sheet(replace(file, whole=True), spec, limits, guesses)
+    assert not isinstance(found, bytes)
+    return found
+
+
+def pixels_or_sheet(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels | bytes:
+    """Return a picture as `pixels_of` does, or the bytes of a file that calls itself a sheet."""
+    judge = partial(guesses.white, file)
     if file.picture is not None:
-        return decode_picture(file.picture, spec, limits)
+        return decode_picture(file.picture, spec, limits, judge)
     data = read_image(file)
-    return data if says_sheet(data) and not file.whole else decode_image(data, spec, limits)
+    return data if says_sheet(data) and not file.whole else decode_image(data, spec, limits, judge)
 
 
 def _pictures(
-    file: ImageFile, spec: ImageSpec, limits: Limits, sheets: list[Sheet]
+    file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses, sheets: list[Sheet]
 ) -> Iterator[tuple[ImageFile, Pixels]]:
     """Yield the picture of a file, or the tiles of a sheet, one at a time; a sheet is noted in `sheets`."""
-    found = pixels_of(file, spec, limits)
+    found = pixels_or_sheet(file, spec, limits, guesses)
     if not isinstance(found, bytes):
         yield file, found
         return
@@ -139,13 +165,6 @@ def read_image(file: ImageFile) -> bytes:
     return data
 
 
-def _batch(
-    pixels: list[Pixels], files: list[ImageFile], failures: list[Failure], sheets: list[Sheet], spec: ImageSpec
-) -> FileBatch[Images]:
-    stacked = np.stack(pixels) if pixels else np.empty((0, *spec.shape), np.uint8)
-    return FileBatch(to_images(stacked), tuple(files), tuple(failures), tuple(sheets))
-
-
 def find_images(names: Iterable[str], listing: Listing | None = None) -> Iterator[ImageFile]:
     """Yield the pictures of `names`: files, and the files below folders with their classes (see `Arrangement`).
 
@@ -162,4 +181,4 @@ def find_images(names: Iterable[str], listing: Listing | None = None) -> Iterato
         place = arrangement.place
         for path in walk(name, listing):
             relative = path[start:] or "."
-            yield ImageFile(path, relative, *place(relative))
+            yield ImageFile(path, relative, *place(relative), folder=name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import itertools
 import os
 import shutil
@@ -12,16 +14,48 @@ from pathlib import Path
 
 from aetool.arrays import OneLine, Pixels
 from aetool.choices import IMAGE_SUFFIXES
+from aetool.errors import ReadWriteError
+from aetool.images.files import Failure
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
 from aetool.system.lacking import move_file
 from aetool.system.paths import safe_name
 from aetool.system.temporaries import create_folder, name_for, sweep
 
+LONGEST_NAME = 255
+"""Bytes of the longest name in most file systems."""
+LONGEST_FOLDER = 3500
+"""Bytes of the longest path of an inner folder: paths end at 4,096 bytes, and names follow."""
+OF_ONE_NAME = frozenset(
+    [errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EILSEQ,
+     errno.EINVAL, errno.ELOOP]
+)  # fmt: skip
+"""Errors of the system that one name of an output has; others, such as a full disk, would hit all pictures."""
+
+
+def of_one_name(error: ReadWriteError) -> bool:
+    """Return whether a failure to write is that of one name, so that other pictures can be written."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in OF_ONE_NAME
+
+
+def fitting(name: str) -> str:
+    """Return the name of a file or folder, cut where it is too long, with a digest of the whole name instead."""
+    whole = os.fsencode(name)
+    if len(whole) <= LONGEST_NAME:
+        return name
+    end = f"~{hashlib.sha256(whole).hexdigest()[:12]}{'.png' if name.lower().endswith('.png') else ''}"
+    room = LONGEST_NAME - len(end)
+    start = name[:room]
+    while len(os.fsencode(start)) > room:  # letters may take several bytes
+        start = start[:-1]
+    return start + end
+
 
 @dataclass(eq=False)
 class UniquePaths:
     """Unique paths of picture files below `folder`, derived from picture names; never outside the folder.
+
+    Names that are too long for a file system are cut; the same name always gives the same path.
 
     Only hashes of the given paths are stored, so a million paths take little memory; equal hashes would only add an
     unnecessary number to a name.
@@ -38,14 +72,14 @@ class UniquePaths:
             parts = [part for part in Path(name).parts if part not in (os.sep, "..")]
             head, tail = str(Path(*parts[:-1])), parts[-1] if parts else "picture"
         tail = safe_name(tail)
-        stem = tail if tail.lower().endswith(".png") else tail + ".png"
+        stem = fitting(tail if tail.lower().endswith(".png") else tail + ".png")
         start = self._folder_of(head)
         for number in itertools.count(2):
             path = start + stem
             if hash(path) not in self._given:
                 self._given.add(hash(path))
                 return path
-            stem = f"{tail.removesuffix('.png')}-{number}.png"
+            stem = fitting(f"{tail.removesuffix('.png')}-{number}.png")
         raise AssertionError
 
     def others(self, apart: Container[int] = ()) -> tuple[int, str]:
@@ -68,8 +102,10 @@ class UniquePaths:
     def _folder_of(self, head: str) -> str:
         """Return the folder for the parent path `head`, created, with a separator at the end."""
         if head not in self._inner:
-            parts = [safe_name(part) for part in Path(head).parts if part not in (os.sep, "..")]
+            parts = [fitting(safe_name(part)) for part in Path(head).parts if part not in (os.sep, "..")]
             inner = Path(self.folder, *parts)
+            if len(os.fsencode(inner)) > LONGEST_FOLDER:
+                inner = Path(self.folder, fitting(safe_name(head)))
             with writing(inner):
                 inner.mkdir(parents=True, exist_ok=True)
             self._inner[head] = os.path.join(inner, "")  # noqa: PTH118
@@ -92,14 +128,28 @@ class PictureWriter(OneLine):
     text: bytes
     alone: bool
 
-    def __call__(self, pixels: Pixels, paths: Iterable[str]) -> None:
-        """Write uint8 (n, c, h, w) to n paths; raises `ReadWriteError`."""
+    def __call__(self, pixels: Pixels, paths: Iterable[str]) -> list[Failure]:
+        """Write uint8 (n, c, h, w) to n paths, "" for none, and return the names that failed.
+
+        Raises `ReadWriteError` for a failure of more than one name.
+        """
+        failures = []
         for data, path in zip(png_files(pixels, self.text), paths, strict=True):
-            if not self.alone and os.path.lexists(path):
-                write_file(Path(path), data, sync=False)
-            else:
-                with writing(Path(path)):
-                    self._put(path, data)
+            try:
+                if path:
+                    self._write(path, data)
+            except ReadWriteError as error:
+                if not of_one_name(error):
+                    raise
+                failures.append(Failure(path, error))
+        return failures
+
+    def _write(self, path: str, data: bytes) -> None:
+        if not self.alone and os.path.lexists(path):
+            write_file(Path(path), data, sync=False)
+        else:
+            with writing(Path(path)):
+                self._put(path, data)
 
     def _put(self, path: str, data: bytes) -> None:
         """Write a new file, without care for links and permissions."""

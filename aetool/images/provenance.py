@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from PIL import Image, PngImagePlugin
 
 from aetool.errors import InvalidInput
-from aetool.images.decode import DECODE_ERRORS, open_image
+from aetool.images.decode import open_image
 from aetool.images.png import text_chunks
 from aetool.images.sheet import Grid
 
@@ -71,7 +71,7 @@ def read_provenance(data: bytes) -> dict[str, object]:
     try:
         image.load()
         said = said_by(image)
-    except DECODE_ERRORS as error:
+    except Exception as error:
         raise InvalidInput("the image is damaged") from error
     if said is None:
         raise InvalidInput("this picture does not say how it was made", fix="no-metadata")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from aetool.errors import InvalidInput
-from aetool.images.decode import DECODE_ERRORS, ORIENTATION, open_image
+from aetool.images.decode import open_image
+from aetool.images.orientation import orientation
 from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def tiles_of(data: bytes, limits: Limits = LIMITS) -> tuple[int, Iterator[Image.
             return 0, iter(())
         image.load()
         return grid.count, _tiles(image.convert(MODES[image.mode]), grid)
-    except DECODE_ERRORS as error:
+    except Exception as error:  # of whatever kind Pillow raises
         raise InvalidInput("the image is damaged") from error
 
 
@@ -73,7 +74,7 @@ def _grid(image: Image.Image) -> Grid | None:
     grid = Grid(**said)
     filled = grid.columns * (grid.rows - 1) < grid.count <= grid.columns * grid.rows
     possible = filled and min(grid.count, grid.height, grid.width, grid.scale) > 0
-    upright = image.getexif().get(ORIENTATION, 1) == 1
+    upright = orientation(image) == 1
     return grid if possible and upright and grid.size == image.size and image.mode in MODES else None
 
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import stat
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -17,7 +18,7 @@ from PIL import Image
 from aetool.arrays import Latents, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
-from aetool.errors import InvalidInput, UsageError
+from aetool.errors import InvalidInput, LevelsGuessed, UsageError
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
 from aetool.images.walk import Listing
@@ -167,6 +168,12 @@ def raise_first(failures: Iterable[Failure]) -> None:
         raise type(failure.error)(named, failure.error.fix)
 
 
+def warn_of(guesses: Iterable[str]) -> None:
+    """Warn of guessed levels: `LevelsGuessed`."""
+    for sentence in guesses:
+        warnings.warn(sentence, LevelsGuessed, stacklevel=4)
+
+
 def joined(batches: Iterable[LatentBatch]) -> LatentBatch:
     """Return all batches as a single batch; raises `InvalidInput` without a batch."""
     parts = list(batches)
@@ -180,7 +187,8 @@ def joined(batches: Iterable[LatentBatch]) -> LatentBatch:
 
 
 def values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
-    """Yield the values of batches; raises the error of the first failed file."""
+    """Yield the values of batches; raises the error of the first failed file, and warns of guessed levels."""
     for batch in batches:
         raise_first(batch.failures)
+        warn_of(batch.guesses)
         yield batch.value

@@ -80,4 +80,5 @@ class Pictures:
             write_file(target, encode_pictures(self.pixels, suffix or ".png", self.layout))
         else:
             with flushing(target), picture_folder(target, b"") as (place, write):
-                write(self.pixels, [place(name) for name in self.names])
+                for failure in write(self.pixels, [place(name) for name in self.names]):
+                    raise failure.error

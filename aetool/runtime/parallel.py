@@ -17,9 +17,12 @@ import numpy as np
 from aetool.arrays import Images, Latents, Pixels, batched, to_images, to_pixels
 from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
-from aetool.images.files import Failure, FileBatch, ImageFile, pixels_of, read_batches
+from aetool.images.decode import failure_of
+from aetool.images.files import Failure, FileBatch, ImageFile, pixels_or_sheet, read_batches
 from aetool.images.folder import PictureWriter
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
+from aetool.images.walk import walk
 from aetool.runtime.codec import Codec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import MOST, all_cores, ordered
@@ -38,6 +41,9 @@ Errors = dict[int, AetoolError]
 Found = tuple[int, bytes]
 """The position of a sheet in a chunk, and its bytes."""
 
+Read = tuple[Pixels, Errors, Found | None, tuple[str, ...]]
+"""Pixels, errors, the first sheet if any, and new guesses of levels."""
+
 Value = TypeVar("Value")
 Step = Callable[[Codec, Images], Value]
 """A function of a codec and images (n, c, h, w), as `Codec.encode`; at module level, since workers find it by name."""
@@ -50,7 +56,10 @@ def over_files(
     cores: int | None = None,
     limits: Limits = LIMITS,
 ) -> Iterator[FileBatch[Value]]:
-    """Yield the results of `step` on pictures in order, the first alone, on at most `cores` cores (None: all)."""
+    """Yield the results of `step` on pictures in order, the first alone, on at most `cores` cores (None: all).
+
+    A guess of levels is told by each process that makes it.
+    """
     rest = iter(files)
     begun = 0.0
     for batch in read_batches(rest, codec.spec, codec.batch, limits):
@@ -70,22 +79,24 @@ def _by_workers(
     """
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
     if codec.device == "cpu":
-        for chunk, (value, errors, sheet) in ordered(partial(_Worker, codec.graphs, step, limits), tasks, cores):
-            yield from _until(chunk, value, errors, sheet)
+        for chunk, (value, errors, sheet, guesses) in ordered(
+            partial(_Worker, codec.graphs, step, limits), tasks, cores
+        ):
+            yield from _until(chunk, value, errors, sheet, guesses)
             yield from _from(chunk, sheet, codec, step, limits)
     else:
-        for chunk, (pixels, errors, sheet) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
-            yield from _until(chunk, step(codec, to_images(pixels)), errors, sheet)
+        for chunk, (pixels, errors, sheet, guesses) in ordered(partial(_Reader, codec.spec, limits), tasks, cores):
+            yield from _until(chunk, step(codec, to_images(pixels)), errors, sheet, guesses)
             yield from _from(chunk, sheet, codec, step, limits)
 
 
 def _until(
-    chunk: tuple[ImageFile, ...], value: Value, errors: Errors, sheet: Found | None
+    chunk: tuple[ImageFile, ...], value: Value, errors: Errors, sheet: Found | None, guesses: tuple[str, ...]
 ) -> Iterator[FileBatch[Value]]:
     """Yield the result of the files before a sheet, or of all."""
     done = chunk[: sheet[0]] if sheet else chunk
     if done:
-        yield FileBatch(value, *_sorted(done, errors))
+        yield FileBatch(value, *_sorted(done, errors), guesses=guesses)
 
 
 def _from(
@@ -119,34 +130,47 @@ def decode_to(
     place: Callable[[str], str],
     codec: Codec,
     cores: int | None = None,
+    failed: Callable[[list[Failure]], None] = lambda _: None,
 ) -> int:
     """Decode latents (n, k), write each picture to the path that `place` gives for its name, and return the count.
 
-    `place` is called in order, shortly before a picture is written. `cores` bounds the cores, None for all.
+    `place` is called in order, shortly before a picture is written; "" leaves the picture out. `failed` gets the names
+    that could not be written. `cores` bounds the cores, None for all.
     """
     placed = ((z, [place(name) for name in names]) for z, names in pieces(latents, codec.batch))
     first = list(itertools.islice(placed, 2))
     parts = itertools.chain(first, placed)
     if len(first) > 1 and cores != 1:
-        return sum(_written_by_workers(write, parts, codec, cores or min(MOST, all_cores())))
+        return sum(_written_by_workers(write, parts, codec, cores or min(MOST, all_cores()), failed))
     count = 0
     for part, paths in parts:
-        write(to_pixels(codec.decode(part)), paths)
-        count += len(paths)
+        failures = write(to_pixels(codec.decode(part)), paths)
+        failed(failures)
+        count += _given(paths) - len(failures)
     return count
 
 
+def _given(paths: Sequence[str]) -> int:
+    return sum(path != "" for path in paths)
+
+
 def _written_by_workers(
-    write: PictureWriter, latents: Iterator[tuple[Latents, Sequence[str]]], codec: Codec, cores: int
+    write: PictureWriter,
+    latents: Iterator[tuple[Latents, Sequence[str]]],
+    codec: Codec,
+    cores: int,
+    failed: Callable[[list[Failure]], None],
 ) -> Iterator[int]:
     """Write pictures: decoded in the workers on the CPU, else here; yield how many at a time."""
     if codec.device == "cpu":
-        for count, _ in ordered(partial(_Decoder, codec.graphs, write), ((len(z), (z, p)) for z, p in latents), cores):
-            yield count
+        tasks = ((_given(p), (z, p)) for z, p in latents)
+        done = ordered(partial(_Decoder, codec.graphs, write), tasks, cores)
     else:
-        drawn = ((len(z), (to_pixels(codec.decode(z)), p)) for z, p in latents)
-        for count, _ in ordered(partial(_Writer, write), drawn, cores):
-            yield count
+        drawn = ((_given(p), (to_pixels(codec.decode(z)), p)) for z, p in latents)
+        done = ordered(partial(_Writer, write), drawn, cores)
+    for count, failures in done:
+        failed(failures)
+        yield count - len(failures)
 
 
 def pieces(latents: Iterable[tuple[Latents, Sequence[str]]], size: int) -> Iterator[tuple[Latents, Sequence[str]]]:
@@ -162,34 +186,38 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
     return used, tuple(Failure(chunk[i].path, error) for i, error in errors.items())
 
 
-def _light(file: ImageFile) -> ImageFile | str:
-    """Return the part of a picture that a worker needs: its path, unless the picture is no plain file."""
+def _light(file: ImageFile) -> ImageFile | tuple[str, str | None]:
+    """Return the part of a picture that a worker needs: its path and folder, unless the picture is no plain file."""
     plain = file.data is None and file.picture is None and not file.named and not file.whole
-    return file.path if plain else file
+    return (file.path, file.folder) if plain else file
+
+
+def _whole_file(file: ImageFile | tuple[str, str | None]) -> ImageFile:
+    return ImageFile(file[0], file[0], folder=file[1]) if isinstance(file, tuple) else file
 
 
 class _Reader:
     """A worker that reads pictures, within given limits."""
 
     def __init__(self, spec: ImageSpec, limits: Limits) -> None:
-        self.spec, self.limits = spec, limits
+        self.spec, self.limits, self.guesses = spec, limits, Guesses(walk, limits)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Pixels, Errors, Found | None]:
-        """Return pixels (n, c, h, w) of the usable pictures before a sheet, the errors of the others, and the sheet."""
+    def __call__(self, chunk: list[ImageFile | tuple[str, str | None]]) -> Read:
+        """Return pixels (n, c, h, w) of the usable pictures before a sheet, and what else was found (see `Read`)."""
         pixels: list[Pixels] = []
         errors: Errors = {}
         sheet: Found | None = None
         for i, file in enumerate(chunk):
             try:
-                picture = ImageFile(file, file) if isinstance(file, str) else file
-                found = pixels_of(picture, self.spec, self.limits)
+                found = pixels_or_sheet(_whole_file(file), self.spec, self.limits, self.guesses)
                 if isinstance(found, bytes):
                     sheet = i, found
                     break
                 pixels.append(found)
-            except AetoolError as error:
-                errors[i] = error
-        return np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8), errors, sheet
+            except Exception as error:  # of whatever kind: one picture never stops the others
+                errors[i] = failure_of(error)
+        stacked = np.stack(pixels) if pixels else np.empty((0, *self.spec.shape), np.uint8)
+        return stacked, errors, sheet, self.guesses.new()
 
 
 class _Worker(Generic[Value]):
@@ -199,10 +227,12 @@ class _Worker(Generic[Value]):
         self.codec, self.step = Codec(graphs, "cpu"), step
         self.read = _Reader(self.codec.spec, limits)
 
-    def __call__(self, chunk: list[ImageFile | str]) -> tuple[Value, Errors, Found | None]:
-        """Return the result of the step on the usable pictures before a sheet, the errors, and the sheet."""
-        pixels, errors, sheet = self.read(chunk)
-        return self.step(self.codec, to_images(pixels)), errors, sheet
+    def __call__(
+        self, chunk: list[ImageFile | tuple[str, str | None]]
+    ) -> tuple[Value, Errors, Found | None, tuple[str, ...]]:
+        """Return the result of the step on the usable pictures before a sheet, and what else was found."""
+        pixels, errors, sheet, guesses = self.read(chunk)
+        return self.step(self.codec, to_images(pixels)), errors, sheet, guesses
 
 
 class _Decoder:
@@ -211,10 +241,10 @@ class _Decoder:
     def __init__(self, graphs: Graphs, write: PictureWriter) -> None:
         self.codec, self.write = Codec(graphs, "cpu"), write
 
-    def __call__(self, task: tuple[Latents, Sequence[str]]) -> None:
-        """Write the pictures of latents (n, k) to n paths."""
+    def __call__(self, task: tuple[Latents, Sequence[str]]) -> list[Failure]:
+        """Write the pictures of latents (n, k) to n paths, and return the names that failed."""
         latents, paths = task
-        self.write(to_pixels(self.codec.decode(latents)), paths)
+        return self.write(to_pixels(self.codec.decode(latents)), paths)
 
 
 class _Writer:
@@ -223,6 +253,6 @@ class _Writer:
     def __init__(self, write: PictureWriter) -> None:
         self.write = write
 
-    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> None:
-        """Write pixels (n, c, h, w) to n paths."""
-        self.write(*task)
+    def __call__(self, task: tuple[Pixels, Sequence[str]]) -> list[Failure]:
+        """Write pixels (n, c, h, w) to n paths, and return the names that failed."""
+        return self.write(*task)

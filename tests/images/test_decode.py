@@ -14,6 +14,7 @@ from PIL import Image
 
 from aetool.choices import CHECKED_SUFFIXES, IMAGE_SUFFIXES
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
+from aetool.images import decode, files
 from aetool.images.decode import decode_image, open_image, prepare
 from aetool.images.files import Failure, ImageFile, find_images, read_batches, walk
 from aetool.images.spec import ImageSpec
@@ -132,7 +133,7 @@ def test_mode_i_is_read_as_16_bits_and_limited():
 def test_mode_f_is_read_as_fractions_or_as_levels():
     fractions = Image.fromarray(np.array([[0, 0.2], [0.5, 1]], np.float32))
     assert prepare(fractions, GREY).tolist() == [[[0, 51], [128, 255]]]
-    levels = Image.fromarray(np.array([[np.nan, 2.4], [-3, np.inf]], np.float32))
+    levels = Image.fromarray(np.array([[np.nan, 2.4], [-np.inf, 270]], np.float32))
     assert prepare(levels, GREY).tolist() == [[[0, 2], [0, 255]]]
 
 
@@ -344,6 +345,55 @@ def test_a_failure_says_which_file_and_why(tmp_path):
     assert str(failure.error) == "not an image that can be read"
     (batch,) = read_batches(find_images([str(tmp_path / "missing.png")]), GREY, 4)
     assert isinstance(batch.failures[0].error, ReadWriteError)
+
+
+# Failures of any kind
+
+ERRORS = [
+    ZeroDivisionError("0/0"), zlib.error("x"), RecursionError(), UnicodeDecodeError("utf-8", b"x", 0, 1, "y"),
+    KeyError(3), MemoryError(), Exception("plug-in"), struct.error("x"), OSError(5, "x"), UserWarning("x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(("place", "name"), [(files, "read_file"), (Image, "open"), (decode, "prepare")])
+def test_whatever_is_raised_for_one_picture_is_a_failure_of_that_picture(tmp_path, monkeypatch, error, place, name):
+    for level in range(3):
+        (tmp_path / f"{level}.png").write_bytes(encoded(Image.new("L", (2, 2), level)))
+    real, calls = getattr(place, name), iter(range(3))
+
+    def fails(*given, **named):
+        if next(calls) == 1:
+            raise error
+        return real(*given, **named)
+
+    monkeypatch.setattr(place, name, fails)
+    batches = list(read_batches(find_images([str(tmp_path)]), GREY, 8))
+    assert [file.relative for batch in batches for file in batch.files] == ["0.png", "2.png"]
+    (failure,) = [failure for batch in batches for failure in batch.failures]
+    assert failure.path.endswith("1.png") and isinstance(failure.error, AetoolError)
+    assert str(failure.error).isprintable()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_is_no_failure_of_a_picture(monkeypatch, error):
+    def stops(*given, **named):
+        raise error
+
+    picture = flat(1)
+    monkeypatch.setattr(Image, "open", stops)
+    with pytest.raises(error):
+        list(read_batches([picture], GREY, 8))
+
+
+def test_too_little_memory_for_one_picture_is_said(monkeypatch):
+    def fails(*given, **named):
+        raise MemoryError
+
+    data = encoded(Image.new("L", (2, 2)))
+    monkeypatch.setattr(decode, "flatten", fails)
+    with pytest.raises(InvalidInput, match="not enough memory for the image"):
+        decode_image(data, GREY)
 
 
 # Damage

@@ -49,6 +49,55 @@ def test_no_name_is_given_twice(tmp_path):
     assert found == ["a.png", "a-2.png", "a-3.png", "a-2-2.png", "b/a.png", "b/a-2.png"]
 
 
+LONG = [
+    "x" * 300, "x" * 251 + ".jpg", "x" * 255, "x" * 252 + ".png", "é" * 200, "漢" * 125 + ".jpg", "\udcff" * 300,
+    "x" * 300 + "/a", "a/" + "y" * 260 + "/b.png", "/".join(["deep" * 20] * 60),
+    "/".join(["é" * 127] * 40) + "/" + "z" * 400,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_names_too_long_are_cut_and_stay_unique_and_the_same(tmp_path, name):
+    first, again = UniquePaths(str(tmp_path)), UniquePaths(str(tmp_path))
+    paths = [first(name), first(name), first(name + "x")]
+    assert [again(name), again(name), again(name + "x")] == paths and len(set(paths)) == 3
+    for path in paths:
+        Path(path).write_bytes(b"")
+        assert path.endswith(".png") and Path(path).resolve().is_relative_to(tmp_path)
+        assert first(os.path.relpath(path, tmp_path)) != path  # taken
+        assert UniquePaths(str(tmp_path))(os.path.relpath(path, tmp_path)) == path  # a name that fits stays
+        if "\udcff" not in name:
+            path.encode()  # no letter is cut in two
+
+
+def test_names_that_just_fit_stay(tmp_path):
+    place = UniquePaths(str(tmp_path))
+    for name in ("x" * 251, "é" * 125, "y" * 247 + ".jpg"):
+        assert place(name) == str(tmp_path / f"{name}.png")
+    assert place("x" * 251) != str(tmp_path / ("x" * 251 + ".png"))
+
+
+def test_one_name_that_cannot_be_written_does_not_stop_the_others(tmp_path):
+    (tmp_path / "b.png").mkdir()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with picture_folder(tmp_path, b"") as (place, write):
+        (first, second) = write(TILES[[0, 1, 1, 2]], [place(name) for name in ("a", "b", "loop", "c")])
+        assert write(TILES[:2], ["", place("d")]) == []
+    assert (first.path, second.path) == (str(tmp_path / "b.png"), str(tmp_path / "loop.png"))
+    assert all(isinstance(failure.error, ReadWriteError) for failure in (first, second))
+    assert [name for name in below(tmp_path) if name != "loop.png"] == ["a.png", "c.png", "d.png"]
+
+
+def test_what_hits_all_pictures_stops(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with picture_folder(tmp_path, b"") as (place, write):
+        monkeypatch.setattr(os, "replace", full)
+        with pytest.raises(ReadWriteError, match="No space left"):
+            write(TILES, [place(name) for name in "abc"])
+
+
 def test_what_is_there_is_replaced_as_elsewhere(tmp_path):
     (tmp_path / "real.png").write_bytes(b"old")
     (tmp_path / "link.png").symlink_to("real.png")

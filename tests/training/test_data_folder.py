@@ -15,6 +15,7 @@ from aetool import Bundle
 from aetool.errors import InvalidInput
 from aetool.images.decode import Kind
 from aetool.images.files import find_images
+from aetool.training.data import folder as folder_module
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.dataset import load as load_dataset
 from aetool.training.data.folder import FolderOptions, common_spec, decode_folder
@@ -111,6 +112,27 @@ def test_what_cannot_be_used_is_named_and_skipped(tmp_path):
     data = load(folder)
     assert len(data.train.pixels) + len(data.test.pixels) == 17
     assert sorted(Path(failure.path).name for failure in data.skipped) == ["cut.jpg", "text.png"]
+
+
+def test_a_look_that_fails_and_decoding_that_works_count_as_one_picture(tmp_path, monkeypatch):
+    fill(tmp_path / "set", 20)
+    real = folder_module.kind_of
+    monkeypatch.setattr(folder_module, "kind_of", lambda data, limits: 1 / 0 if data == bad else real(data, limits))
+    bad = (tmp_path / "set/03.png").read_bytes()
+    files = list(find_images([str(tmp_path / "set")]))
+    data = decode_folder(files, FolderOptions(), 2, ignore)
+    assert (
+        data.pixels[:, 0, 0, 0].tolist() == [7 * i for i in range(20)] and len(data.sources) == len(data.labels) == 20
+    )
+    monkeypatch.setattr(folder_module, "kind_of", lambda data, limits: real(data, limits) if data == bad else 1 / 0)
+    assert len(decode_folder(files, FolderOptions(), 2, ignore).pixels) == 20
+    monkeypatch.undo()
+    real_pixels = folder_module.pixels_of
+    monkeypatch.setattr(
+        folder_module, "pixels_of", lambda file, *more: 1 / 0 if "03" in file.relative else real_pixels(file, *more)
+    )
+    data = decode_folder(files, FolderOptions(), 2, ignore)
+    assert len(data.pixels) == 19 and [Path(failure.path).name for failure in data.skipped] == ["03.png"]
 
 
 def test_fewer_than_16_usable_images_end_with_4(cli, workplace):

@@ -51,5 +51,6 @@ def perturb(
     seed = console.seed(seed)
     batches = model.batches(parts, 1 if target.kind == "folder" else None)  # for a folder the cores decode
     varied = model.perturbed(failures.values(batches), sigma, count, seed)
-    write_generated(varied, model, target, layout_of(layout, columns=count), layout, console, seed, options.threads)
+    shown = layout_of(layout, columns=count)
+    write_generated(varied, model, target, shown, layout, console, seed, options.threads, failures)
     failures.end()

@@ -54,7 +54,7 @@ def reconstruct(
         deque(parts, maxlen=0)  # the report is the data; pictures need -o
     else:
         made = provenance(model.bundle, None, layout)
-        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames)
+        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames, failures.unwritten)
     failures.end()
 
 

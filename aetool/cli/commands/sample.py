@@ -116,7 +116,8 @@ def sample(
     labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
     batches = model.sampled(labels, chosen.count, seed, sampler, bank)
-    write_generated(batches, model, target, shown, layout, console, seed, options.threads)
+    own = failures if bank else None
+    write_generated(batches, model, target, shown, layout, console, seed, options.threads, own)
     if bank:
         failures.end()
 

@@ -12,9 +12,11 @@ import numpy as np
 from aetool.arrays import Pixels
 from aetool.choices import IMAGE_FORMATS
 from aetool.errors import AetoolError
-from aetool.images.decode import Kind, decode_image, kind_of
-from aetool.images.files import Failure, ImageFile, read_image
+from aetool.images.decode import Kind, failure_of, kind_of
+from aetool.images.files import Failure, ImageFile, pixels_of, read_image
+from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
+from aetool.images.walk import walk
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
@@ -58,13 +60,18 @@ def decode_folder(
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    results = _parallel(lambda file: _decoded(file, spec, limits), files, workers, "reading images", report)
+    guesses = Guesses(walk, limits)
+    results = _parallel(lambda file: _decoded(file, spec, limits, guesses), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
         else:
+            if len(used) == len(pixels):  # the first look at a picture failed, and decoding works
+                pixels = np.concatenate([pixels, np.empty((1 + len(used) // 8, *spec.shape), np.uint8)])
             pixels[len(used)] = result
             used.append(file)
+    for line in guesses.new():
+        report(line, 0, None, "")
     return _labelled(pixels[: len(used)], used, spec, tuple(skipped))
 
 
@@ -91,22 +98,22 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
 def _kind(file: ImageFile, limits: Limits) -> Kind | None:
     try:
         return kind_of(read_image(file), limits)
-    except AetoolError:
+    except Exception:  # of whatever kind: one picture never stops the others
         return None  # named when it is decoded
 
 
 def _reasons(files: Sequence[ImageFile], limits: Limits) -> tuple[Failure, ...]:
     """Return why no file can be used."""
-    spec = ImageSpec(1, SMALLEST, SMALLEST)
-    results = ((file, _decoded(file, spec, limits)) for file in files)
+    spec, guesses = ImageSpec(1, SMALLEST, SMALLEST), Guesses(walk, limits)
+    results = ((file, _decoded(file, spec, limits, guesses)) for file in files)
     return tuple(Failure(file.path, result) for file, result in results if isinstance(result, AetoolError))
 
 
-def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits) -> Pixels | AetoolError:
+def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels | AetoolError:
     try:
-        return decode_image(read_image(file), spec, limits)
-    except AetoolError as error:
-        return error
+        return pixels_of(file, spec, limits, guesses)
+    except Exception as error:
+        return failure_of(error)
 
 
 def _parallel(

@@ -64,7 +64,8 @@ def _listed_files(folder: str, listed: Listed, listing: Listing) -> Iterator[Ima
         listing.arrangements.append(sentence)
     for relative in listed.names:
         label, part = arrangement.place(relative)
-        yield ImageFile(os.path.join(folder, relative), relative, label, part)  # noqa: PTH118
+        path = os.path.join(folder, relative)  # noqa: PTH118
+        yield ImageFile(path, relative, label, part, folder=folder)
     yield from (ImageFile(path, path) for path in listed.missing)
 
 

@@ -1,0 +1,81 @@
+"""Guesses: one white for all pictures of a folder whose files do not say which number is white (see `levels`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from aetool.images.decode import open_image
+from aetool.images.levels import Evidence, guess, is_deep, measure, numbers_of, told
+from aetool.system.limits import LIMITS, Limits
+from aetool.system.reading import read_file
+
+if TYPE_CHECKING:
+    from aetool.images.files import ImageFile
+
+SAMPLE = 64
+"""Most pictures of a folder that are looked at for one guess, evenly spread over the sorted names."""
+NAMES = {"u2": "16 bits", "i2": "16 bits with sign", "u4": "32 bits", "i4": "32 bits with sign", "f4": "floats"}
+"""Types of numbers, by `Evidence.kind`."""
+
+
+class Guesses:
+    """White for the pictures of a stream, the same for all pictures of a folder with numbers of one type.
+
+    `pictures` yields the paths of the pictures in a folder.
+    """
+
+    def __init__(self, pictures: Callable[[str], Iterable[str]], limits: Limits = LIMITS) -> None:
+        self._pictures, self._limits = pictures, limits
+        self._tops: dict[tuple[str, str], float] = {}
+        self._lines: dict[str, bool] = {}
+        self._lock = Lock()  # of one look at a folder, where threads read
+
+    def white(self, file: ImageFile, evidence: Evidence) -> int:
+        """Return the number that is white in a picture with this evidence."""
+        folder = file.folder
+        if not evidence.settled and folder is not None:
+            evidence = Evidence(evidence.kind, max(evidence.top, self._top_of(folder, evidence.kind)))
+        white = guess(evidence)
+        if white != evidence.usual:
+            what = f"{NAMES[evidence.kind]} are read as levels from 0 to {white:,}"
+            self._lines.setdefault(f"{folder or file.path}: {what}, a guess: no tag says which number is white", True)
+        return white
+
+    def _top_of(self, folder: str, kind: str) -> float:
+        """Return the largest number that counts in the pictures of a folder with numbers of one type."""
+        with self._lock:
+            if (folder, kind) not in self._tops:
+                self._tops[folder, kind] = self._look(folder, kind)
+            return self._tops[folder, kind]
+
+    def _look(self, folder: str, kind: str) -> float:
+        paths = list(self._pictures(folder))
+        count = min(len(paths), SAMPLE)
+        top = 0.0
+        for i in range(count):
+            found = self._evidence(paths[i * (len(paths) - 1) // max(1, count - 1)])
+            if found is not None and found.kind == kind:
+                top = max(top, found.top)
+                if found.settled:
+                    break
+        return top
+
+    def _evidence(self, path: str) -> Evidence | None:
+        """Return what the numbers of a picture say, None for one without numbers to guess."""
+        try:
+            image = open_image(read_file(path), self._limits)
+            if not is_deep(image):
+                return None
+            image.load()
+            values = numbers_of(image)
+            return None if told(image, values) else measure(values)
+        except Exception:  # named when it is its turn
+            return None
+
+    def new(self) -> tuple[str, ...]:
+        """Return the sentences on guesses since the last call."""
+        fresh = tuple(line for line, unsaid in list(self._lines.items()) if unsaid)
+        self._lines.update(dict.fromkeys(fresh, False))
+        return fresh
