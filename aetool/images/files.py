@@ -105,7 +105,7 @@ def read_batches(
     pixels: list[Pixels] = []
     read: list[ImageFile] = []
     failures: list[Failure] = []
-    wanted, guesses = 1, Guesses(walk, limits)
+    wanted, guesses = 1, new_guesses(limits)
     for file in files:
         try:
             pixels.append(pixels_of(file, spec, limits, guesses))
@@ -125,6 +125,11 @@ def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses
     if file.picture is not None:
         return decode_picture(file.picture, spec, limits, judge)
     return decode_image(read_image(file), spec, limits, judge)
+
+
+def new_guesses(limits: Limits) -> Guesses:
+    """Return the guesses of levels of a stream of pictures, none made yet."""
+    return Guesses(walk, limits)
 
 
 def read_image(file: ImageFile) -> bytes:

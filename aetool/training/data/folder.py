@@ -12,7 +12,7 @@ import numpy as np
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import Kind, failure_of, kind_of
-from aetool.images.files import Failure, ImageFile, pixels_of, read_image, walk
+from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
@@ -56,7 +56,7 @@ def decode_folder(
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    guesses = Guesses(walk, limits)
+    guesses = new_guesses(limits)
     results = _parallel(lambda file: _decoded(file, spec, limits, guesses), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
