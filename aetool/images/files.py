@@ -100,7 +100,7 @@ def read_batches(
     A sheet that aetool made gives its tiles, named NAME[1], NAME[2] and so on, unless its file is to be taken whole.
     The first batch has a single image, for an immediate first result; the next batches grow to `size`.
     """
-    part, wanted, guesses = _Part(), 1, Guesses(walk, limits)
+    part, wanted, guesses = _Part(), 1, new_guesses(limits)
     for file in files:
         try:
             for one, picture in _pictures(file, spec, limits, guesses, part.sheets):
@@ -154,6 +154,11 @@ def _pictures(
     for number, tile in enumerate(tiles, 1):
         named = replace(file, path=f"{file.path}[{number}]", relative=f"{stem}-{number:04}{suffix}", data=None)
         yield file if count == 1 else named, decode_picture(tile, spec, limits)
+
+
+def new_guesses(limits: Limits) -> Guesses:
+    """Return the guesses of levels of a stream of pictures, none made yet."""
+    return Guesses(walk, limits)
 
 
 def read_image(file: ImageFile) -> bytes:

@@ -18,11 +18,9 @@ from aetool.arrays import Images, Latents, Pixels, batched, to_images, to_pixels
 from aetool.bundle.bundle import Graphs
 from aetool.errors import AetoolError
 from aetool.images.decode import failure_of
-from aetool.images.files import Failure, FileBatch, ImageFile, pixels_or_sheet, read_batches
+from aetool.images.files import Failure, FileBatch, ImageFile, new_guesses, pixels_or_sheet, read_batches
 from aetool.images.folder import PictureWriter
-from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
-from aetool.images.walk import walk
 from aetool.runtime.codec import Codec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import MOST, all_cores, ordered
@@ -200,7 +198,7 @@ class _Reader:
     """A worker that reads pictures, within given limits."""
 
     def __init__(self, spec: ImageSpec, limits: Limits) -> None:
-        self.spec, self.limits, self.guesses = spec, limits, Guesses(walk, limits)
+        self.spec, self.limits, self.guesses = spec, limits, new_guesses(limits)
 
     def __call__(self, chunk: list[ImageFile | tuple[str, str | None]]) -> Read:
         """Return pixels (n, c, h, w) of the usable pictures before a sheet, and what else was found (see `Read`)."""

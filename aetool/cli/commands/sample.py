@@ -102,11 +102,7 @@ def sample(
 ) -> None:
     """Make new images of a class, or of the whole bank."""
     console = Console(quiet)
-    sampler, name, target = (
-        method.sampler(),
-        _class_name(chosen, inputs),
-        target_for(output, layout),
-    )
+    sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_for(output, layout)
     model = open_model(options, console, inputs.limits)
     names = _drawable(model, console) if chosen.each else (name,)
     shown = layout_of(layout, columns=chosen.count if chosen.each else None)
@@ -114,10 +110,9 @@ def sample(
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
     labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
-    seed = console.seed(method.seed)
-    batches = model.sampled(labels, chosen.count, seed, sampler, bank)
-    own = failures if bank else None
-    write_generated(batches, model, target, shown, layout, console, seed, options.threads, own)
+    batches = model.sampled(labels, chosen.count, seed := console.seed(method.seed), sampler, bank)
+    end = failures if bank else None
+    write_generated(batches, model, target, shown, layout, console, seed, options.threads, end)
     if bank:
         failures.end()
 

@@ -13,10 +13,9 @@ from aetool.arrays import Pixels
 from aetool.choices import IMAGE_FORMATS
 from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
-from aetool.images.files import Failure, ImageFile, pixels_of, read_image
+from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
 from aetool.images.spec import ImageSpec
-from aetool.images.walk import walk
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
@@ -60,7 +59,7 @@ def decode_folder(
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    guesses = Guesses(walk, limits)
+    guesses = new_guesses(limits)
     results = _parallel(lambda file: _decoded(file, spec, limits, guesses), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
@@ -104,7 +103,7 @@ def _kind(file: ImageFile, limits: Limits) -> Kind | None:
 
 def _reasons(files: Sequence[ImageFile], limits: Limits) -> tuple[Failure, ...]:
     """Return why no file can be used."""
-    spec, guesses = ImageSpec(1, SMALLEST, SMALLEST), Guesses(walk, limits)
+    spec, guesses = ImageSpec(1, SMALLEST, SMALLEST), new_guesses(limits)
     results = ((file, _decoded(file, spec, limits, guesses)) for file in files)
     return tuple(Failure(file.path, result) for file, result in results if isinstance(result, AetoolError))
 
