@@ -86,7 +86,7 @@ ModelName = Annotated[
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Files = Annotated[
-    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for a picture on stdin.")
+    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for pictures on stdin.")
 ]
 Whole = Annotated[
     bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,7 +145,7 @@ def _own_bank(
     """Return the bank of the pictures of --from or --files-from, None without both."""
     if not chosen.folder and not inputs.files_from:
         return None
-    pictures = list(input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console))
+    pictures = input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console)
     return model.bank_of(failures.values(model.encoded(taken_whole(_of_class(pictures, name), chosen.whole))))
 
 
@@ -156,12 +157,15 @@ def _labels(
     return dict.fromkeys(names) if bank else model.labels(names)
 
 
-def _of_class(files: list[ImageFile], name: str | None) -> list[ImageFile]:
+def _of_class(pictures: Iterable[ImageFile], name: str | None) -> Iterable[ImageFile]:
     """Return the pictures in the sub-folder `name`, or all; raises `UsageError` for an empty sub-folder."""
     from aetool.system.names import composed
 
-    found = [file for file in files if name is None or file.label == composed(name)]
-    if name is not None and not found:
+    if name is None:
+        return pictures  # as a stream: those of stdin are not held all at once
+    files = list(pictures)
+    found = [file for file in files if file.label == composed(name)]
+    if not found:
         there = some(sorted({file.label for file in files if file.label})) or "none"
         raise UsageError(f'no images in a sub-folder "{name}" of the folder; sub-folders: {there}')
     return found
