@@ -42,7 +42,19 @@ def perturb(
     sigma 0 the latents come back; at sigma 1 they are as uncertain as one drawn from the whole bank. Raises
     `UsageError` for a sigma outside 0 to `MAX_SIGMA`, `InvalidInput` where the result is beyond float32.
     """
+    check_sigma(sigma)
+    return with_noise(latents, symmetric_root(covariance), sigma, n, rng)
+
+
+def check_sigma(sigma: float) -> None:
+    """Raise `UsageError` for a strength of noise outside 0 to `MAX_SIGMA`."""
     if not 0 <= sigma <= MAX_SIGMA:
         raise UsageError(f"sigma goes from 0 (no noise) to {MAX_SIGMA:g}")
-    noise = rng.standard_normal((len(latents) * n, latents.shape[1])) @ symmetric_root(covariance)
+
+
+def with_noise(
+    latents: Latents, root: npt.NDArray[np.float64], sigma: float, n: int, rng: np.random.Generator
+) -> Latents:
+    """Return the variations of `perturb` for the symmetric root (k, k) of a covariance, taken once for many calls."""
+    noise = rng.standard_normal((len(latents) * n, latents.shape[1])) @ root
     return check_latents(latents.astype(np.float64).repeat(n, axis=0) + sigma * noise, latents.shape[1])

@@ -22,7 +22,7 @@ class Folders:
         self._inside: dict[str, str] = {}
         self._common = None
         if names is not None and not self._alone:
-            heads = {os.path.dirname(_plain(name)) for name in names}  # noqa: PTH120
+            heads = {_split(name)[0] for name in names}
             self._common = os.path.commonpath([os.path.abspath(head) for head in heads])  # noqa: PTH100
 
     def named(self, name: str, files: Iterable[ImageFile]) -> Iterator[ImageFile]:
@@ -30,12 +30,11 @@ class Folders:
         if self._alone:
             yield from files
             return
-        head, tail = os.path.split(_plain(name))
+        head, tail = _split(name)
         start = self._kept(head)
         for file in files:
-            parts = (start, "" if file.named else tail, file.relative)
-            relative = os.path.join(*parts)  # noqa: PTH118
-            yield file if relative == file.relative else replace(file, relative=relative)
+            kept = start if file.named else os.path.join(start, tail)  # noqa: PTH118
+            yield replace(file, relative=os.path.join(kept, file.relative)) if kept else file  # noqa: PTH118
 
     def _kept(self, head: str) -> str:
         """Return the part of the folder `head` to keep, "" for none."""
@@ -47,7 +46,7 @@ class Folders:
         return self._inside[head]
 
 
-def _plain(name: str) -> str:
-    """Return a name that ends with the name of a file or folder, which "..", "." and "d/" do not."""
-    tail = os.path.basename(name)  # noqa: PTH119
-    return name if tail not in ("", os.curdir, os.pardir) else os.path.abspath(name)  # noqa: PTH100
+def _split(name: str) -> tuple[str, str]:
+    """Return the folder of a named file or folder, and its own name, which "d/", "." and ".." do not tell."""
+    head, tail = os.path.split(name)
+    return (head, tail) if tail not in ("", os.curdir, os.pardir) else os.path.split(os.path.abspath(name))  # noqa: PTH100

@@ -12,10 +12,11 @@ import numpy as np
 
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import InvalidInput
-from aetool.generation.arithmetic import perturb
+from aetool.generation.arithmetic import check_sigma, with_noise
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.bank import Bank, make_bank
 from aetool.latents.files import LatentBatch
+from aetool.metrics import symmetric_root
 from aetool.system.paths import digits
 
 BLOCKS = (16, 64, 256, 1024, 4096, 10_000)
@@ -71,13 +72,14 @@ def perturbed(batches: Iterable[LatentBatch], bank: Bank, sigma: float, count: i
     The random numbers of a block depend on the seed, the place of the latent among all, and the number of the block:
     not on the count or the sizes of the batches.
     """
-    covariance, places = bank.covariance(None), itertools.count()
+    check_sigma(sigma)
+    root, places = symmetric_root(bank.covariance(None)), itertools.count()
     for batch in batches:
         for latent, title, label in zip(batch.latents, batch.titles, batch.classes, strict=True):
             names, place = numbered(_stem(title), count), next(places)
             for block, (size, wanted) in enumerate(blocks(count)):
-                varied = perturb(latent[None], covariance, sigma, size, rng_for(seed, place, block))[:wanted]
-                yield LatentBatch(varied, tuple(itertools.islice(names, wanted)), (label,) * wanted, None)
+                varied = with_noise(latent[None], root, sigma, size, rng_for(seed, place, block))
+                yield LatentBatch(varied[:wanted], tuple(itertools.islice(names, wanted)), (label,) * wanted, None)
 
 
 def _stem(name: str) -> str:
