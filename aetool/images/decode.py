@@ -22,6 +22,7 @@ from aetool.images.bare import without_metadata
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
 from aetool.images.orientation import TURNS, orientation, turned_by_pillow
 from aetool.images.spec import ImageSpec
+from aetool.images.wide import narrowed
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
 
@@ -152,10 +153,10 @@ def _refusal(what: str, error: Exception) -> InvalidInput:
 
 def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
     """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, lambda image, _: _kind(image), limits)
+    return _looked_at(data, _kind, limits)
 
 
-def _kind(image: Image.Image) -> Kind:
+def _kind(image: Image.Image, _data: bytes) -> Kind:
     try:
         grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
         if image.format == "PNG" and "exif" not in image.info:
@@ -171,13 +172,14 @@ def _kind(image: Image.Image) -> Kind:
 
 def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, lambda image, limits: decode_picture(image, spec, limits, judge), limits)
+
+    return _looked_at(data, lambda image, data: decode_picture(image, spec, limits, judge, data), limits)
 
 
-def _looked_at(data: bytes, look: Callable[[Image.Image, Limits], T], limits: Limits) -> T:
+def _looked_at(data: bytes, look: Callable[[Image.Image, bytes], T], limits: Limits) -> T:
     """Return `look` of the picture in `data`, without its metadata where the picture cannot be read with them."""
     try:
-        return look(open_image(data, limits), limits)
+        return look(open_image(data, limits), data)
     except InvalidInput:
         bare = without_metadata(data)
         if bare is None:
@@ -185,16 +187,23 @@ def _looked_at(data: bytes, look: Callable[[Image.Image, Limits], T], limits: Li
         try:
             image = open_image(bare[0], limits)
             image.info.update(**bare[1])
-            return look(image, limits)
+            return look(image, bare[0])
         except AetoolError:
             pass  # the metadata are not what is wrong
         raise
 
 
-def decode_picture(image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
-    """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
+def decode_picture(
+    image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess, data: bytes = b""
+) -> Pixels:
+    """Return an opened picture as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`.
+
+    In `data`, the file of the picture, colour of 16 bits can be read to the last bit.
+    """
     try:
         with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else contextlib.nullcontext():
+            if data and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB":
+                image = narrowed(image, data, judge)
             scale_transparency(image)
             return prepare(image, spec, judge)
     except Image.DecompressionBombError:

@@ -7,7 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from aetool.images.decode import open_image
-from aetool.images.levels import Evidence, guess, is_deep, measure, numbers_of, told
+from aetool.images.levels import Evidence, guess
+from aetool.images.wide import evidence_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 
@@ -65,12 +66,8 @@ class Guesses:
     def _evidence(self, path: str) -> Evidence | None:
         """Return what the numbers of a picture say, None for one without numbers to guess."""
         try:
-            image = open_image(read_file(path), self._limits)
-            if not is_deep(image):
-                return None
-            image.load()
-            values = numbers_of(image)
-            return None if told(image, values) else measure(values)
+            data = read_file(path)
+            return evidence_of(open_image(data, self._limits), data)
         except Exception:  # named when it is its turn
             return None
 

@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -296,11 +297,72 @@ def test_grey_is_seen_in_every_kind_of_png(grey):
     for depth, colour in ((8, 4), (16, 4), (8, 6), (16, 6), (16, 0), (16, 2)):
         channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
         rows = b"".join(b"\0" + bytes(4 * channels * depth // 8) for _ in range(4))
-        import zlib
-
         data = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, depth, colour, 0, 0, 0))
         data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
         assert kind_of(data).grey == (colour in (0, 4))
+
+
+# Colour of 16 bits
+
+
+def colour_png(values: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG of 16 bits a number, colour (h, w, 3) or with alpha (h, w, 4), written by hand."""
+    h, w, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", w, h, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return SIGNATURE + b"".join(chunk(*part) for part in parts)
+
+
+def colour_tiff(values: np.ndarray, order: str, packed: bool = False) -> bytes:
+    """Return a TIFF of 16 bits a number, colour (h, w, c), written by hand."""
+    h, w, channels = values.shape
+    body = values.astype(order + "u2").tobytes()
+    body = zlib.compress(body) if packed else body
+    bits = struct.pack(order + "H", 16) * channels + b"\0" * (-2 * channels % 4)
+    tags = {256: w, 257: h, 259: 8 if packed else 1, 262: 2, 273: 8, 277: channels, 278: h, 279: len(body)}
+    tags |= {338: 2} if channels == 4 else {}
+    entries = {tag: struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items()}
+    if channels == 4:
+        entries[338] = struct.pack(order + "HHIHH", 338, 3, 1, 2, 0)
+    at = 8 + len(body) + len(body) % 2
+    entries[258] = struct.pack(order + "HHII", 258, 3, channels, at)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", at + len(bits))
+    table = struct.pack(order + "H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+    return head + body + b"\0" * (len(body) % 2) + bits + table
+
+
+def colour_files(values: np.ndarray):
+    yield colour_png(values)
+    for order in "<>":
+        yield colour_tiff(values, order)
+        yield colour_tiff(values, order, packed=True)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_colour_of_any_depth_in_16_bits_is_the_same_picture(bits, alpha):
+    numbers = np.dstack([COLOURS, np.full((28, 28), 255)]) if alpha else COLOURS
+    values = numbers.astype(np.int64) * ((1 << bits) - 1) // 255
+    for data in colour_files(values):
+        found = decode_image(data, COLOUR).transpose(1, 2, 0).astype(int)
+        assert abs(found - COLOURS).max() <= 1
+        assert not kind_of(data).grey
+
+
+def test_full_colour_of_16_bits_is_read_as_before_to_the_bit():
+    values = np.random.default_rng(0).integers(0, 65536, (28, 28, 3))
+    for data in colour_files(values):
+        assert np.array_equal(decode_image(data, COLOUR).transpose(1, 2, 0), values >> 8)
+
+
+def test_narrow_colour_is_turned_upright_and_loses_nothing_by_broken_metadata():
+    values = np.zeros((28, 28, 3), np.int64)
+    values[:5] = 4095
+    exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
+    upright = np.rot90(values[..., 0] // 16, -1)
+    for chunks in ([(b"eXIf", exif)], [(b"eXIf", exif), (b"gAMA", b"")]):
+        assert np.array_equal(decode_image(colour_png(values, *chunks), GREY)[0], upright)
 
 
 # One guess for a folder
@@ -331,6 +393,19 @@ def test_a_guess_is_alike_in_a_folder_and_said_once(series):
     assert said.startswith(str(series)) and "16 bits are read as levels from 0 to 4,095, a guess" in said
     alone = list(read_batches([ImageFile(str(series / "a/2.png"), "2.png", named=True)], GREY, 2))
     assert alone[0].value.max() > 0.7 and "levels from 0 to 255" in alone[0].guesses[0]
+
+
+def test_colour_is_alike_in_a_folder_too(tmp_path):
+    for i, share in enumerate((0.02, 1, 0.1)):
+        (tmp_path / f"{i}.png").write_bytes(colour_png((COLOURS * (4095 * share) // 255).astype(np.int64)))
+    batches = list(read_batches(find_images([str(tmp_path)]), COLOUR, 8))
+    tops = [float(image.max() * 255) for batch in batches for image in batch.value]
+    assert tops == pytest.approx([5, 255, 25.5], abs=1)
+    assert len([line for batch in batches for line in batch.guesses]) == 1
+    (tmp_path / "3.png").write_bytes(colour_png(COLOURS.astype(np.int64) * 257))
+    batches = list(read_batches(find_images([str(tmp_path)]), COLOUR, 8))
+    assert max(image.max() * 255 for batch in batches[:-1] for image in batch.value) < 17
+    assert not any(batch.guesses for batch in batches)
 
 
 def test_training_reads_a_folder_as_encoding_does_and_says_the_guess(series):
