@@ -64,7 +64,7 @@ def _taken_whole(parts: Iterable[Part]) -> list[Part]:
 
 
 def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatch:
-    """Return the latents of all keys; raises the error of the first unusable key, and tells of sheets."""
+    """Return the latents of all keys; raises the error of the first unusable key, and tells of sheets and guesses."""
     from aetool.cli.failures import Failures
     from aetool.model.keys import joined, raise_first
 
@@ -72,6 +72,7 @@ def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatc
     for batch in model.batches(parts):
         raise_first(batch.failures)
         failures.tell(batch.sheets)
+        failures.guessed(batch.guesses)
         found.append(batch.value)
     return joined(found)
 
