@@ -40,6 +40,8 @@ DEVICES = {
     "cuda": Choice("an NVIDIA GPU, with onnxruntime-gpu"),
     "openvino": Choice("an Intel processor, with the extra openvino"),
 }
+DEVICE_NAMES = {"gpu": "cuda", "nvidia": "cuda", "cuda:0": "cuda", "gpu:0": "cuda"}
+"""Other names of devices, as other tools have them."""
 TRAINING_DEVICES = {name: DEVICES[name] for name in ("auto", "cpu", "cuda")}
 PRECISIONS = {
     "float32": Choice("the default"),
@@ -86,6 +88,11 @@ TABLES = {
     "`-m`": SHIPPED,
 }
 """Tables by argument or option."""
+
+
+def device_named(name: str) -> str:
+    """Return the name of a device as the tables have it: in small letters, and cuda for gpu and cuda:0."""
+    return DEVICE_NAMES.get(name.lower(), name.lower())
 
 
 def listed(table: dict[str, Choice]) -> str:

@@ -15,6 +15,7 @@ from aetool.system.reading import read_own
 FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
 SUMS = "SHA256SUMS"
 CARD = "README.md"
+LINKED = "is a link, and a bundle holds files alone (cp -rL makes them)"
 MAX_BYTES = {
     "bank.npz": 3 << 27, "bundle.json": 1 << 23, "decoder.onnx": 1 << 27, "encoder.onnx": 1 << 27, SUMS: 1 << 10,
 }  # fmt: skip
@@ -69,9 +70,11 @@ def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
     """Return the listed files and SHA256SUMS; refuses missing, extra and too large files."""
     wanted = {*FILES, SUMS}
     try:
-        found = {entry.name for entry in os.scandir(path) if not entry.name.startswith(".")} - {CARD}
+        links = {entry.name: entry.is_symlink() for entry in os.scandir(path) if not entry.name.startswith(".")}
+        found = links.keys() - {CARD}
         _refuse(path, wanted - found, "is missing")
         _refuse(path, found - wanted, "does not belong there")
+        _refuse(path, {name for name in wanted if links[name]}, LINKED)
         contents = {name: read_own(path / name, MAX_BYTES[name]) for name in sorted(wanted)}
         _refuse(path, {name for name in wanted if contents[name] is None}, "is no file of acceptable size")
         files = {name: data for name, data in contents.items() if data is not None}

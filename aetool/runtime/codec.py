@@ -12,6 +12,7 @@ import numpy.typing as npt
 from aetool.arrays import Images, Latents, check_images, check_latents
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.gate import check_graph
+from aetool.choices import device_named
 from aetool.errors import BundleError, DeviceUnavailable
 from aetool.runtime.devices import choose_device, first_line, open_session, placement
 
@@ -40,7 +41,7 @@ class Codec:
         self.spec = self.graphs.spec
         self.threads = threads
         self.device = choose_device(device)
-        self._may_change = device == "auto"
+        self._may_change = device_named(device) == "auto"
         self.batch = max(1, min(MAX_BATCH, BATCH_VALUES // math.prod(self.spec.shape)))
         self.run_size = min(self.batch, CPU_RUN) if self.device == "cpu" else self.batch
 

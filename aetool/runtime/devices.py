@@ -17,6 +17,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the whee
 
 import numpy as np  # noqa: F401  before the next lines: what its libraries say when they fail is heard
 
+from aetool.choices import device_named
 from aetool.errors import BundleError, DeviceUnavailable, lookup
 from aetool.system.quiet import quiet_libraries
 
@@ -76,15 +77,16 @@ def known_devices() -> dict[str, Device]:
 
 
 def choose_device(name: str) -> str:
-    """Return the device for a name; auto stands for cuda where usable, else cpu.
+    """Return the device for a name; auto stands for cuda where usable, else cpu; gpu and cuda:0 are cuda.
 
     Raises `UsageError`, `DeviceUnavailable`.
     """
+    name = device_named(name)
     if name == "auto":
         there = DEVICES["cuda"].provider in ort.get_available_providers()
         return "cuda" if there and not _cuda_problem() else "cpu"
     if name != "cpu":
-        lookup(known_devices(), name, "device")
+        lookup({"auto": None, **known_devices()}, name, "device")
     problem = why_not(name)
     if problem:
         raise DeviceUnavailable(f"no {name} here: {problem.reason}; fix: {problem.fix}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -9,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -23,6 +25,9 @@ from aetool.system.reading import reading
 CHUNK = 1 << 16
 TIMEOUT = 30
 """Seconds without a byte after which a mirror is given up."""
+
+NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST})
+"""Numbers of errors where a file cannot be kept."""
 
 SLOWEST = 4096
 """Bytes a second below which, after `TIMEOUT` seconds, a mirror is given up."""
@@ -73,23 +78,38 @@ def _content(packed: bytes, pinned: Pinned) -> bytes:
     return data
 
 
-def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) -> None:
-    """Download `pinned` to `target` from the first mirror with the complete file; raises `ReadWriteError`."""
-    with writing(target):
+def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) -> bytes:
+    """Return the content of `pinned` from the first mirror with the complete file; raises `ReadWriteError`.
+
+    The packed file is kept at `target`, unless nothing may be written there.
+    """
+    with _if_allowed(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for mirror in mirrors:
         try:
             data = _download(f"{mirror}{target.name}", pinned, report)
-            _content(data, pinned)
+            content = _content(data, pinned)
         except InvalidInput:
             failures.append(f"{mirror} gave another file")
         except (OSError, HTTPException) as error:
             failures.append(f"{mirror}: {_why(error)}")
         else:
-            write_file(target, data)
-            return
+            with _if_allowed(target):
+                write_file(target, data)
+            return content
     raise ReadWriteError(f"could not download {target.name} ({'; '.join(failures)})")
+
+
+@contextlib.contextmanager
+def _if_allowed(target: Path) -> Iterator[None]:
+    """Do without a file in a place that is read-only or missing; raises `ReadWriteError` for a disk that fails."""
+    try:
+        with writing(target):
+            yield
+    except ReadWriteError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in NOT_ALLOWED:
+            raise
 
 
 def _why(error: Exception) -> str:

@@ -32,5 +32,16 @@ def safe_name(text: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the cache folder of aetool: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aetool"
+    """Return the cache folder of aetool: $XDG_CACHE_HOME/aetool, or ~/.cache/aetool.
+
+    A relative $XDG_CACHE_HOME is ignored, as its rules say. Without a home folder the cache folder lies below the null
+    device, where nothing can be read or written; no user of the cache needs it.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if named.is_absolute():
+        return named / "aetool"
+    try:
+        home = Path.home() if os.environ.get("HOME", "unset") else Path()
+    except RuntimeError:  # neither $HOME nor an entry of the user
+        home = Path()
+    return (home / ".cache" if home.is_absolute() else Path(os.devnull).absolute()) / "aetool"

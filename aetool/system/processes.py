@@ -28,6 +28,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from aetool.errors import AetoolError
+from aetool.system.cores import openmp_threads, quota
 from aetool.system.quiet import own_stderr
 
 Kept = TypeVar("Kept")
@@ -47,8 +48,10 @@ AHEAD = 4
 
 
 def all_cores() -> int:
-    """Return the number of cores of the current process."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores of the current process: of its affinity, quota (whole cores) and OMP_NUM_THREADS."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = quota()
+    return max(1, min(there, there if allowed is None else int(allowed), openmp_threads() or there))
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from aetool.choices import device_named
 from aetool.errors import BundleError, UsageError, lookup
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
 
@@ -50,6 +51,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raise `UsageError` for values of no possible training."""
         lookup(ARCHITECTURES, self.architecture, "architecture")
+        object.__setattr__(self, "device", device_named(self.device))
         lookup(dict.fromkeys(DEVICES), self.device, "device")
         lookup(dict.fromkeys(PRECISIONS), self.precision, "precision")
         whole = {"latent size": self.latent_size, "batch size": self.batch_size, "threads": self.threads}

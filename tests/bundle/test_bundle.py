@@ -198,7 +198,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(copy, monkeypatch
 def test_a_link_in_a_bundle_is_refused_wherever_it_leads(copy, tmp_path, name):
     (copy / name).rename(tmp_path / "elsewhere")
     (copy / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match=f"{name} is no file of acceptable size"):
+    with pytest.raises(BundleError, match=f"{name} is a link, and a bundle holds files alone"):
         Bundle.read(copy)
 
 

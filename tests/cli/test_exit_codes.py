@@ -89,11 +89,19 @@ def test_wrong_input_ends_with_its_code_and_one_line(cli, toy, here, words, code
 
 
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="there is a GPU here")
+@pytest.mark.parametrize("name", ["cuda", "gpu", "cuda:0", "CUDA", "GPU"])
 @pytest.mark.parametrize("words", [["sample", "-m", "TOY"], ["verify", "TOY"], ["train"]])
-def test_a_device_that_is_not_there_is_8_and_never_the_cpu(cli, toy, here, words):
-    code, out, err = cli(*(str(toy) if word == "TOY" else word for word in words), "--device", "cuda")
+def test_a_device_that_is_not_there_is_8_and_never_the_cpu(cli, toy, here, words, name):
+    code, out, err = cli(*(str(toy) if word == "TOY" else word for word in words), "--device", name)
     assert (code, out) == (8, b"") and "cuda" in err.lower()
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("words", [["sample", "-m", "TOY"], ["train"]])
+def test_an_unknown_device_is_2_and_every_name_is_listed(cli, toy, here, words):
+    code, _, err = cli(*(str(toy) if word == "TOY" else word for word in words), "--device", "mps")
+    assert code == 2 and "there is auto, cpu, cuda" in err
+    assert cli("sample", "-m", toy, "-n", 1, "--device", "CPU", "-o", "x.png")[0] == 0
 
 
 def test_latents_of_another_model_are_refused(cli, toy, here):

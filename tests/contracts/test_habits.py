@@ -33,6 +33,23 @@ def test_the_workflow_runs_the_versions_that_are_declared():
     assert versions == declared and PROJECT["project"]["requires-python"] == f">={versions[0]}"
 
 
+def test_the_lowest_versions_are_those_that_are_declared():
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = {}
+    for one in [*PROJECT["project"]["dependencies"], *(one for extra in extras.values() for one in extra)]:
+        name, low = re.match(r"([\w-]+)>=([\d.]+)", one).groups()
+        wanted.setdefault(name, low)
+    pinned = dict(line.split("==") for line in text("tests/lowest.txt").splitlines() if not line.startswith("#"))
+    assert pinned == wanted
+    assert list(pinned) == sorted(pinned)
+
+
+def test_ci_tries_the_lowest_versions():
+    assert "-c tests/lowest.txt" in text(".ci/lowest") and ".ci/lowest" in text(".ci/run")
+    assert ".ci/lowest" in text(".github/workflows/test.yml")
+    assert "-c tests/lowest.txt" in text(".github/workflows/test.yml")
+
+
 def test_the_readme_and_ci_call_the_same_test_command():
     assert 'command=$(grep -m1 "^pip install -e" README.md)' in text(".ci/run")
     assert re.search(r"^pip install -e '\.\[train,test\]' && pytest$", text("README.md"), re.M)

@@ -217,6 +217,23 @@ def test_the_cache_follows_the_xdg_rules(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "aetool"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored
+    assert cache_folder() == tmp_path / ".cache" / "aetool"
+
+
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_without_a_home_folder_the_cache_is_nowhere(monkeypatch, home):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr("pwd.getpwuid", _nobody)
+    place = cache_folder()
+    assert place.is_absolute() and not place.exists()
+    with pytest.raises(OSError):
+        place.mkdir(parents=True)
+
+
+def _nobody(_: int) -> None:
+    raise KeyError
 
 
 def small_set(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:

@@ -28,7 +28,7 @@ def _idx_set(name: str, mirrors: Sequence[str], classes: tuple[str, ...], pins: 
     """Return the loader of a set in MNIST's four files: train images and labels, test images and labels."""
 
     def loader(data_dir: str | None, report: Report) -> Labelled:
-        arrays = [parse_idx(unpack(_find(name, mirrors, pin, data_dir, report), pin), pin.name) for pin in pins]
+        arrays = [parse_idx(_content(name, mirrors, pin, data_dir, report), pin.name) for pin in pins]
         pixels = np.concatenate([arrays[0], arrays[2]])[:, None]
         labels = np.concatenate([arrays[1], arrays[3]]).astype(np.int64)
         return Labelled(pixels, labels, classes, len(arrays[0]))
@@ -36,19 +36,18 @@ def _idx_set(name: str, mirrors: Sequence[str], classes: tuple[str, ...], pins: 
     return loader
 
 
-def _find(name: str, mirrors: Sequence[str], pin: Pinned, data_dir: str | None, report: Report) -> Path:
-    """Return the path of a pinned file, downloaded to the cache if missing."""
+def _content(name: str, mirrors: Sequence[str], pin: Pinned, data_dir: str | None, report: Report) -> bytes:
+    """Return the content of a pinned file, downloaded (and kept in the cache) if missing."""
     folders = [Path(place) / name for place in (data_dir, os.environ.get("AETOOL_DATA")) if place]
     cache = cache_folder() / name
     for folder in [*folders, cache]:
         for path in (folder / f"{pin.name}.gz", folder / pin.name):
             if path.is_file():
-                return path
+                return unpack(path, pin)
     try:
-        fetch(mirrors, pin, cache / f"{pin.name}.gz", report)
+        return fetch(mirrors, pin, cache / f"{pin.name}.gz", report)
     except ReadWriteError as error:
         raise ReadWriteError(str(error), fix="data-dir") from error
-    return cache / f"{pin.name}.gz"
 
 
 Loader = Callable[[str | None, Report], Labelled]
