@@ -105,8 +105,7 @@ def sample(
     labels = {name: None} if bank else model.labels(names)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
     batches = model.sampled(labels, chosen.count, seed, sampler, bank)
-    own = failures if bank else None
-    write_generated(batches, model, target, shown, layout, console, seed, options.threads, own)
+    write_generated(batches, model, target, shown, layout, console, seed, options.threads, failures if bank else None)
     if bank:
         failures.end()
 
