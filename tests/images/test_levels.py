@@ -397,7 +397,7 @@ def test_a_guess_is_alike_in_a_folder_and_said_once(series):
 
 
 def test_colour_is_alike_in_a_folder_too(tmp_path):
-    for i, share in enumerate((0.02, 1, 0.1)):
+    for i, share in enumerate((0.02, 1.0, 0.1)):
         (tmp_path / f"{i}.png").write_bytes(colour_png((COLOURS * (4095 * share) // 255).astype(np.int64)))
     batches = list(read_batches(find_images([str(tmp_path)]), COLOUR, 8))
     tops = [float(image.max() * 255) for batch in batches for image in batch.value]

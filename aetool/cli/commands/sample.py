@@ -111,9 +111,9 @@ def sample(
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
     labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
-    batches = model.sampled(labels, chosen.count, seed := console.seed(method.seed), sampler, bank)
-    end = failures if bank else None
-    write_generated(batches, model, target, shown, layout, console, seed, options.threads, end)
+    seed = console.seed(method.seed)
+    batches = model.sampled(labels, chosen.count, seed, sampler, bank)
+    write_generated(batches, model, target, shown, layout, console, seed, options.threads, failures if bank else None)
     if bank:
         failures.end()
 
