@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from aetool.errors import LimitExceeded, ReadWriteError
+from aetool.images import files
 from aetool.system.limits import Limits
 from aetool.training.data import cache
-from aetool.training.data import folder as decoding
 from aetool.training.data.dataset import load as load_dataset
 from tests.training.test_data_folder import fill, load
 
@@ -150,15 +150,15 @@ def test_failed_files_are_named_as_the_folder_is_named_now(tmp_path, monkeypatch
 def test_files_that_could_not_be_read_are_tried_again(tmp_path, place, monkeypatch):
     fill(tmp_path / "set", 17)
 
-    def refuse(file):
-        if file.relative == "00.png":
+    def refuse(path, **more):
+        if Path(path).name == "00.png":
             raise ReadWriteError("could not read 00.png: Input/output error")
-        return original(file)
+        return original(path, **more)
 
-    original = decoding.read_image
-    monkeypatch.setattr(decoding, "read_image", refuse)
+    original = files.read_file
+    monkeypatch.setattr(files, "read_file", refuse)
     assert len(load(tmp_path / "set").skipped) == 1 and not place.exists()
-    monkeypatch.setattr(decoding, "read_image", original)
+    monkeypatch.setattr(files, "read_file", original)
     assert not load(tmp_path / "set").skipped and len(list(place.iterdir())) == 1
 
 
@@ -178,6 +178,20 @@ def test_the_cache_is_bounded_in_bytes_and_the_oldest_go_first(tmp_path, place, 
     fill(tmp_path / "large", 16)
     load(tmp_path / "large")  # done without
     assert len(cache.entries()) == 3
+
+
+def test_what_decoding_said_is_said_again(tmp_path, monkeypatch):
+    def decode(files, options, workers, report, limits):
+        report("16 bits are read as levels from 0 to 4,095, a guess", 0, None, "")
+        return original(files, options, workers, report, limits)
+
+    original = cache.decode_folder
+    monkeypatch.setattr(cache, "decode_folder", decode)
+    fill(tmp_path / "set", 16)
+    lines: list[str] = []
+    for _ in range(2):
+        load_dataset(str(tmp_path / "set"), 0, report=lambda title, *_: lines.append(title))
+    assert [line for line in lines if "a guess" in line] == ["16 bits are read as levels from 0 to 4,095, a guess"] * 2
 
 
 def test_the_classes_and_the_split_are_part_of_the_key(tmp_path):

@@ -50,15 +50,30 @@ def read_folder(
     """
     files, listing = files_of(folder, listed)
     entry = entries_folder() / fingerprint(folder, files, options, limits)
-    labelled = _load(entry, files)
+    said: list[str] = []
+    labelled = _load(entry, files, said)
     if labelled is None:
         try:
-            labelled = decode_folder(files, options, workers, report, limits)
+            labelled = decode_folder(files, options, workers, _noting(report, said), limits)
         except TooFewImages as error:
             raise TooFewImages(str(error), error.skipped, listing) from None
         with contextlib.suppress(AetoolError, OSError):
-            _save(entry, labelled, folder, files)
+            _save(entry, labelled, _meta(labelled, folder, files, said))
+    else:
+        for line in said:
+            report(line, 0, None, "")
     return replace(labelled, listing=listing)
+
+
+def _noting(report: Report, said: list[str]) -> Report:
+    """Return a report that also notes what decoding says besides its progress, to be said again from the cache."""
+
+    def noting(title: str, done: int, total: int | None, text: str) -> None:
+        if total is None:
+            said.append(title)
+        report(title, done, total, text)
+
+    return noting
 
 
 def entries_folder() -> Path:
@@ -94,12 +109,11 @@ def _decoders() -> tuple[str | None, ...]:
     return PIL.__version__, *codecs, *modules, version("pillow_heif") if is_read(".heic") else None
 
 
-def _save(entry: Path, data: Labelled, folder: str, files: Sequence[ImageFile]) -> None:
+def _save(entry: Path, data: Labelled, meta: bytes) -> None:
     """Write pixels.bin, then meta.json, which completes the entry, after making room.
 
     Data with files that could not be read are not kept: the next attempt may read them.
     """
-    meta = _meta(data, folder, files)
     size = data.pixels.nbytes + len(meta)
     if size > BYTES or any(isinstance(failure.error, ReadWriteError) for failure in data.skipped):
         return
@@ -110,7 +124,7 @@ def _save(entry: Path, data: Labelled, folder: str, files: Sequence[ImageFile]) 
     write_file(entry / "meta.json", meta)
 
 
-def _meta(data: Labelled, folder: str, files: Sequence[ImageFile]) -> bytes:
+def _meta(data: Labelled, folder: str, files: Sequence[ImageFile], said: list[str]) -> bytes:
     relative = {file.path: file.relative for file in files}
     meta = {
         "folder": os.path.realpath(folder),
@@ -121,6 +135,7 @@ def _meta(data: Labelled, folder: str, files: Sequence[ImageFile]) -> bytes:
         "train_count": data.train_count,
         "sources": data.sources,
         "background": data.background,
+        "said": said,
         "skipped": [[relative[f.path], type(f.error).__name__, str(f.error), f.error.fix] for f in data.skipped],
     }
     return json.dumps(meta).encode()
@@ -136,14 +151,15 @@ def _make_room(entry: Path, size: int) -> None:
         shutil.rmtree(oldest.path, ignore_errors=True)
 
 
-def _load(entry: Path, files: Sequence[ImageFile]) -> Labelled | None:
-    """Return the images of an entry, None for a missing entry or another sha256."""
+def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled | None:
+    """Return the images of an entry, and add what decoding said; None for a missing entry or another sha256."""
     try:
         meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
         pixels = np.fromfile(entry / "pixels.bin", np.uint8).reshape(meta["shape"])
         if hashlib.sha256(pixels.data).hexdigest() != meta["sha256"]:
             return None
         os.utime(entry)
+        said += map(str, meta["said"])
         paths = {file.relative: file.path for file in files}  # they depend on the current folder
         return Labelled(
             pixels,
