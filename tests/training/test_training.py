@@ -243,7 +243,7 @@ def test_odd_data_trains_by_path(workplace, cli):
     assert cli("export")[0] == 4
     np.savez("photos.npz", images=rng.integers(0, 256, (40, 9, 13, 3), np.uint8))
     code, _, err = cli("export")
-    assert code == 4 and "no longer what" in err
+    assert code == 4 and "no image of runs/photos is in" in err
 
 
 def test_shifted_images_are_the_same_ones_moved_with_their_edges_repeated():
