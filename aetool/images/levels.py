@@ -1,8 +1,8 @@
 """Levels: numbers of more than 8 bits as the 256 grey levels of a picture.
 
 The rule. A level is 255 times a number divided by the number that is white, rounded; what is below 0 or is no number is
-black, what is above white, infinity too, is white. Which number is white, the file says where it says so: TIFF by
-BitsPerSample (12, say) or a MaxSampleValue that is a depth, PNG by sBIT, PNM by its maxval.
+black, what is above white is white; a picture with an infinite number is refused. Which number is white, the file says
+where it says so: TIFF by BitsPerSample (12, say) or a MaxSampleValue that is a depth, PNG by sBIT, PNM by its maxval.
 Else whole numbers of 16 bits reach to 65,535 and floats to 1, as is usual, unless the numbers say otherwise. Then white
 is a guess: the smallest of 1 (floats only) and the depths of `BITS` that holds the largest finite numbers. A few of
 these do not count: one of 10,000 whole numbers, one of 100 floats, at least one; and floats may pass white by half, as
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from aetool.errors import InvalidInput
 
 BITS = (8, 10, 12, 14, 16, 20, 24, 28, 31)
 """Depths to guess."""
@@ -136,10 +138,12 @@ def _first(tags: Any, tag: int) -> Any:
 
 
 def eight_bits(image: Image.Image, judge: Judge = guess) -> Image.Image:
-    """Return a deep picture with 8 bits, any other picture unchanged."""
+    """Return a deep picture with 8 bits, any other picture unchanged; raises `InvalidInput` for infinite numbers."""
     if not is_deep(image):
         return image
     values, clear = numbers_of(image), image.info.get("transparency")
+    if values.dtype.kind == "f" and np.isposinf(values).any():
+        raise InvalidInput(f"infinite brightness in {np.isposinf(values).sum():,} of its {values.size:,} pixels")
     white = told(image, values)
     if white is None:
         white = judge(measure(values))
