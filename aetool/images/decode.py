@@ -18,7 +18,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
-from aetool.images.bare import without_metadata
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
 from aetool.images.orientation import TURNS, orientation, turned_by_pillow
 from aetool.images.spec import ImageSpec
@@ -181,6 +180,8 @@ def _looked_at(data: bytes, look: Callable[[Image.Image, bytes], T], limits: Lim
     try:
         return look(open_image(data, limits), data)
     except InvalidInput:
+        from aetool.images.bare import without_metadata  # seldom needed
+
         bare = without_metadata(data)
         if bare is None:
             raise

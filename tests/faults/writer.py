@@ -32,6 +32,7 @@ from aetool.cli.write import write_latents, write_pictures
 from aetool.errors import AetoolError
 from aetool.images.layout import Layout
 from aetool.latents.files import LatentBatch
+from aetool.model.keys import raise_first
 from aetool.system.limits import LIMITS
 from aetool.training import checkpoint as checkpoints
 from aetool.training import run_folder
@@ -56,7 +57,7 @@ def pictures(folder: Path, version: int, name: str, count: int, side: int) -> No
     names = [f"{'sub/' * (i % 2)}p{i}" for i in range(count)]
     all_of_them = pixels(version, count, side)
     parts = [(all_of_them[:2], names[:2]), (all_of_them[2:], names[2:])]
-    write_pictures(parts, target_of(f"{folder}/{name}"), Layout(), None, QUIET, LIMITS.frames)
+    write_pictures(parts, target_of(f"{folder}/{name}"), Layout(), None, QUIET, LIMITS.frames, raise_first)
 
 
 def latents(folder: Path, version: int, name: str) -> None:
