@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from PIL import Image
 
-from aetool.arrays import Images, Pixels, to_images
+from aetool.arrays import Images, OneLine, Pixels, to_images
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.arrangement import arrangement_of
 from aetool.images.decode import decode_image, decode_picture, failure_of
@@ -77,8 +77,8 @@ class FileBatch(Generic[Value]):
         return FileBatch(value, self.files, self.failures, self.sheets, self.guesses)
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Part(OneLine):
     """A batch that is being read."""
 
     pixels: list[Pixels] = field(default_factory=list)

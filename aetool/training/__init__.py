@@ -2,7 +2,7 @@
 
 import os
 
-# Read when torch is imported. Threads of OpenMP spin long while they wait: beside a busy process training took nine
-# times as long (6.8 -> 60 s for 40 epochs of digits on two cores); spinning this long, four times (7.3 -> 28 s).
+# Read when torch is imported. Threads of OpenMP spin long while they wait: with both of two cores busy, 4 epochs of
+# digits took 15.6 s with 20,000 spins, 2.3 s with 1,000 and 2.3 s with one thread (benchmarks/waiting.py measures it).
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -74,9 +74,10 @@ def evaluate(
 
     failures = Failures(console)
     warn_of_namesake(data, console)
+    asked = _samplers(methods or [])
     bundle = choose_bundle(name, console)
     _check_used(bundle, methods, seed, data, data_dir)
-    samplers = _usable(_samplers(methods or []), bundle, bool(methods), console)
+    samplers = _usable(asked, bundle, bool(methods), console)
     codec = Codec(bundle, device, count)
     with failures.of_data(), console.stages() as report:
         dataset, same = find_dataset(bundle, data, data_dir, count, report)
