@@ -58,3 +58,13 @@ def openmp_threads() -> int | None:
     """Return the threads that OMP_NUM_THREADS allows (the first number of its list), None where it allows all."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) else None
+
+
+def busy(cores: int, loads: Path = Path("/proc/loadavg")) -> bool:
+    """Return whether others kept `cores` cores busy in the last minute and still run; False where nothing tells."""
+    try:
+        minute, _, _, running, *_ = loads.read_text().split()
+        others = int(running.partition("/")[0]) - 1  # one is this process
+        return float(minute) >= cores and others > 0
+    except (OSError, ValueError):
+        return False

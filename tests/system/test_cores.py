@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from aetool.system import processes
-from aetool.system.cores import openmp_threads, quota
+from aetool.system.cores import busy, openmp_threads, quota
 from aetool.system.processes import all_cores
 
 V1 = "35 25 0:30 {root} {place} rw,relatime shared:15 - cgroup cgroup rw,cpu,cpuacct\n"
@@ -92,3 +94,35 @@ def test_cores_are_the_fewest_of_affinity_quota_and_openmp(monkeypatch, limit, o
     monkeypatch.setattr(processes, "quota", lambda: limit)
     monkeypatch.setenv("OMP_NUM_THREADS", omp)
     assert all_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("2.10 1.00 0.50 3/345 999\n", True),
+        ("2.10 1.00 0.50 1/345 999\n", False),  # they have just ended
+        ("1.90 1.00 0.50 3/345 999\n", False),
+        ("", False),
+        ("a b c d e", False),
+    ],
+)
+def test_cores_are_busy_where_others_were_and_are_running(tmp_path, line, expected):
+    (tmp_path / "loadavg").write_text(line)
+    assert busy(2, tmp_path / "loadavg") is expected
+    assert not busy(2, tmp_path / "missing")
+
+
+@pytest.mark.parametrize(("load", "set_before", "expected"), [("9 9 9 9/9 9", {}, "0"), ("0 0 0 1/9 9", {}, "None"),
+    ("9 9 9 9/9 9", {"OMP_WAIT_POLICY": "active"}, "None"), ("9 9 9 9/9 9", {"GOMP_SPINCOUNT": "7"}, "7")])  # fmt: skip
+def test_threads_of_training_do_not_spin_on_a_busy_machine(tmp_path, load, set_before, expected):
+    (tmp_path / "loadavg").write_text(load)
+    code = (
+        "import os, pathlib; from aetool.system import cores, processes; import sys\n"
+        f"real = cores.busy; cores.busy = lambda n: real(n, pathlib.Path({str(tmp_path / 'loadavg')!r}))\n"
+        "import aetool.training; print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env | set_before, timeout=60
+    )
+    assert done.stdout.strip() == expected, done.stderr
