@@ -194,6 +194,9 @@ def _looked_at(data: bytes, look: Callable[[Image.Image, bytes], T], limits: Lim
         raise
 
 
+NOTHING = contextlib.nullcontext()
+
+
 def decode_picture(
     image: Image.Image, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess, data: bytes = b""
 ) -> Pixels:
@@ -202,7 +205,7 @@ def decode_picture(
     In `data`, the file of the picture, colour of 16 bits can be read to the last bit.
     """
     try:
-        with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else contextlib.nullcontext():
+        with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else NOTHING:
             if data and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB":
                 image = narrowed(image, data, judge)
             scale_transparency(image)

@@ -103,7 +103,10 @@ def read_batches(
     part, wanted, guesses = _Part(), 1, new_guesses(limits)
     for file in files:
         try:
-            for one, picture in _pictures(file, spec, limits, guesses, part.sheets):
+            found = pixels_or_sheet(file, spec, limits, guesses)
+            for one, picture in (
+                _tiles(file, found, spec, limits, part) if isinstance(found, bytes) else [(file, found)]
+            ):
                 if len(part.pixels) >= wanted:
                     yield part.batch(spec, guesses)
                     part, wanted = _Part(), min(size, wanted * 4)
@@ -137,19 +140,15 @@ def pixels_or_sheet(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: G
     return data if says_sheet(data) and not file.whole else decode_image(data, spec, limits, judge)
 
 
-def _pictures(
-    file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses, sheets: list[Sheet]
+def _tiles(
+    file: ImageFile, data: bytes, spec: ImageSpec, limits: Limits, part: _Part
 ) -> Iterator[tuple[ImageFile, Pixels]]:
-    """Yield the picture of a file, or the tiles of a sheet, one at a time; a sheet is noted in `sheets`."""
-    found = pixels_or_sheet(file, spec, limits, guesses)
-    if not isinstance(found, bytes):
-        yield file, found
-        return
-    count, tiles = tiles_of(found, limits)
+    """Yield the tiles of a sheet, one at a time, or the picture where its grid does not fit; `part` notes the sheet."""
+    count, tiles = tiles_of(data, limits)
     if count != 1:
-        sheets.append(Sheet(file.path, count))
+        part.sheets.append(Sheet(file.path, count))
     if not count:
-        yield file, decode_image(found, spec, limits)
+        yield file, decode_image(data, spec, limits)
     stem, suffix = os.path.splitext(file.relative)  # noqa: PTH122
     for number, tile in enumerate(tiles, 1):
         named = replace(file, path=f"{file.path}[{number}]", relative=f"{stem}-{number:04}{suffix}", data=None)

@@ -60,6 +60,9 @@ def walk(folder: str, listing: Listing | None = None) -> Iterator[str]:
 def content(root: str, inside: Sequence[str] = ()) -> Content:
     """Return what lies in the folder `inside` of a walked folder `root`; raises `OSError`."""
     folder = os.path.join(root, *inside)  # noqa: PTH118
+    with os.scandir(folder) as entries:
+        if any(_kind(entry) == PICTURE for entry in entries):  # for speed: most folders begin with one
+            return Content(True, [], lambda _: False)
     found = {name: kind for _, name, kind in sorted(_entries(folder)[0])}
 
     def holds(name: str) -> bool:
@@ -70,7 +73,7 @@ def content(root: str, inside: Sequence[str] = ()) -> Content:
         return _holds_at_once(place) or next(walker.pictures(place, linked=linked), None) is not None
 
     folders = [name for name, kind in found.items() if kind != PICTURE]
-    return Content(len(folders) < len(found), folders, holds)
+    return Content(False, folders, holds)
 
 
 def _holds_at_once(folder: str) -> bool:
@@ -85,7 +88,7 @@ def _holds_at_once(folder: str) -> bool:
 
 
 class Content(NamedTuple):
-    """Whether pictures lie directly in a folder, its sub-folders in order, and whether one of them holds pictures."""
+    """Whether pictures lie directly in a folder; else its sub-folders in order, and a test for pictures in one of them."""
 
     pictures: bool
     folders: list[str]
