@@ -88,7 +88,7 @@ def _holds_at_once(folder: str) -> bool:
 
 
 class Content(NamedTuple):
-    """Whether pictures lie directly in a folder; else its sub-folders in order, and a test whether one holds pictures."""
+    """Whether pictures lie directly in a folder; else its sub-folders, in order, and a test for pictures in one."""
 
     pictures: bool
     folders: list[str]
