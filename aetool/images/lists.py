@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterator
 from typing import IO
 
-from aetool.errors import UsageError
-
 CHUNK = 1 << 16
 UTF8, UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Byte order marks, which editors and shells of Windows write before a text."""
@@ -18,7 +16,7 @@ def listed_names(stream: IO[bytes], null: bool = False) -> Iterator[str]:
     """Yield the names in a list as they come; `null` for names that end with NUL instead of a newline.
 
     Byte order marks, UTF-16 and carriage returns of Windows are understood; a file whose name really has them is found
-    first. Raises `UsageError` for NUL bytes in a list of lines.
+    first. A line with NUL bytes, as of names that end with NUL, stays a name, of which there can be no file.
     """
     end, rest = b"\0" if null else b"\n", b""
     for chunk in _utf8(stream):
@@ -30,10 +28,8 @@ def listed_names(stream: IO[bytes], null: bool = False) -> Iterator[str]:
 
 def _name(line: bytes, null: bool) -> str:
     """Return a name of the list, without the marks of Windows unless such a file exists."""
-    if null:
+    if null or b"\0" in line:
         return os.fsdecode(line)
-    if b"\0" in line:
-        raise UsageError("the list of files holds NUL bytes", fix="null")
     plain = line.removeprefix(UTF8).removesuffix(b"\r")
     return os.fsdecode(line if plain != line and os.path.lexists(line) else plain)
 

@@ -38,7 +38,8 @@ def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> byt
         try:
             descriptor = open_named(path, _FLAGS)
         except ValueError:
-            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name") from None
+            fix = "null" if "\0" in str(path) else None
+            raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name", fix) from None
         try:
             data = _bounded(descriptor, path, most, fifo)
         finally:

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from aetool.errors import UsageError
 from aetool.images.lists import listed_names
+from tests.toy import toy_image
 
 NAMES = ["a.png", "ü b.png", "日本.png"]
 
@@ -41,9 +41,12 @@ def test_a_file_whose_name_has_a_mark_is_found_first(workplace):
     assert read(b"\xef\xbb\xbfb\na\r\nc\r\n\xef\xbb\xbfd\n") == ["\ufeffb", "a\r", "c", "d"]
 
 
-def test_nul_bytes_in_a_list_of_lines_are_an_error():
-    with pytest.raises(UsageError, match="NUL bytes"):
-        read(b"a\0b\0")
+def test_a_line_with_nul_bytes_is_a_name_that_fails_alone_and_points_to_0(workplace, toy, cli):
+    assert read(b"a\0b\0") == ["a\0b\0"]
+    (workplace / "list").write_bytes(b"x.png\na\0b\n")
+    toy_image(1, 2, 3, 4).save("x.png")
+    code, out, err = cli("encode", "--files-from", "list", "-m", toy)
+    assert code == 3 and out.count(b"\n") == 1 and "-0 reads names" in err
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\n", b"\xff", b"\xef\xbb\xbf"])
