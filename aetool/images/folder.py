@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import itertools
 import os
 import shutil
@@ -19,11 +18,9 @@ from aetool.images.files import Failure
 from aetool.images.png import png_files
 from aetool.system.atomic import write_file, writing
 from aetool.system.lacking import move_file
-from aetool.system.paths import safe_name
+from aetool.system.paths import fitting, safe_name
 from aetool.system.temporaries import create_folder, name_for, sweep
 
-LONGEST_NAME = 255
-"""Bytes of the longest name in most file systems."""
 LONGEST_FOLDER = 3500
 """Bytes of the longest path of an inner folder: paths end at 4,096 bytes, and names follow."""
 OF_ONE_NAME = frozenset(
@@ -36,19 +33,6 @@ OF_ONE_NAME = frozenset(
 def of_one_name(error: ReadWriteError) -> bool:
     """Return whether a failure to write is that of one name, so that other pictures can be written."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in OF_ONE_NAME
-
-
-def fitting(name: str) -> str:
-    """Return the name of a file or folder, cut where it is too long, with a digest of the whole name instead."""
-    whole = os.fsencode(name)
-    if len(whole) <= LONGEST_NAME:
-        return name
-    end = f"~{hashlib.sha256(whole).hexdigest()[:12]}{'.png' if name.lower().endswith('.png') else ''}"
-    room = LONGEST_NAME - len(end)
-    start = name[:room]
-    while len(os.fsencode(start)) > room:  # letters may take several bytes
-        start = start[:-1]
-    return start + end
 
 
 @dataclass(eq=False)

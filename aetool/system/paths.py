@@ -11,13 +11,30 @@ from aetool.system.names import composed
 
 LEAST_DIGITS = 4
 """Digits of the numbers in file names, at least: files of runs of different lengths then sort and meet."""
+LONGEST_NAME = 255
+"""Bytes of the longest name in most file systems."""
+
+
+def fitting(name: str) -> str:
+    """Return the name of a file or folder, cut where it is too long, with a digest of the whole name instead."""
+    whole = os.fsencode(name)
+    if len(whole) <= LONGEST_NAME:
+        return name
+    import hashlib
+
+    end = f"~{hashlib.sha256(whole).hexdigest()[:12]}{'.png' if name.lower().endswith('.png') else ''}"
+    room = LONGEST_NAME - len(end)
+    start = name[:room]
+    while len(os.fsencode(start)) > room:  # letters may take several bytes
+        start = start[:-1]
+    return start + end
 
 
 def numbered(folder: Path, name: str) -> Iterator[Path]:
     """Yield NAME, NAME-2, NAME-3 ... in `folder`, without end."""
     yield folder / name
     for number in count(2):
-        yield folder / f"{name}-{number}"
+        yield folder / fitting(f"{name}-{number}")
 
 
 def digits(count: int) -> int:

@@ -502,6 +502,9 @@ def test_a_claimed_folder_is_the_first_free_name(tmp_path):
     assert claim_folder(tmp_path, "digits") == tmp_path / "digits-3"
     assert claim_folder(tmp_path, "digits") == tmp_path / "digits-5"
     assert (tmp_path / "digits-5").is_dir()
+    long = "é" * 127
+    claimed = [claim_folder(tmp_path, long).name for _ in range(3)]
+    assert claimed[0] == long and len(set(claimed)) == 3 and all(len(os.fsencode(name)) <= 255 for name in claimed)
     with pytest.raises(FileNotFoundError):
         claim_folder(tmp_path / "missing", "digits")
 
