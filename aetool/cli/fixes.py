@@ -32,6 +32,7 @@ FIXES = {
     "no-cuda": "leave --device out, or use --device cpu",
     "diverged": "try a lower --lr",
     "unfinished": "go on with: aetool train --resume",
+    "run-place": "say with --data where that is now",
     "run-data": "say with --data where they are now, or use export --no-bank",
     "no-run": "start one with: aetool train",
     "prepared": "leave --channels, --size and --background out",

@@ -202,4 +202,4 @@ def _whole(run: Path, record: Record, place: str | None, report: Report, limits:
             return Recovered(data, counts, np.arange(counts[0]))
     if errors and place is not None:
         raise errors[0]
-    raise InvalidInput(f"the data set {record.config.dataset} is no longer what {run} began with", fix="run-data")
+    raise InvalidInput(f"the data set {record.config.dataset} is no longer what {run} began with", fix="run-place")
