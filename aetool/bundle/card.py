@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 from aetool.bundle.manifest import Manifest
-from aetool.errors import some
+from aetool.errors import printable, some
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
@@ -87,8 +88,8 @@ def _plain(value: object) -> str:
 
 
 def _example(name: str, manifest: Manifest) -> str:
-    choice = f"--class {manifest.classes[-1]} " if manifest.classes else ""
-    return f"aetool sample -m {name} {choice}-o new.png"
+    words = ["aetool", "sample", "-m", name, *(["--class", manifest.classes[-1]] if manifest.classes else [])]
+    return printable(shlex.join([*words, "-o", "new.png"]))
 
 
 def _parity(manifest: Manifest) -> str:

@@ -163,10 +163,15 @@ def _whole(value: Any, most: int) -> int:
 
 def _image_spec(fields: dict[str, Any]) -> ImageSpec:
     spec = ImageSpec(**fields)
+    check_spec(spec)
+    return spec
+
+
+def check_spec(spec: ImageSpec) -> None:
+    """Raise `ValueError` for sizes of no image."""
     if spec.channels not in (1, 3) or type(spec.background) is not int or not 0 <= spec.background <= 255:
         raise ValueError("an image has 1 or 3 channels and a background from 0 to 255")
     _whole(spec.height, 4096), _whole(spec.width, 4096)
-    return spec
 
 
 def _names(values: Any) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from aetool.choices import IMAGE_SUFFIXES
 from aetool.cli.console import Console
 from aetool.cli.listing import told_listing
 from aetool.cli.stdin import check_stdin, stdin
 from aetool.cli.target import Target
 from aetool.errors import ReadWriteError, UsageError, printable, reason
-from aetool.system.special import open_named
+from aetool.system.special import is_special, open_named
 
 if TYPE_CHECKING:
     from aetool.cli.failures import Failures
@@ -71,11 +72,13 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     check_stdin(*(names or []), inputs.files_from)
+    for other in (inputs.files_from, target.path):
+        refuse_errors(inputs.errors, other)
     if inputs.files_from:
         target.read.add(inputs.files_from)
     given = None if inputs.files_from else [name for name in names or [] if name != "-"]
     listing = Listing()
-    found = _image_files(_guarded(all_names(names, inputs), target), given, listing)
+    found = _image_files(_guarded(all_names(names, inputs), target, inputs.errors), given, listing)
     files = told_listing(found, listing, console)
     return files if target.path is None else _remembered(files, target)
 
@@ -91,11 +94,25 @@ def all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
             yield from map(existing, listed_names(stream, inputs.null))
 
 
-def _guarded(names: Iterable[str], target: Target) -> Iterator[str]:
+def _guarded(names: Iterable[str], target: Target, errors: str | None) -> Iterator[str]:
     for name in names:
         if name != "-":
             target.add_input(name)
+            refuse_errors(errors, name)
         yield name
+
+
+def refuse_errors(errors: str | None, name: str | os.PathLike[str] | None) -> None:
+    """Raise `UsageError` where the file of --errors would replace an input, a picture in an input folder, or -o."""
+    if errors is None or name is None or is_special(errors):
+        return
+    real, given = os.path.realpath(errors), os.path.realpath(name)
+    suffix = os.path.splitext(real)[1].lower()  # noqa: PTH122
+    inside = suffix in IMAGE_SUFFIXES and real.startswith(os.path.join(given, ""))  # noqa: PTH118
+    if real == given or inside:
+        raise UsageError(
+            f"--errors {printable(errors)} would replace {printable(os.fspath(name))}; choose another file"
+        )
 
 
 def _image_files(names: Iterable[str], given: list[str] | None, listing: Listing) -> Iterator[ImageFile]:

@@ -150,7 +150,9 @@ class Inputs:
     max_pixels: MaxPixels = LIMITS.pixels
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for an option without its list."""
+        """Raise `UsageError` for an option without its list, and for a file without a name."""
+        if self.errors == "-":
+            raise UsageError("--errors takes the name of a file; /dev/stderr is one")
         if self.null and not self.files_from:
             raise UsageError("-0 is for the names of --files-from; name a list, or leave -0 out")
 

@@ -93,6 +93,8 @@ def target_of(output: str | None, latents: bool = False) -> Target:
         return Target(kind, None, ".jsonl" if latents else ".png")
     path, suffix = Path(output), os.path.splitext(output)[1].lower()  # noqa: PTH122
     folder = output.endswith(("/", os.sep)) or path.is_dir()
+    if folder and (path / "bundle.json").is_file():
+        raise UsageError(f"{printable(output)} is the folder of a model; choose another -o")
     kind = "folder" if folder else next((name for name, known in KINDS.items() if suffix in known), "")
     if not folder and (not latents or kind in ("", "latents")) and is_special(path):
         return _special_target(path, "latents" if latents else kind, suffix if kind else "")

@@ -167,7 +167,7 @@ def _open_folder(
     from aetool.system.atomic import flushing
 
     assert target.path is not None
-    with flushing(target.path), picture_folder(target.path, png_text(made)) as (places, write):
+    with flushing(target.path), picture_folder(target.path, png_text(made), target.complete) as (places, write):
 
         def place(name: str) -> str:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -155,9 +155,9 @@ def _tiles(
         yield file if count == 1 else named, decode_picture(tile, spec, limits)
 
 
-def new_guesses(limits: Limits) -> Guesses:
-    """Return the guesses of levels of a stream of pictures, none made yet."""
-    return Guesses(walk, limits)
+def new_guesses(limits: Limits, whites: Mapping[str, int] | None = None) -> Guesses:
+    """Return the guesses of levels of a stream of pictures, none made yet but `whites`."""
+    return Guesses(walk, limits, whites)
 
 
 def read_image(file: ImageFile) -> bytes:

@@ -46,6 +46,7 @@ class UniquePaths:
     """
 
     folder: str
+    taken: Container[int] = ()
     _given: set[int] = field(default_factory=set, repr=False)
     _inner: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -60,7 +61,7 @@ class UniquePaths:
         start = self._folder_of(head)
         for number in itertools.count(2):
             path = start + stem
-            if hash(path) not in self._given:
+            if not self._is_given(path, self.taken):
                 self._given.add(hash(path))
                 return path
             stem = fitting(f"{tail.removesuffix('.png')}-{number}.png")
@@ -146,15 +147,17 @@ class PictureWriter(OneLine):
 
 
 @contextlib.contextmanager
-def picture_folder(folder: Path, text: bytes) -> Iterator[tuple[UniquePaths, PictureWriter]]:
-    """Make `folder`, and give its unique paths and its writer."""
+def picture_folder(
+    folder: Path, text: bytes, taken: Container[int] = ()
+) -> Iterator[tuple[UniquePaths, PictureWriter]]:
+    """Make `folder`, and give its unique paths, other than those with the hashes `taken`, and its writer."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         with os.scandir(folder) as entries:
             alone = next(entries, None) is None
     with _workshop(folder) as place:
-        yield UniquePaths(str(folder)), PictureWriter(place, text, alone)
+        yield UniquePaths(str(folder), taken), PictureWriter(place, text, alone)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from aetool.system.reading import read_file
 if TYPE_CHECKING:
     from aetool.images.files import ImageFile
 
-SAMPLE = 64
+SAMPLE = 1024
 """Most pictures of a folder that are looked at for one guess, evenly spread over the sorted names."""
 NAMES = {"u2": "16 bits", "i2": "16 bits with sign", "u4": "32 bits", "i4": "32 bits with sign", "f4": "floats"}
 """Types of numbers, by `Evidence.kind`."""
@@ -24,11 +24,16 @@ NAMES = {"u2": "16 bits", "i2": "16 bits with sign", "u4": "32 bits", "i4": "32 
 class Guesses:
     """White for the pictures of a stream, the same for all pictures of a folder with numbers of one type.
 
-    `pictures` yields the paths of the pictures in a folder.
+    `pictures` yields the paths of the pictures in a folder. `whites` holds what was white before, by type of numbers,
+    instead of guesses, and in the end what was used for folders.
     """
 
-    def __init__(self, pictures: Callable[[str], Iterable[str]], limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, pictures: Callable[[str], Iterable[str]], limits: Limits = LIMITS, whites: Mapping[str, int] | None = None
+    ) -> None:
         self._pictures, self._limits = pictures, limits
+        self.whites = dict(whites or {})
+        self._known = frozenset(self.whites)
         self._tops: dict[tuple[str, str], float] = {}
         self._lines: dict[str, bool] = {}
         self._lock = Lock()  # of one look at a folder, where threads read
@@ -36,9 +41,14 @@ class Guesses:
     def white(self, file: ImageFile, evidence: Evidence) -> int:
         """Return the number that is white in a picture with this evidence."""
         folder = file.folder
+        if folder is not None and evidence.kind in self._known:
+            return self.whites[evidence.kind]
         if not evidence.settled and folder is not None:
-            evidence = Evidence(evidence.kind, max(evidence.top, self._top_of(folder, evidence.kind)))
+            top = self._top_of(folder, evidence.kind)
+            evidence = Evidence(evidence.kind, top or evidence.top)
         white = guess(evidence)
+        if folder is not None:
+            self.whites[evidence.kind] = white
         if white != evidence.usual:
             what = f"{NAMES[evidence.kind]} are read as levels from 0 to {white:,}"
             self._lines.setdefault(f"{folder or file.path}: {what}, a guess: no tag says which number is white", True)

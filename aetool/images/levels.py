@@ -80,7 +80,7 @@ def numbers_of(image: Image.Image) -> Array:
     """Return the numbers (h, w) of a deep picture, with the signs of its file."""
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
-    if image.mode == "I" and _first(tags, SAMPLE_FORMAT) == 1 and _first(tags, BITS_PER_SAMPLE) == 32:
+    if image.mode == "I" and _first(tags, SAMPLE_FORMAT) in (1, None) and _first(tags, BITS_PER_SAMPLE) == 32:
         return values.view(np.uint32)  # Pillow reads them as if they had a sign
     if image.mode == "I" and _first(tags, SAMPLE_FORMAT) == 2 and _first(tags, BITS_PER_SAMPLE) == 16:
         return values.astype(np.int16)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import IO
 
 CHUNK = 1 << 16
+LOOK = 1 << 12
+"""Bytes in which UTF-16 shows."""
 UTF8, UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Byte order marks, which editors and shells of Windows write before a text."""
 
@@ -28,18 +30,20 @@ def listed_names(stream: IO[bytes], null: bool = False) -> Iterator[str]:
 
 def _name(line: bytes, null: bool) -> str:
     """Return a name of the list, without the marks of Windows unless such a file exists."""
-    if null or b"\0" in line:
-        return os.fsdecode(line)
-    plain = line.removeprefix(UTF8).removesuffix(b"\r")
+    plain = line.removeprefix(UTF8)
+    if not null and b"\0" not in line:
+        plain = plain.removesuffix(b"\r")
     return os.fsdecode(line if plain != line and os.path.lexists(line) else plain)
 
 
 def _utf8(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the bytes of a stream as they come, UTF-16 with a byte order mark as UTF-8."""
     head = b""
-    while len(head) < 4 and any(mark.startswith(head[:2]) for mark in UTF16) and (more := _next(stream)):
-        head += more  # four bytes tell UTF-16, since no name holds NUL
-    if head[:2] in UTF16 and b"\0" in head[2:4]:
+    while len(head) < LOOK and any(mark.startswith(head[:2]) for mark in UTF16) and (more := _next(stream)):
+        head += more
+        if b"\0" in head[2:]:  # which no name holds, and every end of a line in UTF-16
+            break
+    if head[:2] in UTF16 and b"\0" in head[2:]:
         decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
         yield decoder.decode(head).encode("utf-8", "surrogateescape")
         while more := _next(stream):

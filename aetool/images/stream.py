@@ -11,6 +11,9 @@ from aetool.images.endings import ENDINGS, HEAD, Short, Window
 from aetool.images.tiff import tiff_extent
 from aetool.system.reading import MAX_FILE
 
+JPEG = b"\xff\xd8\xff"
+STARTS = re.compile(rb"\x89PNG\r\n\x1a\n|GIF8[79]a|\xff\xd8\xff[\xdb\xe0\xe1\xee]")
+"""Beginnings of files that hardly occur inside others."""
 BLANKS = b"\0\t\n\r "
 BLANK = re.compile(rb"(?:(?!\0\0..ftyp)[\0\t\n\r ])+", re.DOTALL)
 """Bytes behind a picture that belong to no picture and are not worth a word."""
@@ -50,6 +53,18 @@ def _ending(window: Window) -> Callable[[Window], int] | None:
     return next((ending for begins, ending in ENDINGS if begins.match(window.data)), None)
 
 
+def _next_start(window: Window) -> int | None:
+    """Return where the picture behind a damaged one begins, None where no other begins as certainly."""
+    if window.data.startswith((b"II", b"MM")):  # a TIFF, whose parts may lie anywhere
+        return None
+    window.upto(window.most)
+    jpeg = window.data.startswith(JPEG)  # which may hold a preview
+    found = STARTS.search(window.data, 1)
+    while found and jpeg and found[0].startswith(JPEG):
+        found = STARTS.search(window.data, found.end())
+    return found.start() if found else None
+
+
 def _end(window: Window) -> int | None:
     """Return the end of the picture at the start of the window; None for the end of the stream."""
     window.upto(HEAD)
@@ -57,5 +72,5 @@ def _end(window: Window) -> int | None:
     try:
         end = ending(window) if ending else None
     except (Short, struct.error):  # the stream ends within the picture, or the picture is damaged
-        return None
+        return _next_start(window)
     return end if end and end > 0 else None

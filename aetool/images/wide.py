@@ -86,4 +86,7 @@ def narrowed(image: Image.Image, data: bytes, judge: Judge) -> Image.Image:
     levels = np.rint(numbers.clip(0, whites[: numbers.shape[2]]) * (255 / whites[: numbers.shape[2]]))
     picture = Image.fromarray(levels.astype(np.uint8))
     picture.info = {name: value for name, value in image.info.items() if name != "transparency"}
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple) and numbers.shape[2] == len(clear):  # tRNS: one colour is transparent
+        picture.putalpha(Image.fromarray(np.where((numbers == clear).all(-1), np.uint8(0), np.uint8(255))))
     return picture

@@ -18,7 +18,7 @@ from PIL import Image
 from aetool.arrays import Latents, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
-from aetool.errors import InvalidInput, LevelsGuessed, UsageError
+from aetool.errors import AetoolError, InvalidInput, LevelsGuessed, UsageError
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
 from aetool.images.walk import Listing
@@ -33,8 +33,8 @@ Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
 Key: TypeAlias = Source | LatentBatch | npt.NDArray[Any]
 """An image, a file of latents, "class:NAME" for the mean latent of a class, or latents (k,) or (n, k)."""
 
-Part: TypeAlias = str | ImageFile | LatentBatch
-"""A key, read as far as possible without a model; a text stands for a class."""
+Part: TypeAlias = str | ImageFile | LatentBatch | Failure
+"""A key, read as far as possible without a model; a text stands for a class, a failure for latents that are damaged."""
 
 CLASS = "class:"
 
@@ -105,8 +105,11 @@ def _of_file(name: str, limits: Limits) -> Iterable[Part] | None:
         start = stream.read(8)
         stream.seek(0)
         if holds_latents(start) or (not start and _names_latents(name)):
-            with reading(name):
-                return list(read_latents(stream, name, None, limits))
+            try:
+                with reading(name):
+                    return list(read_latents(stream, name, None, limits))
+            except AetoolError as error:
+                return [Failure(name, error)]
         return [ImageFile(name, Path(name).name, data=stream.read())] if once else None
 
 
@@ -151,7 +154,7 @@ def class_mean(key: str, bundle: Bundle) -> LatentBatch:
     return LatentBatch(bank.mean(label)[None], (CLASS + spelled,), (spelled,), None)
 
 
-def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | list[ImageFile]]:
+def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | Failure | list[ImageFile]]:
     """Yield the parts in order, neighbouring pictures as one list."""
     for are_files, group in itertools.groupby(parts, lambda part: isinstance(part, ImageFile)):
         if are_files:

@@ -18,7 +18,7 @@ from PIL import Image
 from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
 from aetool.errors import UsageError, lookup, printable
-from aetool.images.files import FileBatch, ImageFile
+from aetool.images.files import Failure, FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
 from aetool.model.keys import Key, Part, Source, image_files, read_parts
@@ -259,6 +259,8 @@ class Model:
         for part in keys.grouped(parts):
             if isinstance(part, list):
                 yield from self.encoded(part, cores)
+            elif isinstance(part, Failure):
+                yield FileBatch(_unnamed(np.empty((0, self.bundle.manifest.latent_size), np.float32)), (), (part,))
             elif isinstance(part, LatentBatch):
                 yield FileBatch(keys.check_model(part, self.bundle), ())
             else:

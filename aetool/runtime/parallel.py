@@ -60,12 +60,23 @@ def over_files(
     """
     rest = iter(files)
     begun = 0.0
-    for batch in read_batches(rest, codec.spec, codec.batch, limits):
+
+    def alone() -> bool:
+        return cores == 1 or not begun or time.process_time() - begun <= PATIENCE
+
+    for batch in read_batches(_while(alone, rest), codec.spec, codec.batch, limits):
         yield batch.with_value(step(codec, batch.value))
         begun = begun or time.process_time()  # after the first, which opens sessions
-        if cores != 1 and time.process_time() - begun > PATIENCE:
-            yield from _by_workers(rest, codec, step, cores or min(MOST, all_cores()), limits)
-            return
+    first = next(rest, None)
+    if first is not None:
+        left = itertools.chain([first], rest)
+        yield from _by_workers(left, codec, step, cores or min(MOST, all_cores()), limits)
+
+
+def _while(go_on: Callable[[], bool], files: Iterator[ImageFile]) -> Iterator[ImageFile]:
+    """Yield files, asking between two of them: all tiles of a sheet are taken before a file is left to the workers."""
+    while go_on() and (file := next(files, None)) is not None:
+        yield file
 
 
 def _by_workers(

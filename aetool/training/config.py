@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aetool.choices import device_named
+from aetool.choices import DATASETS, device_named
 from aetool.errors import BundleError, UsageError, lookup
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
 
@@ -94,8 +94,7 @@ class TrainConfig:
 
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
-        listed = self.files_from and ["--files-from", shlex.quote(Path(self.files_from).name)]
-        words = ["aetool train", *(listed or [shlex.quote(Path(self.dataset).name)])]
+        words = ["aetool train", *self._source()]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",
@@ -112,6 +111,13 @@ class TrainConfig:
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
         return " ".join(words)
+
+    def _source(self) -> list[str]:
+        """Return the words for the data; ./NAME is a folder that is called like a data set."""
+        if self.files_from:
+            return ["--files-from", shlex.quote(Path(self.files_from).name)]
+        name = Path(self.dataset).name
+        return [shlex.quote(f"./{name}" if name in DATASETS and self.dataset != name else name)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from aetool.arrays import OneLine, Pixels
+from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
 from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
@@ -50,6 +51,7 @@ class Record(OneLine):
     spec, classes, limits   of the images, as prepared for training
     images     None for runs of aetool 0.1, which have no images.jsonl, and where that file is damaged
     left_out   number of files that could not be used
+    whites     numbers that were white in pictures of more than 8 bits, by type
     """
 
     config: TrainConfig
@@ -61,6 +63,7 @@ class Record(OneLine):
     limits: Limits = LIMITS
     images: tuple[RunImage, ...] | None = None
     left_out: int = 0
+    whites: tuple[tuple[str, int], ...] = ()
 
 
 def digests(pixels: Pixels) -> list[str]:
@@ -68,8 +71,8 @@ def digests(pixels: Pixels) -> list[str]:
     return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
 
 
-def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits) -> bytes:
-    """Return config.json of a run in the folder `run`."""
+def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes) -> bytes:
+    """Return config.json of a run in the folder `run`, whose images.jsonl is `images`."""
     named = config.dataset in DATASETS
     data = {
         "config": config.to_dict(),
@@ -80,6 +83,8 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         "classes": list(dataset.classes),
         "limits": asdict(limits),
         "left_out": dataset.left_out,
+        "whites": dict(dataset.whites),
+        "images": hashlib.sha256(images).hexdigest(),
     }
     return json.dumps(data, indent=2).encode() + b"\n"
 
@@ -104,23 +109,33 @@ def read_record(run: Path) -> Record:
         record = Record(config, str(data["dataset"]), str(data["sha256"]))
         if "image" not in data:
             return record
+        check_spec(spec := ImageSpec(**data["image"]))
+        limits = Limits(**{name: int(value) for name, value in data["limits"].items()})
+        images = _read_images(run / IMAGES, str(data["images"]))
         return Record(
-            config, record.name, record.sha256, data["beside"], ImageSpec(**data["image"]), tuple(data["classes"]),
-            Limits(**data["limits"]), _read_images(run / IMAGES, data["classes"]), int(data["left_out"]),
+            config, record.name, record.sha256, _text(data["beside"]), spec, tuple(data["classes"]), limits, images,
+            int(data["left_out"]), tuple((str(kind), int(white)) for kind, white in data["whites"].items()),
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{run / CONFIG} is damaged") from error
 
 
-def _read_images(path: Path, classes: Sequence[str]) -> tuple[RunImage, ...] | None:
-    """Return the images of images.jsonl, None where the file is missing or damaged."""
-    known = {*classes, None}
+def _text(value: Any) -> str | None:
+    """Return a text or None; raises `TypeError` for anything else."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError("a text expected")
+    return value
+
+
+def _read_images(path: Path, sha256: str) -> tuple[RunImage, ...] | None:
+    """Return the images of an images.jsonl with this sha256, None where the file is missing or another."""
     try:
-        rows = [json.loads(line) for line in read_file(path, MAX_BYTES).splitlines()]
-        images = tuple(RunImage(row["name"], row["sha256"], row["class"], row["held_out"]) for row in rows)
-    except (ReadWriteError, ValueError, KeyError, TypeError):
+        data = read_file(path, MAX_BYTES)
+    except ReadWriteError:
         return None
-    sound = all(isinstance(i.name, str) and i.label in known and isinstance(i.held_out, bool) for i in images)
-    return images if images and sound else None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return None
+    rows = map(json.loads, data.splitlines())
+    return tuple(RunImage(row["name"], row["sha256"], row["class"], row["held_out"]) for row in rows)

@@ -73,7 +73,7 @@ def recover(
     errors: list[AetoolError] = []
     for config in _places(run, record, place):
         try:
-            found = _prepared(config, _listed(run, config, place), record.spec, report, limits)
+            found = _prepared(config, _listed(run, config, place), record, record.spec, report, limits)
         except AetoolError as error:
             errors.append(error)
             continue
@@ -108,9 +108,10 @@ def _places(run: Path, record: Record, place: str | None) -> Iterator[TrainConfi
         return
     inside = os.path.realpath(run)
     name = os.path.basename(config.dataset)  # noqa: PTH119
-    for path in (record.beside, os.path.join("..", "..", name)):  # noqa: PTH118
-        if path is not None and os.path.exists(os.path.join(inside, path)):  # noqa: PTH110, PTH118
-            yield replace(config, dataset=os.path.normpath(os.path.join(inside, path)))  # noqa: PTH118
+    for path in (record.beside, os.path.join("..", "..", name), os.path.join("..", name)):  # noqa: PTH118
+        there = None if path is None else os.path.normpath(os.path.join(inside, path))  # noqa: PTH118
+        if there is not None and there != inside and os.path.exists(there):  # noqa: PTH110
+            yield replace(config, dataset=there)
 
 
 def _listed(run: Path, config: TrainConfig, place: str | None) -> Listed | None:
@@ -118,12 +119,14 @@ def _listed(run: Path, config: TrainConfig, place: str | None) -> Listed | None:
     return read_files(run) if config.files_from and place is None else None
 
 
-def _prepared(config: TrainConfig, listed: Listed | None, spec: ImageSpec, report: Report, limits: Limits) -> Labelled:
-    """Return the images at a place, prepared as for training, even if pictures of other sizes have come in since."""
+def _prepared(
+    config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
+) -> Labelled:
+    """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
     asked = FolderOptions(config.channels, config.size, config.background)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background)
+    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if found.pixels.shape[1:] != spec.shape and Path(config.dataset).is_dir():
+    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 

@@ -33,8 +33,9 @@ def create(config: TrainConfig, dataset: Dataset, listed: Listed | None = None, 
         run = claim_folder(RUNS, safe_name(dataset.name))
     if listed is not None:
         write_files(run, listed)
-    write_file(run / record.IMAGES, record.images_jsonl(dataset))
-    write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits))
+    images = record.images_jsonl(dataset)
+    write_file(run / record.IMAGES, images)
+    write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits, images))
     return run
 
 

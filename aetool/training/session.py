@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +45,8 @@ def train(
     amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`, `RunInUse`.
     """
+    if resume is not None and config is not None:
+        raise UsageError("a resumed run keeps its settings; leave the configuration out")
     if resume is not None:
         session = resume_run(str(resume), progress, place=None if data is None else str(data))
     else:
@@ -52,11 +56,20 @@ def train(
         else:
             files = [str(name) for name in data]
         session = open_run(config, progress, files=files)
-    with session as (trainer, _):
+    with session as (trainer, notes):
+        _warn(trainer, notes)
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {figure(trainer.floor)}"
             progress("training", report.step, report.steps, text)
     return trainer.run
+
+
+def _warn(trainer: Trainer, notes: list[str]) -> None:
+    """Warn of what the command line says on stderr: notes, and files that were left out."""
+    left_out = trainer.dataset.left_out
+    files = [f"{left_out:,} {'file' if left_out == 1 else 'files'} left out"] if left_out else []
+    for note in (*notes, *files):
+        warnings.warn(note, stacklevel=3)
 
 
 @contextlib.contextmanager
@@ -99,7 +112,7 @@ def resume_run(name: str | None, report: Report, limits: Limits = LIMITS, place:
         trainer = Trainer(record.config, data, run)
         warnings = [*recovered.notes, *_changes(recovered), *trainer.resume()]
         if trainer.finished:
-            raise UsageError(f"{run} is finished; next: aetool export {run}")
+            raise UsageError(f"{run} is finished; next: aetool export {shlex.quote(str(run))}")
         yield trainer, warnings
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from aetool import Bundle
+from aetool import Bundle, export
+from aetool.errors import UsageError
 from aetool.training import session
 from aetool.training.config import TrainConfig
 from aetool.training.record import read_record
@@ -190,15 +191,67 @@ def test_a_run_goes_on_with_the_training_images_that_are_left(project, cli):
     assert cli("train", "--resume")[0] == 4
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "other"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "other", "fewer"])
 def test_without_a_whole_record_the_data_set_is_proven_as_one(project, cli, damage):
     record = Path("runs/photos/images.jsonl")
-    record.unlink() if damage == "missing" else record.write_bytes(record.read_bytes()[:-20] * (damage == "cut"))
+    lines = record.read_bytes().splitlines(keepends=True)
+    changed = {"cut": b"".join(lines)[:-20], "other": b"[" * 100_000, "fewer": b"".join(lines[:10])}
+    record.unlink() if damage == "missing" else record.write_bytes(changed[damage])
     assert cli("export", "-o", "after")[0] == 0
     assert core("after") == core("before")
     draw(np.random.default_rng(1), "photos/a.png")
     code, _, err = cli("export")
     assert code == 4 and "no longer what" in err
+
+
+def test_a_deeper_picture_that_came_in_changes_no_level_of_the_others(workplace, cli):
+    rng = np.random.default_rng(0)
+    Path("deep").mkdir()
+    for i in range(20):
+        Image.fromarray(rng.integers(0, 1000, (8, 8)).astype(np.uint16)).save(f"deep/{i:02}.png")
+    assert cli("train", "deep", "--epochs", 1, "--latent-dim", 2, "--threads", 1)[0] == 0
+    assert read_record(Path("runs/deep")).whites == (("u2", 1023),)
+    assert cli("export", "-o", "before")[0] == 0
+    Image.fromarray(rng.integers(0, 4000, (8, 8)).astype(np.uint16)).save("deep/bright.png")
+    code, _, err = cli("export", "-o", "after")
+    assert code == 0 and "1 new picture is not part of this run" in err and core("after") == core("before")
+
+
+def test_python_warns_of_what_the_command_says(project):
+    unfinished()
+    pictures(held_out=False)[0].unlink()
+    with pytest.warns(UserWarning) as said:
+        export("runs/photos", "after")
+    assert {"this run is unfinished: stopped at step 1 of 2", "1 of 22 training images are gone"} <= {
+        str(one.message) for one in said
+    }
+    with pytest.warns(UserWarning) as said:
+        session.train(resume="runs/photos")
+    assert any("the weights will not be those" in str(one.message) for one in said)
+    with pytest.raises(UsageError, match="keeps its settings"):
+        session.train(config=TrainConfig(epochs=1), resume="runs/photos")
+
+
+def test_the_words_on_the_card_can_be_typed(workplace, cli):
+    rng = np.random.default_rng(0)
+    for name in ("one", "two words"):
+        Path("digits", name).mkdir(parents=True)
+        for i in range(8):
+            draw(rng, f"digits/{name}/{i}.png", (8, 8))
+    assert cli("train", "./digits", "--epochs", 1, "--latent-dim", 2, "--threads", 1)[0] == 0
+    assert cli("export")[0] == 0
+    card = Path("models/digits/README.md").read_text()
+    assert "aetool train ./digits --latent-dim 2" in card and "--class 'two words'" in card
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("beside", 5), ("image", {"height": "x"}), ("limits", {"pixels": "a"}), ("whites", 3)]
+)
+def test_a_damaged_configuration_is_said_in_a_line(project, cli, key, value):
+    config = Path("runs/photos/config.json")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {key: value}))
+    code, _, err = cli("export")
+    assert code == 5 and "config.json is damaged" in err
 
 
 def test_a_larger_limit_of_pixels_is_kept_for_export(workplace, cli):

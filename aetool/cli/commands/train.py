@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import all_names
+from aetool.cli.inputs import all_names, refuse_errors
 from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, MaxBytes, Quiet
 from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
@@ -158,7 +159,7 @@ def train(
 
     console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
     failures = Failures(console, inputs.errors)
-    _check(options, inputs, resume, data)
+    _check(options, inputs, dataset, resume, data)
     config = None if resume else _config(dataset, options, inputs, console)
     files = all_names(None, inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
@@ -171,9 +172,11 @@ def train(
     write_stdout(f"{trainer.run}\n")
 
 
-def _check(options: TrainOptions, inputs: Inputs, resume: bool, data: str | None) -> None:
+def _check(options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None) -> None:
     if resume and (options.given() or inputs.files_from):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
+    for name in (dataset, inputs.files_from):
+        refuse_errors(inputs.errors, name)
     if data is not None and not resume:
         raise UsageError("--data belongs to --resume; name the data set of a new run without it")
 
@@ -264,12 +267,12 @@ def _follow(trainer: Trainer, console: Console) -> None:
                 trainer.save()
                 break
     if not trainer.finished:
-        go_on = f"go on with: aetool train --resume {trainer.run}"
+        go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
         console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
         raise error_of(signals[0])
     last = trainer.progress.history[-1]
     figures = f"test mse {figure(last['test_mse'])}, PCA with as many numbers {figure(last['pca_mse'])}"
-    console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {trainer.run}")
+    console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {shlex.quote(str(trainer.run))}")
 
 
 def _due(report: Report) -> bool:

@@ -136,6 +136,7 @@ def _meta(data: Labelled, folder: str, files: Sequence[ImageFile], said: list[st
         "sources": data.sources,
         "background": data.background,
         "said": said,
+        "whites": data.whites,
         "skipped": [[relative[f.path], type(f.error).__name__, str(f.error), f.error.fix] for f in data.skipped],
     }
     return json.dumps(meta).encode()
@@ -169,6 +170,7 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
             sources=tuple(meta["sources"]),
             background=meta["background"],
             skipped=tuple(Failure(paths[name], ERRORS[kind](text, fix)) for name, kind, text, fix in meta["skipped"]),
+            whites=tuple((str(kind), int(white)) for kind, white in meta["whites"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -50,6 +50,7 @@ class Dataset(OneLine):
     sha256: str
     skipped: tuple[Failure, ...] = ()
     listing: Listing = field(default_factory=Listing)
+    whites: tuple[tuple[str, int], ...] = ()
 
     @property
     def left_out(self) -> int:
@@ -79,9 +80,8 @@ def load(
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
-    return Dataset(
-        composed(title), labelled.classes, spec, train, test, _digest(labelled), labelled.skipped, labelled.listing
-    )
+    whole, rest = _digest(labelled), (labelled.skipped, labelled.listing, labelled.whites)
+    return Dataset(composed(title), labelled.classes, spec, train, test, whole, *rest)
 
 
 def read(

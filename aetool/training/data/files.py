@@ -34,6 +34,7 @@ class Labelled(OneLine):
     background    grey level behind transparent pixels
     skipped       unusable files
     listing       what else was left out of a folder, and how the folder was understood
+    whites        numbers that were white in pictures of more than 8 bits, by type (see `FolderOptions`)
     """
 
     pixels: Pixels
@@ -44,6 +45,7 @@ class Labelled(OneLine):
     background: int = 0
     skipped: tuple[Failure, ...] = ()
     listing: Listing = field(default_factory=Listing)
+    whites: tuple[tuple[str, int], ...] = ()
 
 
 class TooFewImages(InvalidInput):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -36,12 +36,14 @@ T = TypeVar("T")
 class FolderOptions:
     """The user's options for the images of a folder; None leaves the choice to the files.
 
-    channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels
+    channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels; whites the numbers
+    that are white, by type (see `Guesses`), as pairs
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
+    whites: tuple[tuple[str, int], ...] = ()
 
 
 def decode_folder(
@@ -59,7 +61,7 @@ def decode_folder(
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
-    guesses = new_guesses(limits)
+    guesses = new_guesses(limits, dict(options.whites))
     results = _parallel(lambda file: _decoded(file, spec, limits, guesses), files, workers, "reading images", report)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, AetoolError):
@@ -71,7 +73,8 @@ def decode_folder(
             used.append(file)
     for line in guesses.new():
         report(line, 0, None, "")
-    return _labelled(pixels[: len(used)], used, spec, tuple(skipped))
+    labelled = _labelled(pixels[: len(used)], used, spec, tuple(skipped))
+    return replace(labelled, whites=tuple(sorted(guesses.whites.items())))
 
 
 def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:

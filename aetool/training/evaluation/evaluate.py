@@ -42,6 +42,8 @@ def find_dataset(
     dataset = load(chosen, manifest.training["seed"], data_dir, report, options, threads)
     if dataset.spec.shape != spec.shape or dataset.classes != tuple(map(composed, manifest.classes)):
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
+    if not len(dataset.test.pixels):
+        raise InvalidInput(f"{dataset.name} has no test images: every class has a single image")
     return dataset, dataset.sha256 == manifest.dataset["sha256"]
 
 

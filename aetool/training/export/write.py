@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,10 @@ def export(
     present place of the run's images, if these were moved. Raises `BundleError` where torch and ONNX Runtime differ,
     `InvalidInput` where no image of the run is found, `UsageError`.
     """
-    return write_bundle(run, output, bank, force, data, progress).path
+    written = write_bundle(run, output, bank, force, data, progress)
+    for note in written.notes:
+        warnings.warn(note, stacklevel=2)
+    return written.path
 
 
 def write_bundle(
@@ -56,7 +60,11 @@ def write_bundle(
     made = make_bundle(found, bank, None if data is None else str(data), progress)
     if path is None:
         return Written(_write_new(made, bank), made.notes)
-    _write(made, path, bank, force)
+    try:
+        _write(made, path, bank, force)
+    except ReadWriteError:
+        check_free(path, force)  # another export may have been faster
+        raise
     return Written(path, made.notes)
 
 
