@@ -70,3 +70,36 @@ def test_behind_a_damaged_picture_on_stdin_the_next_is_read(pictures, shell, toy
     Path("cut.png").write_bytes(whole[: len(whole) // 2])
     done = shell(f"cat in/1.png cut.png in/2.png | aetool encode -m {toy} -")
     assert done.returncode == 3 and done.stdout.count(b"\n") == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_all_tiles_of_a_sheet_are_taken_whenever_workers_begin(pictures, cli, toy, threads, monkeypatch):
+    from aetool.runtime import parallel
+
+    monkeypatch.setattr(parallel, "PATIENCE", -1.0)  # at once
+    Path("sheets").mkdir()
+    for name in ("a", "b"):
+        assert cli("sample", "-m", toy, "-n", 300, "--scale", 1, "--seed", 1, "-o", f"sheets/{name}.png")[0] == 0
+    code, out, _ = cli("encode", "sheets", "-m", toy, "--threads", threads)
+    assert code == 0 and out.count(b"\n") == 600
+
+
+def test_a_tile_takes_no_name_of_a_picture_that_is_there(pictures, cli, toy):
+    Path("s").mkdir()
+    toy_image(9, 9, 9, 9).save("s/s-0001.png")
+    assert cli("sample", "-m", toy, "-n", 3, "--seed", 1, "-o", "s/s.png")[0] == 0
+    assert cli("reconstruct", "s", "-m", toy, "-o", "out/")[0] == 0
+    before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    assert len(before) == 4
+    assert cli("reconstruct", "s", "-m", toy, "-o", "out/", "--skip-existing")[0] == 0
+    assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
+
+
+def test_a_list_of_windows_may_begin_with_any_letters(pictures, cli, toy):
+    Path("фото").mkdir()
+    for i in range(2):
+        toy_image(i, 2, 3, 4).save(f"фото/{i}.png")
+    Path("list").write_bytes("фото/0.png\r\nфото/1.png\r\n".encode("utf-16"))
+    assert cli("encode", "--files-from", "list", "-m", toy)[1].count(b"\n") == 2
+    Path("list").write_bytes(b"\xef\xbb\xbfin/0.png\0in/1.png\0")
+    assert cli("encode", "--files-from", "list", "-0", "-m", toy)[1].count(b"\n") == 2

@@ -447,3 +447,22 @@ def test_what_is_usual_is_not_said(tmp_path):
     (batch, *rest) = read_batches(find_images([str(tmp_path)]), GREY, 8, LIMITS)
     assert not batch.guesses and not any(part.guesses for part in rest)
     assert rest[-1].value[-1].max() * 255 == pytest.approx(3)
+
+
+def test_32_bits_without_a_sample_format_have_no_sign():
+    values = np.linspace(0, 2**32 - 1, 28 * 28).astype(np.uint32).reshape(28, 28)
+    stream = io.BytesIO()
+    image = Image.fromarray(values.view(np.int32))
+    image.save(stream, "TIFF")
+    data = stream.getvalue()
+    tag = data.find(b"\x53\x01")  # SampleFormat, 339, little-endian: another tag instead
+    found = decode_image(data[:tag] + b"\x54\xfe" + data[tag + 2 :], GREY)[0]
+    assert found[-1, -1] == 255 and abs(np.sort(found.ravel()).astype(int) - found.ravel()).max() == 0
+
+
+def test_the_transparent_colour_of_12_bits_is_transparent():
+    numbers = np.full((8, 8, 3), 2000, np.uint16)
+    numbers[0, 0] = 4095
+    data = colour_png(numbers, (b"tRNS", struct.pack(">3H", 4095, 4095, 4095)))
+    found = decode_image(data, ImageSpec(3, 8, 8))
+    assert (found[:, 0, 0] == 0).all() and (found[:, 1, 1] > 100).all()

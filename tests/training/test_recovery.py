@@ -283,6 +283,8 @@ def test_a_class_with_one_picture_is_never_held_out(workplace, cli):
     assert cli("export")[0] == 0
     assert cli("sample", "--each", "-n", 1, "--seed", 1, "-o", "each.png")[0] == 0
     assert cli("score", "icons")[0] == 5
+    code, _, err = cli("evaluate", "icons", "--data", "icons")
+    assert code == 4 and "no test images" in err
 
 
 def test_a_changed_weight_is_refused_also_where_images_hardly_differ():
