@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aetool.images.levels import Evidence, Judge, is_deep, measure, numbers_of, told
+from aetool.errors import InvalidInput
+from aetool.images.levels import BITS_PER_SAMPLE, Evidence, Judge, is_deep, measure, numbers_of, told
 
 NATIVE, OTHER = ("L", "B") if sys.byteorder == "little" else ("B", "L")
 OPPOSITE = {"L": "B", "B": "L", "N": OTHER}
@@ -73,8 +74,17 @@ def evidence_of(image: Image.Image, data: bytes) -> Evidence | None:
     return None if told(image, values) else measure(values)
 
 
+def refuse_planes(image: Image.Image) -> None:
+    """Raise `InvalidInput` for a TIFF with a plane of 16 bits for each colour, which Pillow reads as planes of 8."""
+    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, ())
+    planes = [tile.args[0] for tile in getattr(image, "tile", ()) if isinstance(tile.args, tuple)]
+    if bits and set(bits) == {16} and planes and set(planes) <= {"R", "G", "B", "A"}:
+        raise InvalidInput("a TIFF with planes of 16 bits, which cannot be read; save it with interleaved colours")
+
+
 def narrowed(image: Image.Image, data: bytes, judge: Judge) -> Image.Image:
     """Return a picture of colour of 16 bits with few bits as a picture of 8 bits; any other picture unchanged."""
+    refuse_planes(image)
     numbers = wide_numbers(image, data)
     if numbers is None:
         return image

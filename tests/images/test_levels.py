@@ -466,3 +466,22 @@ def test_the_transparent_colour_of_12_bits_is_transparent():
     data = colour_png(numbers, (b"tRNS", struct.pack(">3H", 4095, 4095, 4095)))
     found = decode_image(data, ImageSpec(3, 8, 8))
     assert (found[:, 0, 0] == 0).all() and (found[:, 1, 1] > 100).all()
+
+
+def test_planes_of_16_bits_are_refused_by_name():
+    """Pillow reads such a file as planes of 8 bits: garbage."""
+    planes = np.full((3, 8, 8), 4000, "<u2").tobytes()
+    places = [8, 8 + 128, 8 + 256]
+    start = 8 + len(planes)
+    lists = {258: [16] * 3, 273: places, 279: [128] * 3}
+    numbers = {256: 8, 257: 8, 259: 1, 262: 2, 277: 3, 278: 8, 284: 2}
+    after, entries, more = start + 6 + 12 * 10, b"", b""
+    for tag in sorted({*lists, *numbers}):
+        if tag in lists:
+            entries += struct.pack("<HHII", tag, 4, 3, after + len(more))
+            more += struct.pack("<3I", *lists[tag])
+        else:
+            entries += struct.pack("<HHII", tag, 4, 1, numbers[tag])
+    data = b"II*\0" + struct.pack("<I", start) + planes + struct.pack("<H", 10) + entries + bytes(4) + more
+    with pytest.raises(InvalidInput, match="planes of 16 bits"):
+        decode_image(data, ImageSpec(3, 8, 8))
