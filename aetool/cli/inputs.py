@@ -104,7 +104,7 @@ def _guarded(names: Iterable[str], target: Target, errors: str | None) -> Iterat
 
 def refuse_errors(errors: str | None, name: str | os.PathLike[str] | None) -> None:
     """Raise `UsageError` where the file of --errors would replace an input, a picture in an input folder, or -o."""
-    if errors is None or name is None or is_special(errors):
+    if errors is None or name is None or "\0" in os.fspath(name) or is_special(errors):
         return
     real, given = os.path.realpath(errors), os.path.realpath(name)
     suffix = os.path.splitext(real)[1].lower()  # noqa: PTH122

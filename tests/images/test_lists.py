@@ -45,7 +45,7 @@ def test_a_line_with_nul_bytes_is_a_name_that_fails_alone_and_points_to_0(workpl
     assert read(b"a\0b\0") == ["a\0b\0"]
     (workplace / "list").write_bytes(b"x.png\na\0b\n")
     toy_image(1, 2, 3, 4).save("x.png")
-    code, out, err = cli("encode", "--files-from", "list", "-m", toy)
+    code, out, err = cli("encode", "--files-from", "list", "--errors", "errors.jsonl", "-m", toy)
     assert code == 3 and out.count(b"\n") == 1 and "-0 reads names" in err
 
 
