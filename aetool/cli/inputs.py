@@ -94,6 +94,13 @@ def all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
             yield from map(existing, listed_names(stream, inputs.null))
 
 
+def listed_inputs(inputs: Inputs) -> Iterator[str]:
+    """Yield the names of --files-from; raises `UsageError` where --errors would replace one of the files."""
+    for name in all_names(None, inputs):
+        refuse_errors(inputs.errors, name)
+        yield name
+
+
 def _guarded(names: Iterable[str], target: Target, errors: str | None) -> Iterator[str]:
     for name in names:
         if name != "-":

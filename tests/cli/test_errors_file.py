@@ -48,7 +48,10 @@ def test_errors_beside_pictures_can_be_written_again(pictures, cli, toy):
 def test_training_pictures_are_not_replaced_by_errors(pictures, cli):
     for i in range(4, 20):
         toy_image(i, 2, 3, 4).save(f"in/{i}.png")
-    assert cli("train", "in", "--epochs", 1, "--errors", "in/5.png")[0] == 2 and Path("in/5.png").stat().st_size
+    Path("list").write_text("".join(f"in/{i}.png\n" for i in range(20)))
+    for words in (["in"], ["--files-from", "list"]):
+        assert cli("train", *words, "--epochs", 1, "--errors", "in/5.png")[0] == 2
+        assert Path("in/5.png").stat().st_size and not Path("runs").exists()
 
 
 def test_damaged_latents_stop_no_other_variation(pictures, cli, toy):

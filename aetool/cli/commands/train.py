@@ -15,7 +15,7 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
-from aetool.cli.inputs import all_names, refuse_errors
+from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, MaxBytes, Quiet
 from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
@@ -161,7 +161,7 @@ def train(
     failures = Failures(console, inputs.errors)
     _check(options, inputs, dataset, resume, data)
     config = None if resume else _config(dataset, options, inputs, console)
-    files = all_names(None, inputs) if inputs.files_from else None
+    files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
             begun = open_run(config, report, limits, files) if config else resume_run(dataset, report, limits, data)
