@@ -17,11 +17,10 @@ from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.listing import warn_of_namesake
-from aetool.cli.options import Inputs, MaxBytes, Quiet
+from aetool.cli.options import Inputs, Quiet
 from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError, some
-from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
@@ -145,7 +144,6 @@ def train(
     dataset: Dataset = None,
     resume: Resume = False,
     data: Data = None,
-    max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder.
@@ -157,7 +155,7 @@ def train(
     limit_blas(options.threads or all_cores())
     from aetool.training.session import open_run, resume_run
 
-    console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
+    console, limits = Console(quiet), inputs.limits
     failures = Failures(console, inputs.errors)
     _check(options, inputs, dataset, resume, data)
     config = None if resume else _config(dataset, options, inputs, console)

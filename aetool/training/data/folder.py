@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +16,8 @@ from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
 from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import PICTURED, SIDES, ImageSpec
+from aetool.images.tiff import samples_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
@@ -36,8 +38,8 @@ T = TypeVar("T")
 class FolderOptions:
     """The user's options for the images of a folder; None leaves the choice to the files.
 
-    channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels; whites the numbers
-    that are white, by type (see `Guesses`), as pairs
+    channels from 1 to 16, size (height, width), background the grey level 0-255 behind transparent pixels, whites the
+    numbers that are white, by type (see `Guesses`), as pairs
     """
 
     channels: int | None = None
@@ -53,10 +55,13 @@ def decode_folder(
 
     Raises `TooFewImages` without a usable picture.
     """
-    kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
+    look = partial(_kind, channels=options.channels, limits=limits)
+    kinds = list(_parallel(look, files, workers, "looking at images", report))
     if not any(kinds):
         raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, limits))
-    spec = common_spec([kind for kind in kinds if kind is not None], options)
+    spec = common_spec(known := [kind for kind in kinds if kind is not None], options)
+    if options.size is None and (line := smaller(known, spec)):
+        report(line, 0, None, "")
     # Filled in place: memory is bounded by the resized images, whatever the size of the files.
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
@@ -93,13 +98,31 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
     size = options.size or (sizes.pop() if len(sizes) == 1 else (USUAL, USUAL))
     if options.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
         size = (USUAL, USUAL)
-    channels = options.channels or (1 if all(kind.grey for kind in kinds) else 3)
+    banded = {kind.channels for kind in kinds}
+    only = banded.pop() if len(banded) == 1 else None
+    channels = options.channels or only or (1 if all(kind.grey for kind in kinds) else 3)
     return ImageSpec(channels, *size, background=options.background)
 
 
-def _kind(file: ImageFile, limits: Limits) -> Kind | None:
+def smaller(kinds: Sequence[Kind], spec: ImageSpec) -> str | None:
+    """Return a sentence where pictures are larger than their images of `spec`, None where none is."""
+    larger = [kind.size for kind in kinds if kind.size[0] > spec.height or kind.size[1] > spec.width]
+    if not larger:
+        return None
+    height, width = max(larger, key=lambda size: size[0] * size[1])
+    every = f"all {len(kinds):,}" if len(larger) == len(kinds) else f"{len(larger):,} of {len(kinds):,}"
+    more = f"--size, up to {SIDES[-1]}, keeps more"
+    return f"{every} pictures, of up to {height}x{width} pixels, become {spec.height}x{spec.width}; {more}"
+
+
+def _kind(file: ImageFile, channels: int | None, limits: Limits) -> Kind | None:
     try:
-        return kind_of(read_image(file), limits)
+        data = read_image(file)
+        if channels in (None, *PICTURED) and (channels or samples_of(data) in (None, 1, 2, 3, 4)):
+            return kind_of(data, limits)
+        from aetool.images.bands import kind_of_bands
+
+        return kind_of_bands(data, channels, limits)
     except Exception:  # of whatever kind: one picture never stops the others
         return None  # named when it is decoded
 
