@@ -31,6 +31,7 @@ FIXES = {
     "devices": "see: aetool devices",
     "no-cuda": "leave --device out, or use --device cpu",
     "diverged": "try a lower --lr",
+    "changed": "begin again; training goes on with: aetool train --resume",
     "unfinished": "go on with: aetool train --resume",
     "run-place": "say with --data where that is now",
     "run-data": "say with --data where they are now, or use export --no-bank",

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from aetool.arrays import Pixels, to_images
+from aetool.training.data.stored import AnyPixels
 
 BATCH = 500
 
@@ -24,7 +25,7 @@ def reconstruct(network: nn.Module, pixels: Pixels, device: torch.device | str =
     return torch.cat(parts)
 
 
-def test_mse(network: nn.Module, pixels: Pixels, device: torch.device | str = "cpu") -> float:
+def test_mse(network: nn.Module, pixels: AnyPixels, device: torch.device | str = "cpu") -> float:
     """Return the mean squared error per value over all of `pixels`, summed in float64; NaN without images."""
     if not len(pixels):
         return math.nan

@@ -22,6 +22,7 @@ from aetool.training.data.files import Labelled
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import Listed, read_files
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import taken
 from aetool.training.record import Record, RunImage, digests
 
 Rows = npt.NDArray[np.intp]
@@ -55,7 +56,7 @@ class Recovered(OneLine):
         chosen = np.resize(np.arange(len(self.rows)), count)
         chosen[self.rows] = np.arange(len(self.rows))
         sources = [train.sources[i] for i in chosen.tolist()]
-        return replace(self.dataset, train=Split(train.pixels[chosen], train.labels[chosen], sources))
+        return replace(self.dataset, train=Split(taken(train.pixels, chosen), train.labels[chosen], sources))
 
 
 def recover(
@@ -155,7 +156,7 @@ def _recovered(record: Record, spec: ImageSpec, images: tuple[RunImage, ...], fo
     splits = []
     for part in (np.flatnonzero(~held_out), np.flatnonzero(held_out)):
         there = part[rows[part] >= 0]
-        splits.append(Split(found.pixels[rows[there]], labels[there], [images[i].name for i in there]))
+        splits.append(Split(taken(found.pixels, rows[there]), labels[there], [images[i].name for i in there]))
     train, test = splits
     dataset = Dataset(record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing)
     planned = int((~held_out).sum()), int(held_out.sum())

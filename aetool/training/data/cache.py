@@ -24,6 +24,8 @@ from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
 from aetool.training.data.folder import FolderOptions, decode_folder
 from aetool.training.data.listed import Listed, files_of
+from aetool.training.data.room import FILE
+from aetool.training.data.stored import StoredPixels, sha256, stored_pixels
 
 PREPARATION = 1
 """The version of the way from files to pixels; another number makes every entry of the cache anew."""
@@ -54,11 +56,10 @@ def read_folder(
     labelled = _load(entry, files, said)
     if labelled is None:
         try:
-            labelled = decode_folder(files, options, workers, _noting(report, said), limits)
+            labelled = decode_folder(files, options, workers, _noting(report, said), limits, place)
         except TooFewImages as error:
             raise TooFewImages(str(error), error.skipped, listing) from None
-        with contextlib.suppress(AetoolError, OSError):
-            _save(entry, labelled, _meta(labelled, folder, files, said))
+        keep(entry, labelled, folder, files, said)
     else:
         for line in said:
             report(line, 0, None, "")
@@ -109,6 +110,26 @@ def _decoders() -> tuple[str | None, ...]:
     return PIL.__version__, *codecs, *modules, version("pillow_heif") if is_read(".heic") else None
 
 
+def place(size: int) -> Path:
+    """Return the folder of a temporary file of images, which may become an entry; raises `OSError`.
+
+    There is room for an entry of `size` bytes then, unless it is larger than the cache.
+    """
+    folder = entries_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    if size <= BYTES:
+        _make_room(folder, size)
+    return folder
+
+
+def keep(entry: Path, data: Labelled, source: str, files: Sequence[ImageFile], said: list[str]) -> None:
+    """Make an entry of the images of `source`, if possible; a temporary file of images has no name afterwards."""
+    with contextlib.suppress(AetoolError, OSError):
+        _save(entry, data, _meta(data, source, files, said))
+    if isinstance(data.pixels, StoredPixels) and data.pixels.file.is_temporary:
+        data.pixels.file.discard()
+
+
 def _save(entry: Path, data: Labelled, meta: bytes) -> None:
     """Write pixels.bin, then meta.json, which completes the entry, after making room.
 
@@ -119,8 +140,11 @@ def _save(entry: Path, data: Labelled, meta: bytes) -> None:
         return
     _make_room(entry, size)
     entry.mkdir(parents=True, exist_ok=True)
-    with replacing(entry / "pixels.bin") as stream:
-        stream.write(data.pixels.data)
+    if isinstance(data.pixels, StoredPixels):
+        data.pixels.file.keep(entry / FILE)
+    else:
+        with replacing(entry / FILE) as stream:
+            stream.write(data.pixels.data)
     write_file(entry / "meta.json", meta)
 
 
@@ -129,7 +153,7 @@ def _meta(data: Labelled, folder: str, files: Sequence[ImageFile], said: list[st
     meta = {
         "folder": os.path.realpath(folder),
         "shape": data.pixels.shape,
-        "sha256": hashlib.sha256(data.pixels.data).hexdigest(),
+        "sha256": sha256(data.pixels),
         "labels": data.labels.tolist(),
         "classes": data.classes,
         "train_count": data.train_count,
@@ -156,9 +180,7 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
     """Return the images of an entry, and add what decoding said; None for a missing entry or another sha256."""
     try:
         meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
-        pixels = np.fromfile(entry / "pixels.bin", np.uint8).reshape(meta["shape"])
-        if hashlib.sha256(pixels.data).hexdigest() != meta["sha256"]:
-            return None
+        pixels = stored_pixels(entry / FILE, tuple(map(int, meta["shape"])), str(meta["sha256"]))
         os.utime(entry)
         said += map(str, meta["said"])
         paths = {file.relative: file.path for file in files}  # they depend on the current folder
@@ -172,7 +194,7 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
             skipped=tuple(Failure(paths[name], ERRORS[kind](text, fix)) for name, kind, text, fix in meta["skipped"]),
             whites=tuple((str(kind), int(white)) for kind, white in meta["whites"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ReadWriteError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

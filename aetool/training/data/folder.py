@@ -19,6 +19,8 @@ from aetool.images.spec import ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
+from aetool.training.data.room import Place, room_for
+from aetool.training.data.stored import AnyPixels
 
 LARGEST = 128
 """The largest side of equally sized images that stays unchanged."""
@@ -47,18 +49,23 @@ class FolderOptions:
 
 
 def decode_folder(
-    files: Sequence[ImageFile], options: FolderOptions, workers: int, report: Report, limits: Limits = LIMITS
+    files: Sequence[ImageFile],
+    options: FolderOptions,
+    workers: int,
+    report: Report,
+    limits: Limits = LIMITS,
+    place: Place | None = None,
 ) -> Labelled:
     """Return the usable pictures of `files`, with sub-folders as classes, and the skipped files.
 
-    Raises `TooFewImages` without a usable picture.
+    Many pictures go to a file in the folder that `place` gives (see `room_for`). Raises `TooFewImages` without a usable
+    picture.
     """
     kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
     if not any(kinds):
         raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, limits))
     spec = common_spec([kind for kind in kinds if kind is not None], options)
-    # Filled in place: memory is bounded by the resized images, whatever the size of the files.
-    pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
+    room = room_for(sum(kind is not None for kind in kinds), spec.shape, place)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
     guesses = new_guesses(limits, dict(options.whites))
@@ -67,17 +74,15 @@ def decode_folder(
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
         else:
-            if len(used) == len(pixels):  # the first look at a picture failed, and decoding works
-                pixels = np.concatenate([pixels, np.empty((1 + len(used) // 8, *spec.shape), np.uint8)])
-            pixels[len(used)] = result
+            room.add(result[None])
             used.append(file)
     for line in guesses.new():
         report(line, 0, None, "")
-    labelled = _labelled(pixels[: len(used)], used, spec, tuple(skipped))
+    labelled = _labelled(room.done(), used, spec, tuple(skipped))
     return replace(labelled, whites=tuple(sorted(guesses.whites.items())))
 
 
-def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:
+def _labelled(pixels: AnyPixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:
     classes = tuple(sorted({file.label for file in files if file.label is not None}))
     numbers = {name: i for i, name in enumerate(classes)}
     labels = np.array([-1 if file.label is None else numbers[file.label] for file in files], np.int64)
