@@ -8,6 +8,8 @@ FIXES = {
     "pixels": "--max-pixels allows more",
     "frames": "--max-frames allows more, or write to a folder/",
     "bytes": "--max-bytes allows more",
+    "layout": "say which with --layout",
+    "latents": "aetool decode makes pictures of latents",
     "folder": "write to a folder/ instead",
     "jpeg": "write .png, or to a folder/",
     "git-lfs": "fetch it with: git lfs pull",

@@ -149,14 +149,20 @@ def eight_bits(image: Image.Image, judge: Judge = guess) -> Image.Image:
         white = judge(measure(values))
     grey = np.empty(values.shape, np.uint8)
     for start, rows in enumerate(_strips(values)):
-        known = np.nan_to_num(rows.astype(np.float64), nan=0, posinf=white, neginf=0).clip(0, white)
-        grey[start * STRIP : start * STRIP + STRIP] = np.rint(known * (255.0 / white))
+        grey[start * STRIP : start * STRIP + STRIP] = levels_of(rows, white)
     if _first(getattr(image, "tag_v2", {}), PHOTOMETRIC) == 0:  # white is 0, which Pillow leaves so
         grey = np.uint8(255) - grey
     picture = Image.fromarray(grey)
     if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
         picture.putalpha(Image.fromarray(np.where(values == clear, np.uint8(0), np.uint8(255))))
     return picture
+
+
+def levels_of(values: Array, white: int) -> npt.NDArray[np.uint8]:
+    """Return numbers as levels from 0 to 255, of which `white` is 255."""
+    known = np.nan_to_num(values.astype(np.float64), nan=0, posinf=white, neginf=0).clip(0, white)
+    levels: npt.NDArray[np.uint8] = np.rint(known * (255.0 / white)).astype(np.uint8)
+    return levels
 
 
 def _strips(values: Array) -> Iterator[Array]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_CHANNELS = 16
+"""The most channels of an image."""
+SIDES = range(8, 513)
+"""Heights and widths of the images of a model."""
+
 
 @dataclass(frozen=True)
 class ImageSpec:
     """How any picture becomes an image of the model: part of every bundle.
 
-    channels     1 (grey) or 3 (RGB)
+    channels     1 (grey), 3 (RGB), or any other number up to 16 (bands)
     height, width   the shorter side is scaled (Lanczos, antialiased) and the centre cropped
     background   grey level 0-255 behind transparent pixels
     """
