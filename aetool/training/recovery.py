@@ -127,7 +127,7 @@ def _prepared(
     asked = FolderOptions(config.channels, config.size, config.background)
     exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
+    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).exists():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 

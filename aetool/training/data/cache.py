@@ -16,12 +16,13 @@ import numpy as np
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images.files import Failure, ImageFile
+from aetool.images.stacks import holds_stack
 from aetool.images.walk import is_read
 from aetool.system.atomic import replacing, write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
-from aetool.training.data.files import Labelled, TooFewImages
+from aetool.training.data.files import ARRAY, Labelled, TooFewImages, labels_beside, read_arrays, read_idx_pair
 from aetool.training.data.folder import FolderOptions, decode_folder
 from aetool.training.data.listed import Listed, files_of
 from aetool.training.data.room import FILE
@@ -64,6 +65,29 @@ def read_folder(
         for line in said:
             report(line, 0, None, "")
     return replace(labelled, listing=listing)
+
+
+def read_labelled(path: Path, options: FolderOptions, report: Report, limits: Limits = LIMITS) -> Labelled:
+    """Return the images of an idx, .npz or .npy file; those that are unpacked to a file are found again in the cache.
+
+    Raises `InvalidInput`, `LimitExceeded`, `ReadWriteError`.
+    """
+    files = [ImageFile(str(part), part.name) for part in (path, labels_beside(path)) if part is not None]
+    entry = entries_folder() / fingerprint(str(path), files, options, limits)
+    said: list[str] = []
+    labelled = _load(entry, files, said)
+    if labelled is not None:
+        for line in said:
+            report(line, 0, None, "")
+        return labelled
+    if holds_stack(path):
+        white = dict(options.whites).get(ARRAY)
+        labelled = read_arrays(path, limits, place, options.layout, white, _noting(report, said))
+    else:
+        labelled = read_idx_pair(path, limits, place)
+    if isinstance(labelled.pixels, StoredPixels) and labelled.pixels.file.is_temporary:
+        keep(entry, labelled, str(path), files, said)
+    return labelled
 
 
 def _noting(report: Report, said: list[str]) -> Report:
@@ -189,7 +213,7 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
             np.array(meta["labels"], np.int64),
             tuple(meta["classes"]),
             meta["train_count"],
-            sources=tuple(meta["sources"]),
+            sources=None if meta["sources"] is None else tuple(meta["sources"]),
             background=meta["background"],
             skipped=tuple(Failure(paths[name], ERRORS[kind](text, fix)) for name, kind, text, fix in meta["skipped"]),
             whites=tuple((str(kind), int(white)) for kind, white in meta["whites"]),

@@ -18,8 +18,8 @@ from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import composed, existing
 from aetool.system.progress import Report
-from aetool.training.data.cache import read_folder
-from aetool.training.data.files import Labelled, TooFewImages, read_arrays, read_idx_pair
+from aetool.training.data.cache import read_folder, read_labelled
+from aetool.training.data.files import Labelled, TooFewImages
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import Listed
 from aetool.training.data.named import DATASETS
@@ -105,11 +105,10 @@ def read(
     if path.is_dir():
         return read_folder(name, options, workers, report, limits, listed), path.resolve().name
     if path.is_file():
-        reader = read_arrays if path.suffix.lower() == ".npz" else read_idx_pair
-        return reader(path, limits), path.name.split(".")[0]
+        return read_labelled(path, options, report, limits), path.name.split(".")[0]
     hint = did_you_mean(name, list(DATASETS))
     there = ", ".join(DATASETS)
-    raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx or .npz file')
+    raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx, .npz or .npy file')
 
 
 def _check(data: Labelled, name: str) -> None:

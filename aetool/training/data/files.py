@@ -1,13 +1,17 @@
-"""Files of labelled images: idx (the format of MNIST) and .npz, with checks."""
+"""Files of labelled images: idx (the format of MNIST), .npz and .npy, with checks."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import math
+import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +19,22 @@ import numpy.typing as npt
 from aetool.arrays import Labels, OneLine, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
+from aetool.images.stacks import Stack, open_stack
 from aetool.images.walk import Listing
 from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits
 from aetool.system.names import composed
-from aetool.system.npz import NpzError, NpzTooLarge, read_npz
-from aetool.system.reading import read_file
-from aetool.training.data.stored import AnyPixels
+from aetool.system.progress import Report
+from aetool.system.reading import read_file, reading
+from aetool.training.data import stored
+from aetool.training.data.room import Place, room_for
+from aetool.training.data.stored import AnyPixels, stored_pixels
 
 TIMES = 8
 """Ratio of the largest file of images to the largest file of latents."""
 PACKED = b"\x1f\x8b"
 """The first bytes of a gzip file."""
+ARRAY = "array"
+"""The type of the number that is white in a stack (see `FolderOptions`)."""
 IDX_HEADER = 16
 """Bytes before the values of an idx file of images."""
 
@@ -177,36 +186,39 @@ def _gzip_errors(path: Path) -> Iterator[None]:
         raise InvalidInput(f"{path} is a damaged gzip file") from error
 
 
-def read_arrays(path: Path, limits: Limits = LIMITS) -> Labelled:
-    """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
-    most = TIMES * limits.bytes
-    try:
-        arrays = read_npz(read_file(path, most), most, {"images", "labels"})
-    except NpzTooLarge as error:
-        raise LimitExceeded(f"{path} unpacks to {error}, more than is accepted of a file of its size") from None
-    except NpzError as error:
-        raise InvalidInput(f"{path} is not an .npz file of numbers") from error
-    if "images" not in arrays:
-        raise InvalidInput(f'{path} holds no array "images"')
-    labels = arrays.get("labels")
-    pixels = _as_pixels(arrays["images"], path.name)
-    if labels is None:
-        return Labelled(pixels, np.full(len(pixels), -1), ())
-    return Labelled(pixels, *_numbered(labels, path.name))
+def read_arrays(
+    path: Path,
+    limits: Limits = LIMITS,
+    place: Place | None = None,
+    layout: str | None = None,
+    white: int | None = None,
+    report: Report = lambda *_: None,
+) -> Labelled:
+    """Read the stack of images in an .npz or .npy file (see `open_stack`), and its labels if there are.
+
+    Many images stay in their file where they lie there as bytes, else they are unpacked to the folder that `place`
+    gives (see `room_for`).
+    """
+    with open_stack(path, limits, layout, white=white, name=path.name) as stack:
+        if stack.note:
+            report(stack.note, 0, None, "")
+        none: tuple[Labels, tuple[str, ...]] = np.full(len(stack), -1), ()
+        labels, classes = none if stack.labels is None else _numbered(stack.labels, path.name)
+        whites = () if stack.white is None else ((ARRAY, stack.white),)
+        return Labelled(_pixels_of(path, stack, place), labels, classes, whites=whites)
 
 
-def _as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or not images.size:
-        raise InvalidInput(f"the images in {name} have shape {images.shape}; expected (n, h, w) or (n, h, w, c)")
-    if images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1:
-        images = np.rint(images * 255).astype(np.uint8)
-    if images.dtype != np.uint8:
-        raise InvalidInput(f"the images in {name} are {images.dtype}; expected uint8, or floats in [0, 1]")
-    return np.ascontiguousarray(images)
+def _pixels_of(path: Path, stack: Stack, place: Place | None) -> AnyPixels:
+    n, c, h, w = stack.shape
+    if stack.start is None or n * c * h * w <= stored.IN_MEMORY:
+        room = room_for(n, (c, h, w), place)
+        for block in stack.blocks():
+            room.add(block)
+        return room.done()
+    for _ in stack.blocks():  # which compares the checksum of the archive
+        pass
+    last = stack.layout == "nhwc"
+    return stored_pixels(path, (n, h, w, c) if last else stack.shape, offset=stack.start, last=last)
 
 
 def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, ...]]:

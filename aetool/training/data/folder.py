@@ -36,16 +36,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """The user's options for the images of a folder; None leaves the choice to the files.
+    """The user's options for the images of a folder or a file; None leaves the choice to the files.
 
     channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels; whites the numbers
-    that are white, by type (see `Guesses`), as pairs
+    that are white, by type (see `Guesses`), as pairs; layout the order of the dimensions of an array (see `LAYOUTS`)
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
     whites: tuple[tuple[str, int], ...] = ()
+    layout: str | None = None
 
 
 def decode_folder(

@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ BLOCK = 1 << 23
 """Bytes of images that are read at a time."""
 LOOKS = 3
 """Times that a file is compared with its sha256 before it counts as one that changes all the time."""
+TICK = 20_000_000
+"""Nanoseconds within which a system may give two changes of a file the same time."""
 
 Rows = npt.NDArray[np.intp]
 Index: TypeAlias = slice | npt.NDArray[Any]
@@ -54,6 +57,7 @@ class PixelFile:
             self._stream = io.FileIO(path)
             self._close = weakref.finalize(self, self._stream.close)
         self.sha256 = sha256
+        self._writer: BinaryIO | None = None
         self.look_again()
 
     def read(self, rows: Rows) -> npt.NDArray[np.uint8]:
@@ -67,39 +71,45 @@ class PixelFile:
     def look_again(self) -> None:
         """Compare all images with their sha256, and take size and times of the file as they are now."""
         for _ in range(LOOKS):
-            self._state = self._look()
+            state = self._look()
+            if abs(time.time_ns() - state[-1]) < TICK:  # another change now would bear the same time
+                time.sleep(TICK / 1e9)
             found = self._digest()
             self.sha256 = self.sha256 or found
             if found != self.sha256:
                 break
-            if self._look() == self._state:
+            if self._look() == state:
+                self._state = state
                 return
         raise Changed(self.path)
 
     def own(self, writer: BinaryIO) -> None:
         """Take over a temporary file from its locked writer: to be removed with these images, unless it is kept."""
-        self._writer, self._temporary = writer, weakref.finalize(self, remove, writer, self.path)
+        self._writer, self._remove = writer, weakref.finalize(self, remove, writer, self.path)
 
     @property
     def is_temporary(self) -> bool:
         """Whether the file is to be removed."""
-        return self._temporary is not None and self._temporary.alive
+        return self._writer is not None
 
     def keep(self, target: Path) -> None:
         """Move a temporary file, flushed, to its place in a folder; raises `ReadWriteError`."""
-        with writing(target):
-            sync_file(self._writer.fileno())
-            self.path.replace(target)
-            self._temporary.detach()
-            self.path = target
-            self._writer.close()
-            sync_folder(target.parent)
-        self.look_again()
+        if self._writer is not None:
+            with writing(target):
+                sync_file(self._writer.fileno())
+                self.path.replace(target)
+                self._remove.detach()
+                self._writer.close()
+                self.path, self._writer = target, None
+                sync_folder(target.parent)
+            self.look_again()
 
     def discard(self) -> None:
         """Remove a temporary file from its folder now; its images can be read as before."""
-        self._temporary()
-        self.look_again()
+        if self._writer is not None:
+            self._remove()
+            self._writer = None
+            self.look_again()
 
     def _look(self) -> tuple[int, int, int]:
         with reading(self.path):
