@@ -8,19 +8,18 @@ import numpy as np
 import torch
 
 from aetool import metrics
-from aetool.arrays import Images, Latents, to_images
+from aetool.arrays import Images, Latents, Pixels, to_images
 from aetool.errors import BundleError
 from aetool.images.spec import ImageSpec
 from aetool.runtime.codec import Codec
 from aetool.training.architectures.autoencoder import Autoencoder
-from aetool.training.data.stored import AnyPixels
 
 BATCHES = (1, 2, 7, 256)
 BOUNDS = {"latents": 1e-4, "images": 1e-5, "reconstructions": 1e-4, "distortion": 1e-6}
 """Largest difference of latents in units of their scale, of decoded and reconstructed values, and of the mean mse."""
 
 
-def prove(network: Autoencoder, codec: Codec, pixels: AnyPixels) -> dict[str, Any]:
+def prove(network: Autoencoder, codec: Codec, pixels: Pixels) -> dict[str, Any]:
     """Return the differences between torch and ONNX Runtime, and the bounds; raises `BundleError` beyond a bound.
 
     Compared are `pixels` (n, c, h, w), repeated where few, and as many made images: with real images that are all
@@ -28,7 +27,7 @@ def prove(network: Autoencoder, codec: Codec, pixels: AnyPixels) -> dict[str, An
     """
     sets = [made_images(codec.spec)]
     if len(pixels):
-        sets.insert(0, to_images(np.resize(pixels[: sum(BATCHES)], (sum(BATCHES), *pixels.shape[1:]))))
+        sets.insert(0, to_images(np.resize(pixels, (sum(BATCHES), *pixels.shape[1:]))))
     codec.run_size = max(BATCHES)  # so that each batch is one run
     every = [_differences(network, codec, images) for images in sets]
     found = {name: max(each[name] for each in every) for name in BOUNDS}
