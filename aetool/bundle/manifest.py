@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, OneLine, check_images, check_latents
 from aetool.errors import BundleError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import MOST_CHANNELS, ImageSpec
 
 FORMAT = "aetool bundle"
 VERSION = 2
@@ -169,9 +169,11 @@ def _image_spec(fields: dict[str, Any]) -> ImageSpec:
 
 def check_spec(spec: ImageSpec) -> None:
     """Raise `ValueError` for sizes of no image."""
-    if spec.channels not in (1, 3) or type(spec.background) is not int or not 0 <= spec.background <= 255:
-        raise ValueError("an image has 1 or 3 channels and a background from 0 to 255")
-    _whole(spec.height, 4096), _whole(spec.width, 4096)
+    if type(spec.background) is not int or not 0 <= spec.background <= 255:
+        raise ValueError("a background is from 0 to 255")
+    sides = _whole(spec.height, 4096) * _whole(spec.width, 4096)
+    if _whole(spec.channels, MOST_CHANNELS) * sides > 3 * 4096**2:
+        raise ValueError("an image has more numbers than any of ours")
 
 
 def _names(values: Any) -> tuple[str, ...]:

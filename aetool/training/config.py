@@ -10,6 +10,7 @@ from typing import Any
 
 from aetool.choices import DATASETS, device_named
 from aetool.errors import BundleError, UsageError, lookup
+from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -62,10 +63,12 @@ class TrainConfig:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size < 2:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
-        if self.channels not in (None, 1, 3):
-            raise UsageError(f"images have 1 channel (grey) or 3 (colour), not {self.channels}")
-        if self.size is not None and not 8 <= min(self.size) <= max(self.size) <= 128:
-            raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
+        if self.channels is not None and not 1 <= self.channels <= MOST_CHANNELS:
+            raise UsageError(f"images have 1 channel (grey), 3 (colour), or up to {MOST_CHANNELS}, not {self.channels}")
+        if self.size is not None and not all(side in SIDES for side in self.size):
+            raise UsageError(
+                f"images can be trained on from 8 to {SIDES[-1]} pixels a side, not {self.size[0]}x{self.size[1]}"
+            )
         if not 0 <= self.shift <= 64:
             raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
         if not 0 <= self.elastic <= 64:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from aetool.arrays import Labels, OneLine
 from aetool.errors import InvalidInput, UsageError, did_you_mean
 from aetool.images.files import Failure
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import MOST_CHANNELS, SIDES, ImageSpec
 from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import composed, existing
@@ -25,8 +25,6 @@ from aetool.training.data.listed import Listed
 from aetool.training.data.named import DATASETS
 from aetool.training.data.stored import AnyPixels, blocks, taken
 
-SIDES = range(8, 129)
-"""Accepted heights and widths of training images."""
 DEFAULT_OPTIONS = FolderOptions()
 
 
@@ -113,8 +111,9 @@ def read(
 
 def _check(data: Labelled, name: str) -> None:
     n, c, h, w = data.pixels.shape
-    if c not in (1, 3) or h not in SIDES or w not in SIDES:
-        raise InvalidInput(f"{name} has images of {c} x {h} x {w}; expected 1 or 3 channels, sides from 8 to 128")
+    if not 1 <= c <= MOST_CHANNELS or h not in SIDES or w not in SIDES:
+        wanted = f"1 to {MOST_CHANNELS} channels, sides from {SIDES[0]} to {SIDES[-1]}"
+        raise InvalidInput(f"{name} has images of {c} x {h} x {w}; expected {wanted}")
     if n < 16:
         raise TooFewImages(f"{name} has {n} images; at least 16 are needed", data.skipped, data.listing)
     if len(data.labels) != n:
