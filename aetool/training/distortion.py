@@ -17,7 +17,7 @@ VALUES = 1 << 23
 """Most image values of a batch: 500 images of 64x64 in colour have fewer."""
 
 
-def batch_for(pixels: Pixels) -> int:
+def batch_for(pixels: AnyPixels) -> int:
     """Return the images of a batch, fewer of large images."""
     return max(1, min(BATCH, VALUES // math.prod(pixels.shape[1:])))
 
