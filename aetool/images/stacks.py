@@ -76,6 +76,11 @@ class Stack(OneLine):
         """Whether any images can be read alone (see `rows`): the numbers are not compressed."""
         return self._place.start is not None and not self._place.fortran
 
+    @property
+    def start(self) -> int | None:
+        """Where the images begin in the file, if they lie there as uint8 one after the other, as `layout` says."""
+        return self._place.start if self.in_place and self._place.dtype == np.uint8 else None
+
     def blocks(self, count: int | None = None) -> Iterator[Pixels]:
         """Yield all images in order, `count` at a time, as uint8 (b, c, h, w), by default of about 4 MiB.
 
@@ -135,7 +140,7 @@ def open_stack(
         place = _images(places, name)
         _check_size(place, name, TIMES * limits.bytes)
         order, shape = _shape(place.shape, layout, channels, name)
-        labels = _labels(file, places.get("labels"), name, limits)
+        labels = _labels(file, places, name, limits)
         note = None
         if place.dtype.kind == "b" or place.dtype == np.uint8:
             white = None
@@ -170,14 +175,14 @@ def _opened(path: str | Path) -> BinaryIO:
     return io.BytesIO(read_file(path, fifo=True))
 
 
-def _found(file: BinaryIO, name: str) -> dict[str, Place]:
+def _found(file: BinaryIO, name: str) -> dict[str, Place | None]:
     try:
         return find_arrays(file)
     except NpzError as error:
         raise InvalidInput(f"{name} is not an .npz or .npy file of numbers") from error
 
 
-def _images(places: dict[str, Place], name: str) -> Place:
+def _images(places: dict[str, Place | None], name: str) -> Place:
     """Return where the images are; raises `InvalidInput` where there are none, or latents in their place."""
     place = places.get("images", places.get(""))
     if place is None:
@@ -226,9 +231,12 @@ def _may_be(count: int, channels: int | None) -> bool:
     return 1 <= count <= MOST_CHANNELS if channels is None else count == channels
 
 
-def _labels(file: BinaryIO, place: Place | None, name: str, limits: Limits) -> Array | None:
-    if place is None or place.member is None:
+def _labels(file: BinaryIO, places: dict[str, Place | None], name: str, limits: Limits) -> Array | None:
+    if "labels" not in places:
         return None
+    place = places["labels"]
+    if place is None:
+        raise InvalidInput(f"the labels in {name} are no numbers or texts")
     _check_size(place, name, limits.bytes)
     return _whole(name, file, place)
 

@@ -66,6 +66,11 @@ class Codec:
     def _decoder(self) -> Opened:
         return self._open(self.graphs.decoder, ("latents", (self.graphs.latent_size,)), ("images", self.spec.shape))
 
+    def close(self) -> None:
+        """Let go of the sessions and their memory; the next run opens its session again."""
+        for name in ("_encoder", "_decoder"):
+            self.__dict__.pop(name, None)
+
     def _open(self, graph: bytes, source: Tensor, target: Tensor) -> Opened:
         """Return a session of a graph from tensor `source` to `target`; raises `BundleError` for any other graph."""
         most = check_graph(graph, source, target, self.batch)

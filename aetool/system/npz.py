@@ -126,10 +126,10 @@ class Place:
     packed: int
 
 
-def find_arrays(file: BinaryIO) -> dict[str, Place]:
+def find_arrays(file: BinaryIO) -> dict[str, Place | None]:
     """Return where the arrays of an opened .npz file lie, by name; of two members of one name, the last.
 
-    The array of an .npy file is called "". Members that hold no array of numbers or texts are left out. Raises
+    The array of an .npy file is called "". None stands for a member that holds no array of numbers or texts. Raises
     `NpzError`.
     """
     try:
@@ -137,9 +137,8 @@ def find_arrays(file: BinaryIO) -> dict[str, Place]:
             return {"": _bare(file)}
         places = {}
         with zipfile.ZipFile(file) as archive:
-            for info in {info.filename: info for info in archive.infolist()}.values():
-                if (place := _placed(archive, info, file)) is not None:
-                    places[info.filename.removesuffix(".npy")] = place
+            for info in archive.infolist():
+                places[info.filename.removesuffix(".npy")] = _placed(archive, info, file)
         return places
     except Exception as error:  # whatever zipfile, its decompressors and NumPy raise
         raise NpzError from error

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from aetool.arrays import Pixels, to_images
+from aetool.training.data.stored import AnyPixels
 
 BATCH = 500
 """Most images of a batch."""
@@ -16,7 +17,7 @@ VALUES = 1 << 23
 """Most image values of a batch: 500 images of 64x64 in colour have fewer."""
 
 
-def batch_for(pixels: Pixels) -> int:
+def batch_for(pixels: AnyPixels) -> int:
     """Return the images of a batch, fewer of large images."""
     return max(1, min(BATCH, VALUES // math.prod(pixels.shape[1:])))
 
@@ -32,7 +33,7 @@ def reconstruct(network: nn.Module, pixels: Pixels, device: torch.device | str =
     return torch.cat(parts)
 
 
-def test_mse(network: nn.Module, pixels: Pixels, device: torch.device | str = "cpu") -> float:
+def test_mse(network: nn.Module, pixels: AnyPixels, device: torch.device | str = "cpu") -> float:
     """Return the mean squared error per value over all of `pixels`, summed in float64; NaN without images."""
     if not len(pixels):
         return math.nan

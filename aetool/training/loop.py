@@ -125,10 +125,9 @@ class Trainer:
 
     def reports(self) -> Iterator[Report]:
         """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second."""
-        pixels = torch.from_numpy(self.dataset.train.pixels).to(self.device)
         self.floor = self._pca_floor()
         while not self.finished:
-            yield from self._epoch(pixels)
+            yield from self._epoch()
         self.save()
         self._draw()
 
@@ -136,15 +135,15 @@ class Trainer:
         train, test = self.dataset.train.pixels, self.dataset.test.pixels
         return pca_mse(train, test, self.config.latent_size, self.config.seed)
 
-    def _epoch(self, pixels: Tensor) -> Iterator[Report]:
+    def _epoch(self) -> Iterator[Report]:
         """Train from where the run stands to the end of the epoch."""
         epoch, first = divmod(self.progress.step, self.per_epoch)
-        order = self._order(epoch).to(self.device)
+        order, pixels = self._order(epoch).numpy(), self.dataset.train.pixels
         last = started = time.monotonic()
         self.network.train()
         for i in range(first, self.per_epoch):
-            batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
-            loss = float(self.step(batch))
+            batch = torch.from_numpy(pixels[order[i * self.batch_size : (i + 1) * self.batch_size]])
+            loss = float(self.step(batch.to(self.device)))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}", fix="diverged")
             now = time.monotonic()

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from aetool.arrays import Pixels, to_images
+from aetool.arrays import to_images
+from aetool.training.data.stored import AnyPixels, whole
 from aetool.training.distortion import BATCH
 
 EXACT = 4096
@@ -14,7 +15,7 @@ EXACT = 4096
 PCA_IMAGES = 10_000
 
 
-def pca_mse(train: Pixels, test: Pixels, k: int, seed: int) -> float:
+def pca_mse(train: AnyPixels, test: AnyPixels, k: int, seed: int) -> float:
     """Return the test distortion of the best linear pair: PCA with k components, fitted on the training images.
 
     NaN without test images.
@@ -26,12 +27,12 @@ def pca_mse(train: Pixels, test: Pixels, k: int, seed: int) -> float:
     exact = train[0].size <= EXACT
     rng = np.random.default_rng(seed)
     chosen = train if exact else train[rng.permutation(len(train))[:PCA_IMAGES]]
-    flat, held_out = (to_images(part).reshape(len(part), -1) for part in (chosen, test))
+    flat = to_images(whole(chosen)).reshape(len(chosen), -1)
     solver = "covariance_eigh" if exact else "randomized"
     with np.errstate(all="ignore"):  # images that are all alike have no variance to divide by
         pca = PCA(min(k, *flat.shape), svd_solver=solver, random_state=seed % 2**32).fit(flat)
     total = 0.0
-    for start in range(0, len(held_out), BATCH):
-        part = held_out[start : start + BATCH]
+    for start in range(0, len(test), BATCH):
+        part = to_images(test[start : start + BATCH]).reshape(-1, flat.shape[1])
         total += float(np.square(pca.inverse_transform(pca.transform(part)) - part, dtype=np.float64).sum())
-    return total / held_out.size
+    return total / test.size

@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aetool.arrays import OneLine, Pixels
+from aetool.arrays import OneLine
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
 from aetool.images.spec import ImageSpec
@@ -25,6 +26,7 @@ from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, Split
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import AnyPixels, blocks
 
 CONFIG, IMAGES = "config.json", "images.jsonl"
 MAX_BYTES = 1 << 34
@@ -66,9 +68,11 @@ class Record(OneLine):
     whites: tuple[tuple[str, int], ...] = ()
 
 
-def digests(pixels: Pixels) -> list[str]:
-    """Return the sha256 of each of the images (n, c, h, w)."""
-    return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
+def digests(pixels: AnyPixels) -> Iterator[str]:
+    """Yield the sha256 of each of the images (n, c, h, w)."""
+    for block in blocks(pixels):
+        for image in np.ascontiguousarray(block):
+            yield hashlib.sha256(image).hexdigest()
 
 
 def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes) -> bytes:
@@ -91,7 +95,7 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
 
 def images_jsonl(dataset: Dataset) -> bytes:
     """Return images.jsonl of a run."""
-    rows = (*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True))
+    rows = chain(_rows(dataset, dataset.train, held_out=False), _rows(dataset, dataset.test, held_out=True))
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 

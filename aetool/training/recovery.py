@@ -22,6 +22,7 @@ from aetool.training.data.files import Labelled
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import Listed, read_files
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import taken
 from aetool.training.record import Record, RunImage, digests
 
 Rows = npt.NDArray[np.intp]
@@ -55,7 +56,7 @@ class Recovered(OneLine):
         chosen = np.resize(np.arange(len(self.rows)), count)
         chosen[self.rows] = np.arange(len(self.rows))
         sources = [train.sources[i] for i in chosen.tolist()]
-        return replace(self.dataset, train=Split(train.pixels[chosen], train.labels[chosen], sources))
+        return replace(self.dataset, train=Split(taken(train.pixels, chosen), train.labels[chosen], sources))
 
 
 def recover(
@@ -123,10 +124,10 @@ def _prepared(
     config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
 ) -> Labelled:
     """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
-    asked = FolderOptions(config.channels, config.size, config.background)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
+    asked = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
+    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites, config.layout)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
+    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).exists():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 
@@ -155,7 +156,7 @@ def _recovered(record: Record, spec: ImageSpec, images: tuple[RunImage, ...], fo
     splits = []
     for part in (np.flatnonzero(~held_out), np.flatnonzero(held_out)):
         there = part[rows[part] >= 0]
-        splits.append(Split(found.pixels[rows[there]], labels[there], [images[i].name for i in there]))
+        splits.append(Split(taken(found.pixels, rows[there]), labels[there], [images[i].name for i in there]))
     train, test = splits
     dataset = Dataset(record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing)
     planned = int((~held_out).sum()), int(held_out.sum())
@@ -193,7 +194,7 @@ def _whole(run: Path, record: Record, place: str | None, report: Report, limits:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background)
+        options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
         try:
             listed = _listed(run, config, place)
             data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

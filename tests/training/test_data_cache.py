@@ -181,9 +181,9 @@ def test_the_cache_is_bounded_in_bytes_and_the_oldest_go_first(tmp_path, place, 
 
 
 def test_what_decoding_said_is_said_again(tmp_path, monkeypatch):
-    def decode(files, options, workers, report, limits):
+    def decode(files, options, workers, report, *more):
         report("16 bits are read as levels from 0 to 4,095, a guess", 0, None, "")
-        return original(files, options, workers, report, limits)
+        return original(files, options, workers, report, *more)
 
     original = cache.decode_folder
     monkeypatch.setattr(cache, "decode_folder", decode)

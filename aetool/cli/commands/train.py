@@ -31,8 +31,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
-        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx or .npz "
-        "file; with --resume a run. Default: digits.",
+        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx, .npz "
+        "or .npy file; with --resume a run. Default: digits.",
         autocompletion=completion.data_sets,
     ),
 ]
@@ -96,14 +96,15 @@ class TrainOptions:
         ),
     ] = None
     channels: Annotated[
-        int | None, typer.Option("--channels", metavar="N", help="1 grey, 3 colour. Default: grey if all files are.")
+        int | None,
+        typer.Option("--channels", metavar="N", help="1 grey, 3 colour, else those of TIFFs. Default: by the files."),
     ] = None
     size: Annotated[
         str | None,
         typer.Option(
             "--size",
             metavar="N or HxW",
-            help="Pixels a side of a folder's images. Default: as they are, if all agree and are at most 128, else 64.",
+            help="Pixels a side of a folder's images, 8 to 512. Default: as they are, if all agree, to 128; else 64.",
         ),
     ] = None
     background: Annotated[
@@ -171,7 +172,7 @@ def train(
 
 
 def _check(options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None) -> None:
-    if resume and (options.given() or inputs.files_from):
+    if resume and (options.given() or inputs.files_from or inputs.layout):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
@@ -193,12 +194,12 @@ def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console:
     warn_of_namesake(dataset, console)
     default, given = TrainConfig(), options.given()
     if not inputs.files_from:
-        check_settings(dataset or default.dataset, given)
+        check_settings(dataset or default.dataset, [*given, *(["layout"] if inputs.layout else [])])
     kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
         given["size"] = _sides(given["size"])
-    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from}
+    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from, "layout": inputs.layout}
     threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
     return TrainConfig(**{"threads": threads, **given})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,11 +17,13 @@ from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
 from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
-from aetool.images.spec import PICTURED, SIDES, ImageSpec
+from aetool.images.spec import MOST_CHANNELS, PICTURED, SIDES, ImageSpec
 from aetool.images.tiff import samples_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
+from aetool.training.data.room import Place, room_for
+from aetool.training.data.stored import AnyPixels
 
 LARGEST = 128
 """The largest side of equally sized images that stays unchanged."""
@@ -31,39 +34,49 @@ USUAL = 64
 BLOCK = 1024
 """Files decoded at a time."""
 
+BANDED = range(5, MOST_CHANNELS + 1)
+"""Channels of a TIFF that can be no picture: fewer are grey or colour, with transparency, unless --channels says so."""
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """The user's options for the images of a folder; None leaves the choice to the files.
+    """The user's options for the images of a folder or a file; None leaves the choice to the files.
 
     channels from 1 to 16, size (height, width), background the grey level 0-255 behind transparent pixels, whites the
-    numbers that are white, by type (see `Guesses`), as pairs
+    numbers that are white, by type (see `Guesses`), as pairs, layout the order of the dimensions of an array (see
+    `LAYOUTS`)
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
     whites: tuple[tuple[str, int], ...] = ()
+    layout: str | None = None
 
 
 def decode_folder(
-    files: Sequence[ImageFile], options: FolderOptions, workers: int, report: Report, limits: Limits = LIMITS
+    files: Sequence[ImageFile],
+    options: FolderOptions,
+    workers: int,
+    report: Report,
+    limits: Limits = LIMITS,
+    place: Place | None = None,
 ) -> Labelled:
     """Return the usable pictures of `files`, with sub-folders as classes, and the skipped files.
 
-    Raises `TooFewImages` without a usable picture.
+    Many pictures go to a file in the folder that `place` gives (see `room_for`). Raises `TooFewImages` without a usable
+    picture.
     """
     look = partial(_kind, channels=options.channels, limits=limits)
     kinds = list(_parallel(look, files, workers, "looking at images", report))
     if not any(kinds):
-        raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, limits))
+        raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, options, limits))
     spec = common_spec(known := [kind for kind in kinds if kind is not None], options)
     if options.size is None and (line := smaller(known, spec)):
         report(line, 0, None, "")
-    # Filled in place: memory is bounded by the resized images, whatever the size of the files.
-    pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
+    room = room_for(len(known), spec.shape, place)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
     guesses = new_guesses(limits, dict(options.whites))
@@ -72,17 +85,15 @@ def decode_folder(
         if isinstance(result, AetoolError):
             skipped.append(Failure(file.path, result))
         else:
-            if len(used) == len(pixels):  # the first look at a picture failed, and decoding works
-                pixels = np.concatenate([pixels, np.empty((1 + len(used) // 8, *spec.shape), np.uint8)])
-            pixels[len(used)] = result
+            room.add(result[None])
             used.append(file)
     for line in guesses.new():
         report(line, 0, None, "")
-    labelled = _labelled(pixels[: len(used)], used, spec, tuple(skipped))
+    labelled = _labelled(room.done(), used, spec, tuple(skipped))
     return replace(labelled, whites=tuple(sorted(guesses.whites.items())))
 
 
-def _labelled(pixels: Pixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:
+def _labelled(pixels: AnyPixels, files: Sequence[ImageFile], spec: ImageSpec, skipped: tuple[Failure, ...]) -> Labelled:
     classes = tuple(sorted({file.label for file in files if file.label is not None}))
     numbers = {name: i for i, name in enumerate(classes)}
     labels = np.array([-1 if file.label is None else numbers[file.label] for file in files], np.int64)
@@ -118,7 +129,7 @@ def smaller(kinds: Sequence[Kind], spec: ImageSpec) -> str | None:
 def _kind(file: ImageFile, channels: int | None, limits: Limits) -> Kind | None:
     try:
         data = read_image(file)
-        if channels in (None, *PICTURED) and (channels or samples_of(data) in (None, 1, 2, 3, 4)):
+        if channels in PICTURED or (channels is None and samples_of(data) not in BANDED):
             return kind_of(data, limits)
         from aetool.images.bands import kind_of_bands
 
@@ -127,11 +138,20 @@ def _kind(file: ImageFile, channels: int | None, limits: Limits) -> Kind | None:
         return None  # named when it is decoded
 
 
-def _reasons(files: Sequence[ImageFile], limits: Limits) -> tuple[Failure, ...]:
+def _reasons(files: Sequence[ImageFile], options: FolderOptions, limits: Limits) -> tuple[Failure, ...]:
     """Return why no file can be used."""
-    spec, guesses = ImageSpec(1, SMALLEST, SMALLEST), new_guesses(limits)
-    results = ((file, _decoded(file, spec, limits, guesses)) for file in files)
+    guesses = new_guesses(limits)
+    results = ((file, _decoded(file, _usable(file, options), limits, guesses)) for file in files)
     return tuple(Failure(file.path, result) for file, result in results if isinstance(result, AetoolError))
+
+
+def _usable(file: ImageFile, options: FolderOptions) -> ImageSpec:
+    """Return the smallest spec that a file can have."""
+    samples = None
+    with contextlib.suppress(AetoolError):
+        samples = samples_of(read_image(file))
+    channels = options.channels or (samples if samples in BANDED else 1)
+    return ImageSpec(channels or 1, SMALLEST, SMALLEST)
 
 
 def _decoded(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels | AetoolError:

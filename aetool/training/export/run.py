@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from aetool import metrics
-from aetool.arrays import Latents, OneLine, Pixels, to_images
+from aetool.arrays import Latents, OneLine, to_images
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.manifest import Golden, Manifest
@@ -29,6 +29,7 @@ from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.stored import AnyPixels, blocks, taken
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
@@ -37,8 +38,8 @@ from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
 
-CHUNK = 2000
-"""Images in float32 at a time."""
+CHUNK = 1 << 20
+"""Values of images in float32 at a time."""
 GOLDEN = 2
 TRAIN_SAMPLE = 10_000
 """Training images whose distortion is measured."""
@@ -68,9 +69,9 @@ def make_bundle(
     network, progress, notes = trained_network(config, dataset.spec, run)
     torch.set_num_threads(config.threads)
     graphs = _graphs(network, dataset.spec, config.latent_size)
-    codec = Codec(graphs, "cpu")
     shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
-    proof = parity.prove(network, codec, shown)
+    proof = parity.prove(network, Codec(graphs, "cpu"), shown)  # whose memory for the largest batch ends with it
+    codec = Codec(graphs, "cpu")
     bank = _bank(codec, dataset, config.seed, rows)
     measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
@@ -160,9 +161,9 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     return done | kept | {"seconds": round(progress.seconds, 1)} | left_out
 
 
-def _encode(codec: Codec, pixels: Pixels) -> Latents:
-    starts = range(0, max(1, len(pixels)), CHUNK)
-    return np.concatenate([codec.encode(to_images(pixels[i : i + CHUNK])) for i in starts])
+def _encode(codec: Codec, pixels: AnyPixels) -> Latents:
+    none = codec.encode(to_images(pixels[:0]))
+    return np.concatenate([none, *(codec.encode(to_images(part)) for part in blocks(pixels, CHUNK))])
 
 
 def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: Progress) -> dict[str, Any]:
@@ -180,7 +181,7 @@ def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: P
     )
     mse, ssim = _figures(codec, test)
     found = {
-        "train": _mean(_figures(codec, train[chosen])[0]),
+        "train": _mean(_figures(codec, taken(train, chosen))[0]),
         "test": _mean(mse),
         "pca": pca,
         "psnr": _mean(-10 * np.log10(mse)),
@@ -197,11 +198,10 @@ def _mean(values: npt.NDArray[np.float64] | metrics.Figures) -> float | None:
     return None if math.isnan(mean) else mean
 
 
-def _figures(codec: Codec, pixels: Pixels) -> tuple[metrics.Figures, metrics.Figures]:
+def _figures(codec: Codec, pixels: AnyPixels) -> tuple[metrics.Figures, metrics.Figures]:
     """Return the mse and ssim (n,) of the reconstructions of images (n, c, h, w)."""
     mse, ssim = [np.empty(0)], [np.empty(0)]
-    for start in range(0, len(pixels), CHUNK):
-        images = to_images(pixels[start : start + CHUNK])
+    for images in map(to_images, blocks(pixels, CHUNK)):
         again = codec.reconstruct(images)
         mse.append(metrics.mse(images, again))
         ssim.append(metrics.ssim(images, again))
