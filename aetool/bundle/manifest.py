@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from types import NoneType
 from typing import Any
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, OneLine, check_images, check_latents
 from aetool.errors import BundleError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import PREPARATIONS, ImageSpec, spec_of
 
 FORMAT = "aetool bundle"
 VERSION = 2
@@ -36,7 +36,7 @@ class Golden(OneLine):
 class Manifest(OneLine):
     """All of bundle.json.
 
-    image          how pictures become images (`ImageSpec`)
+    image          how pictures become images (`ImageSpec`); in the file the preparation lies beside it, with its words
     latent_size    k
     classes        class names, empty where there are none
     architecture   {"name", "options"}
@@ -83,9 +83,9 @@ class Manifest(OneLine):
             "images": base64.b64encode(self.golden.images.astype("<f4").tobytes()).decode(),
             "encoded": self.golden.encoded.tolist(),
         }
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "image"}
         head = {"format": FORMAT, "version": VERSION}
-        return head | fields | {"image": asdict(self.image), "golden": golden}
+        return head | self.image.to_dict() | fields | {"golden": golden}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -105,10 +105,12 @@ class Manifest(OneLine):
         if type(version) is not int or not 1 <= version <= VERSION:
             raise BundleError("the bundle is of another version; update aetool")
         try:
-            image, size = _image_spec(fields["image"]), _whole(fields["latent_size"], 1 << 16)
+            image, size = _image_spec(fields), _whole(fields["latent_size"], 1 << 16)
             golden = _golden(fields["golden"], image, size)
             kept = {name: _plain(name, fields[name]) for name in PLAIN}
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), golden=golden, **kept)
+        except BundleError:
+            raise
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, RecursionError) as error:
             fault = printable(f"{type(error).__name__}: {error}"[:200])
             raise BundleError(f"bundle.json is damaged or incomplete ({fault})") from error
@@ -162,13 +164,15 @@ def _whole(value: Any, most: int) -> int:
 
 
 def _image_spec(fields: dict[str, Any]) -> ImageSpec:
-    spec = ImageSpec(**fields)
+    spec = spec_of(fields)
     check_spec(spec)
     return spec
 
 
 def check_spec(spec: ImageSpec) -> None:
     """Raise `ValueError` for sizes of no image."""
+    if spec.preparation not in PREPARATIONS:
+        raise ValueError("a version of the preparation expected")
     if spec.channels not in (1, 3) or type(spec.background) is not int or not 0 <= spec.background <= 255:
         raise ValueError("an image has 1 or 3 channels and a background from 0 to 255")
     _whole(spec.height, 4096), _whole(spec.width, 4096)

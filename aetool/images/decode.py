@@ -19,8 +19,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
-from aetool.images.orientation import TURNS, orientation, turned_by_pillow
-from aetool.images.spec import ImageSpec
+from aetool.images.orientation import TURNED, TURNS, Box, orientation, turned_by_pillow, upright_place
+from aetool.images.spec import FIRST, ImageSpec
 from aetool.images.wide import narrowed
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
@@ -32,8 +32,10 @@ CONTAINED = ("AVIF", "HEIF")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 GREY = frozenset(["1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"])
 """Grey modes of Pillow; the colours of a palette decide for P and PA."""
-FIRST = {"LAB": "RGB", "La": "LA"}
+SINGLE = {"LAB": "RGB", "La": "LA"}
 """Modes that Pillow converts to a single other one only."""
+SCALED = ("JPEG", "MPO")
+"""Formats, by Pillow's names, that are decoded at a smaller scale: an MPO holds several JPEGs."""
 
 T = TypeVar("T")
 
@@ -52,15 +54,59 @@ class Kind:
 def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
     """Return the first frame of `image` as uint8 (c, h, w) of `spec`; `judge` tells which number is white."""
     turned = turned_by_pillow(image)
+    whole = scale_decoding(image, spec)
     image.load()  # before its tags are asked for: a PNG may have them behind the pixels
     turn = None if turned else TURNS.get(orientation(image))
     image = flatten(eight_bits(image, judge), spec.channels, spec.background)
     if turn is not None:
         image = image.transpose(turn)
-    if image.size != (spec.width, spec.height):
+    if whole is not None:
+        image = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, box=centred(whole, spec))
+    elif image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def scale_decoding(image: Image.Image, spec: ImageSpec) -> Box | None:
+    """Have a JPEG decoded at the smallest scale with twice the sides of `spec`, from the second preparation on.
+
+    Return where the picture lies, upright, among the decoded pixels: their last column and row may be parts of pixels.
+    None stands for the full size: of other pictures, of loaded ones, and of those that are not large.
+    """
+    if spec.preparation == FIRST or image.format not in SCALED:
+        return None
+    turn = orientation(image)
+    width, height = (spec.height, spec.width) if turn >= TURNED else (spec.width, spec.height)
+    if image.width < 4 * width or image.height < 4 * height:
+        return None
+    scaled = image.draft(None, (2 * width, 2 * height))
+    return scaled and upright_place(turn, image.size, scaled[1][2:])
+
+
+def stored_bytes(image: Image.Image) -> bytes | None:
+    """Return the bytes of a JPEG that the caller opened and did not load, None for any other picture.
+
+    Decoding at a smaller scale changes the size of an opened picture, so another one is to be opened.
+    """
+    stream = getattr(image, "fp", None)
+    if image.format not in SCALED or stream is None or not getattr(image, "tile", None):
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        place = stream.tell()
+        stream.seek(0)
+        data = stream.read()
+        stream.seek(place)
+        return bytes(data)
+    return None
+
+
+def centred(whole: Box, spec: ImageSpec) -> Box:
+    """Return the largest part of `whole` with the sides of `spec`, in its middle, as `ImageOps.fit` does."""
+    left, top, right, bottom = whole
+    scale = min((right - left) / spec.width, (bottom - top) / spec.height)
+    x, y = (right - left - scale * spec.width) / 2, (bottom - top - scale * spec.height) / 2
+    return left + max(0, x), top + max(0, y), right - max(0, x), bottom - max(0, y)
 
 
 class PillowLimit:
@@ -160,7 +206,7 @@ def _kind(image: Image.Image, _data: bytes) -> Kind:
         grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
         if image.format == "PNG" and "exif" not in image.info:
             image.load()  # the orientation may lie behind the pixels
-        turned = not turned_by_pillow(image) and orientation(image) >= 5
+        turned = not turned_by_pillow(image) and orientation(image) >= TURNED
         if image.mode in ("P", "PA"):
             palette = image.getpalette() or []
             grey = palette[0::3] == palette[1::3] == palette[2::3]
@@ -221,8 +267,8 @@ def decode_picture(
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
     """Put a transparent image over the grey level `background`, and convert to grey (1 channel) or RGB (3)."""
     mode = "L" if channels == 1 else "RGB"
-    if image.mode in FIRST:
-        image = image.convert(FIRST[image.mode])
+    if image.mode in SINGLE:
+        image = image.convert(SINGLE[image.mode])
     if not image.has_transparency_data:
         return image.convert(mode)
     image.load()

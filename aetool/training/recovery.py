@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from aetool.arrays import OneLine
 from aetool.errors import AetoolError, InvalidInput, UsageError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import FIRST, ImageSpec
 from aetool.system.limits import Limits
 from aetool.system.progress import Report
 from aetool.training.config import TrainConfig
@@ -123,8 +123,9 @@ def _prepared(
     config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
 ) -> Labelled:
     """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
-    asked = FolderOptions(config.channels, config.size, config.background)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
+    version = spec.preparation
+    asked = FolderOptions(config.channels, config.size, config.background, preparation=version)
+    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites, version)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
     if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
@@ -192,8 +193,9 @@ def _unproven(run: Path, record: Record, place: str | None, errors: list[AetoolE
 def _whole(run: Path, record: Record, place: str | None, report: Report, limits: Limits) -> Recovered:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
+    version = FIRST if record.spec is None else record.spec.preparation
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background)
+        options = FolderOptions(config.channels, config.size, config.background, preparation=version)
         try:
             listed = _listed(run, config, place)
             data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

@@ -11,7 +11,7 @@ import pytest
 
 from aetool.bundle.manifest import FORMAT, VERSION, Golden, Manifest
 from aetool.errors import BundleError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import CURRENT, PREPARATIONS, ImageSpec
 from tests.toy import toy_manifest
 
 NAMES = [field.name for field in fields(Manifest)]
@@ -69,9 +69,34 @@ def test_the_file_is_readable_json_that_says_what_it_is():
     content = json.loads(data)
     assert list(content)[:2] == ["format", "version"]
     assert (content["format"], content["version"]) == (FORMAT, VERSION) == ("aetool bundle", 2)
-    assert set(content) == {"format", "version", *NAMES}
-    assert content["image"] == asdict(toy_manifest().image)
+    assert set(content) == {"format", "version", "preparation", *NAMES}
+    assert content["image"] == {"channels": 1, "height": 8, "width": 8, "background": 0}
+    assert content["preparation"] == asdict(PREPARATIONS[CURRENT])
     assert set(content["golden"]) == set(GOLDEN)
+
+
+@pytest.mark.parametrize("version", PREPARATIONS)
+def test_the_preparation_comes_back_by_its_version(version):
+    manifest = replace(toy_manifest(), image=replace(toy_manifest().image, preparation=version))
+    assert Manifest.from_json(manifest.to_json()).image.preparation == version
+
+
+def test_a_manifest_without_a_preparation_has_the_first():
+    content = written()
+    del content["preparation"]
+    assert read(content).image.preparation == 1
+    assert json.loads(read(content).to_json())["preparation"]["version"] == 1
+
+
+def test_a_later_preparation_is_told_and_not_called_damage():
+    with pytest.raises(BundleError, match="prepared by version 99, which is not known here; update aetool"):
+        read(written() | {"preparation": {"version": 99, "later": 5}})
+
+
+@pytest.mark.parametrize("value", [None, 2, "2", [], {}, *({"version": v} for v in (None, 0, -1, True, "2", 2.0, [2]))])
+def test_a_preparation_that_cannot_be_is_refused(value):
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(written() | {"preparation": value})
 
 
 def test_unknown_fields_are_left_out():
@@ -164,6 +189,7 @@ def test_true_is_no_latent_size():
         {"channels": True}, {"channels": 3}, {"height": 0}, {"height": -8}, {"height": 8.0}, {"height": 4097},
         {"height": None}, {"height": 10**30}, {"width": 0}, {"width": "8"}, {"width": True}, {"width": 9},
         {"background": -1}, {"background": 256}, {"background": 0.5}, {"background": None}, {"extra": 1},
+        {"preparation": 2},
     ],
     ids=str,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
 from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import CURRENT, ImageSpec
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.data.files import Labelled, TooFewImages
@@ -37,13 +37,14 @@ class FolderOptions:
     """The user's options for the images of a folder; None leaves the choice to the files.
 
     channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels; whites the numbers
-    that are white, by type (see `Guesses`), as pairs
+    that are white, by type (see `Guesses`), as pairs; preparation its version (see `ImageSpec`)
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
     whites: tuple[tuple[str, int], ...] = ()
+    preparation: int = CURRENT
 
 
 def decode_folder(
@@ -94,7 +95,7 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
     if options.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
         size = (USUAL, USUAL)
     channels = options.channels or (1 if all(kind.grey for kind in kinds) else 3)
-    return ImageSpec(channels, *size, background=options.background)
+    return ImageSpec(channels, *size, background=options.background, preparation=options.preparation)
 
 
 def _kind(file: ImageFile, limits: Limits) -> Kind | None:
