@@ -41,7 +41,7 @@ PREPARATIONS = {
     2: replace(
         FULL_SIZE,
         version=2,
-        decoding_scale="JPEG at the smallest of 1/8, 1/4, 1/2 and 1 that has at least twice the sides of the image",
+        decoding_scale="full size; JPEG at the smallest of 1/8, 1/4, 1/2 and 1 with twice the sides of the image",
     ),
 }
 """All preparations by version: models keep the one that they were trained with."""
