@@ -19,8 +19,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
-from aetool.images.orientation import TURNED, TURNS, Box, orientation, turned_by_pillow, upright_place
-from aetool.images.spec import FIRST, ImageSpec
+from aetool.images.orientation import TURNED, TURNS, orientation, turned_by_pillow
+from aetool.images.scaled import centred, scale_decoding
+from aetool.images.spec import ImageSpec
 from aetool.images.wide import narrowed
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
@@ -34,8 +35,7 @@ GREY = frozenset(["1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", 
 """Grey modes of Pillow; the colours of a palette decide for P and PA."""
 SINGLE = {"LAB": "RGB", "La": "LA"}
 """Modes that Pillow converts to a single other one only."""
-SCALED = ("JPEG", "MPO")
-"""Formats, by Pillow's names, that are decoded at a smaller scale: an MPO holds several JPEGs."""
+
 
 T = TypeVar("T")
 
@@ -45,10 +45,14 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on 
 
 @dataclass(frozen=True)
 class Kind:
-    """The upright size (height, width) of a picture before decoding, and whether the picture is grey."""
+    """The upright size (height, width) of a picture before decoding, and whether the picture is grey.
+
+    `drawing` is the mean level of what is drawn in a transparent picture, None for any other one or unless asked for.
+    """
 
     size: tuple[int, int]
     grey: bool
+    drawing: float | None = None
 
 
 def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
@@ -66,47 +70,6 @@ def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def scale_decoding(image: Image.Image, spec: ImageSpec) -> Box | None:
-    """Have a JPEG decoded at the smallest scale with twice the sides of `spec`, from the second preparation on.
-
-    Return where the picture lies, upright, among the decoded pixels: their last column and row may be parts of pixels.
-    None stands for the full size: of other pictures, of loaded ones, and of those that are not large.
-    """
-    if spec.preparation == FIRST or image.format not in SCALED:
-        return None
-    turn = orientation(image)
-    width, height = (spec.height, spec.width) if turn >= TURNED else (spec.width, spec.height)
-    if image.width < 4 * width or image.height < 4 * height:
-        return None
-    scaled = image.draft(None, (2 * width, 2 * height))
-    return scaled and upright_place(turn, image.size, scaled[1][2:])
-
-
-def stored_bytes(image: Image.Image) -> bytes | None:
-    """Return the bytes of a JPEG that the caller opened and did not load, None for any other picture.
-
-    Decoding at a smaller scale changes the size of an opened picture, so another one is to be opened.
-    """
-    stream = getattr(image, "fp", None)
-    if image.format not in SCALED or stream is None or not getattr(image, "tile", None):
-        return None
-    with contextlib.suppress(OSError, ValueError):
-        place = stream.tell()
-        stream.seek(0)
-        data = stream.read()
-        stream.seek(place)
-        return bytes(data)
-    return None
-
-
-def centred(whole: Box, spec: ImageSpec) -> Box:
-    """Return the largest part of `whole` with the sides of `spec`, in its middle, as `ImageOps.fit` does."""
-    left, top, right, bottom = whole
-    scale = min((right - left) / spec.width, (bottom - top) / spec.height)
-    x, y = (right - left - scale * spec.width) / 2, (bottom - top - scale * spec.height) / 2
-    return left + max(0, x), top + max(0, y), right - max(0, x), bottom - max(0, y)
 
 
 class PillowLimit:
@@ -196,12 +159,15 @@ def _refusal(what: str, error: Exception) -> InvalidInput:
     return InvalidInput(f"{what} ({printable(text)})")
 
 
-def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
-    """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, _kind, limits)
+def kind_of(data: bytes, limits: Limits = LIMITS, drawn: bool = False) -> Kind:
+    """Return size and colour of the picture in `data`, from its header, and its drawing if `drawn`.
+
+    Raises `InvalidInput` or `LimitExceeded`.
+    """
+    return _looked_at(data, lambda image, data: _kind(image, data, limits, drawn), limits)
 
 
-def _kind(image: Image.Image, _data: bytes) -> Kind:
+def _kind(image: Image.Image, data: bytes, limits: Limits, drawn: bool) -> Kind:
     try:
         grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
         if image.format == "PNG" and "exif" not in image.info:
@@ -210,9 +176,23 @@ def _kind(image: Image.Image, _data: bytes) -> Kind:
         if image.mode in ("P", "PA"):
             palette = image.getpalette() or []
             grey = palette[0::3] == palette[1::3] == palette[2::3]
+        drawing = _drawing(image, data, limits) if drawn and image.has_transparency_data else None
     except Exception as error:
         raise _refusal("the image is damaged", error) from error
-    return Kind(image.size if turned else image.size[::-1], grey)
+    return Kind(image.size if turned else image.size[::-1], grey, drawing)
+
+
+def _drawing(image: Image.Image, data: bytes, limits: Limits) -> float | None:
+    """Return the mean level of what is drawn in a transparent picture, None for one that is opaque or empty."""
+    from aetool.images.drawing import drawing_level  # for training alone
+
+    if image.format == "PNG" and data[24] != 8:  # of other than 8 bits, which a loaded picture no longer tells
+        image = open_image(data, limits)
+    if _may_be_wide(image, data):
+        image = narrowed(image, data, guess)
+    scale_transparency(image)
+    image.load()
+    return drawing_level(eight_bits(image))
 
 
 def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
@@ -252,7 +232,7 @@ def decode_picture(
     """
     try:
         with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else NOTHING:
-            if data and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB":
+            if _may_be_wide(image, data):
                 image = narrowed(image, data, judge)
             scale_transparency(image)
             return prepare(image, spec, judge)
@@ -264,13 +244,18 @@ def decode_picture(
         raise _refusal("the image is damaged", error) from error
 
 
+def _may_be_wide(image: Image.Image, data: bytes) -> bool:
+    """Return whether an opened picture in the file `data` may have colour of 16 bits, which Pillow cuts."""
+    return bool(data) and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB"
+
+
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
     """Put a transparent image over the grey level `background`, and convert to grey (1 channel) or RGB (3)."""
     mode = "L" if channels == 1 else "RGB"
     if image.mode in SINGLE:
         image = image.convert(SINGLE[image.mode])
     if not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     image.load()
     whole = Image.new(mode, image.size)
     for top in range(0, image.height, STRIP):

@@ -19,9 +19,9 @@ from aetool.arrays import Latents, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import LATENT_SUFFIXES
 from aetool.errors import AetoolError, InvalidInput, LevelsGuessed, UsageError
-from aetool.images.decode import stored_bytes
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
+from aetool.images.scaled import stored_bytes
 from aetool.images.walk import Listing
 from aetool.latents.files import LatentBatch, holds_latents, read_latents
 from aetool.system.limits import LIMITS, Limits

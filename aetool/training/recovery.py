@@ -127,7 +127,8 @@ def _prepared(
     asked = FolderOptions(config.channels, config.size, config.background, preparation=version)
     exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites, version)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
+    wanted = (spec.shape, record.whites, spec.background)
+    if (found.pixels.shape[1:], found.whites, found.background) != wanted and Path(config.dataset).is_dir():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 
@@ -193,9 +194,11 @@ def _unproven(run: Path, record: Record, place: str | None, errors: list[AetoolE
 def _whole(run: Path, record: Record, place: str | None, report: Report, limits: Limits) -> Recovered:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
-    version = FIRST if record.spec is None else record.spec.preparation
+    version, background = FIRST, record.config.background
+    if record.spec is not None:
+        version, background = record.spec.preparation, record.spec.background
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background, preparation=version)
+        options = FolderOptions(config.channels, config.size, background, preparation=version)
         try:
             listed = _listed(run, config, place)
             data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

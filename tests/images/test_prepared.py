@@ -15,10 +15,11 @@ from aetool.bundle import golden as kept
 from aetool.bundle.golden import PIXELS, PLACES, WHOLE, Golden, GoldenPictures, Prepared, Samples
 from aetool.errors import BundleError
 from aetool.images import golden
-from aetool.images.decode import open_image, scale_decoding
+from aetool.images.decode import open_image
 from aetool.images.golden import golden_pictures, prepared
 from aetool.images.jpeg import jpeg_file
 from aetool.images.orientation import orientation
+from aetool.images.scaled import scale_decoding
 from aetool.images.spec import PREPARATIONS, ImageSpec
 from tests.images.prepared import FILE, pixels
 

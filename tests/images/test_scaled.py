@@ -10,9 +10,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from aetool.errors import InvalidInput, LimitExceeded
-from aetool.images.decode import decode_image, kind_of, open_image, prepare, scale_decoding, stored_bytes
+from aetool.images.decode import decode_image, kind_of, open_image, prepare
 from aetool.images.files import ImageFile, new_guesses, pixels_of
 from aetool.images.orientation import ORIENTATION, TURNED, TURNS
+from aetool.images.scaled import scale_decoding, stored_bytes
 from aetool.images.spec import PREPARATIONS, ImageSpec
 from aetool.model.keys import image_files
 from aetool.system.limits import LIMITS, Limits
@@ -145,6 +146,20 @@ def test_an_opened_picture_of_the_caller_keeps_its_size_and_gives_the_pixels_of_
             (file,) = image_files([opened])
             loaded = pixels_of(file, spec, LIMITS, new_guesses(LIMITS))
             assert abs(loaded.astype(int) - expected).max() <= 6 and opened.size == (300, 200)
+
+
+@pytest.mark.parametrize("change", [lambda image: image.seek(1), lambda image: image.draft("L", (150, 100))])
+def test_an_opened_picture_of_the_caller_is_taken_as_it_is(change):
+    data = jpeg(photo(300, 200), 1, "MPO", save_all=True, append_images=[photo(300, 200, seed=1)])
+    opened = Image.open(io.BytesIO(data))
+    change(opened)
+    size, expected = opened.size, opened.copy().convert("RGB")
+    opened = Image.open(io.BytesIO(data))
+    change(opened)
+    (file,) = image_files([opened])
+    found = pixels_of(file, ImageSpec(3, 16, 16), LIMITS, new_guesses(LIMITS))
+    fitted = np.asarray(ImageOps.fit(expected, (16, 16), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    assert np.array_equal(found, fitted) and opened.size == size
 
 
 def test_a_file_and_its_bytes_give_the_same_pixels(tmp_path):

@@ -13,6 +13,7 @@ from aetool.arrays import Pixels
 from aetool.choices import IMAGE_FORMATS
 from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
+from aetool.images.drawing import NAMES, background_for
 from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
 from aetool.images.spec import CURRENT, ImageSpec
@@ -37,12 +38,12 @@ class FolderOptions:
     """The user's options for the images of a folder; None leaves the choice to the files.
 
     channels 1 or 3; size (height, width); background the grey level 0-255 behind transparent pixels; whites the numbers
-    that are white, by type (see `Guesses`), as pairs; preparation its version (see `ImageSpec`)
+    that are white, by type (see `Guesses`), as pairs; preparation its version (see `ImageSpec`), never None
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
-    background: int = 0
+    background: int | None = None
     whites: tuple[tuple[str, int], ...] = ()
     preparation: int = CURRENT
 
@@ -54,10 +55,13 @@ def decode_folder(
 
     Raises `TooFewImages` without a usable picture.
     """
-    kinds = list(_parallel(lambda file: _kind(file, limits), files, workers, "looking at images", report))
+    drawn = options.background is None
+    kinds = list(_parallel(lambda file: _kind(file, limits, drawn), files, workers, "looking at images", report))
     if not any(kinds):
         raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, limits))
     spec = common_spec([kind for kind in kinds if kind is not None], options)
+    if drawn:
+        spec = replace(spec, background=_background([kind.drawing for kind in kinds if kind is not None], report))
     # Filled in place: memory is bounded by the resized images, whatever the size of the files.
     pixels = np.empty((sum(kind is not None for kind in kinds), *spec.shape), np.uint8)
     used: list[ImageFile] = []
@@ -95,12 +99,23 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
     if options.size is None and not SMALLEST <= min(size) <= max(size) <= LARGEST:
         size = (USUAL, USUAL)
     channels = options.channels or (1 if all(kind.grey for kind in kinds) else 3)
-    return ImageSpec(channels, *size, background=options.background, preparation=options.preparation)
+    return ImageSpec(channels, *size, background=options.background or 0, preparation=options.preparation)
 
 
-def _kind(file: ImageFile, limits: Limits) -> Kind | None:
+def _background(drawings: Sequence[float | None], report: Report) -> int:
+    """Return the background on which the drawings of transparent pictures are seen, and tell it where there are any."""
+    levels = [level for level in drawings if level is not None]
+    background = background_for(levels)
+    if levels:
+        pictures = "1 transparent picture" if len(levels) == 1 else f"{len(levels):,} transparent pictures"
+        drawn = f"what is drawn has a mean level of {sum(levels) / len(levels):.0f} of 255"
+        report(f"{pictures} on {NAMES[background]}, level {background}: {drawn}", 0, None, "")
+    return background
+
+
+def _kind(file: ImageFile, limits: Limits, drawn: bool) -> Kind | None:
     try:
-        return kind_of(read_image(file), limits)
+        return kind_of(read_image(file), limits, drawn)
     except Exception:  # of whatever kind: one picture never stops the others
         return None  # named when it is decoded
 
