@@ -62,6 +62,15 @@ def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
     return latents
 
 
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return all of the places 0 to count - 1, or `most` of them, one in each of as many equal parts, in order."""
+    if count <= most:
+        return np.arange(count)
+    starts = np.arange(most + 1, dtype=np.int64) * count // most
+    hashed = np.arange(most, dtype=np.int64) * 2_654_435_761 >> 12
+    return starts[:-1] + hashed % np.diff(starts)  # so that columns of an image are not repeated
+
+
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
     """Yield the items in tuples of `size`, the last one shorter (`itertools.batched` of Python 3.12)."""
     iterator = iter(items)

@@ -82,7 +82,7 @@ def kind_of_bands(data: bytes, channels: int | None, limits: Limits) -> Kind:
         page = pages[0]
         orientation = page.tags.valueof(ORIENTATION, 1)
         height, width = page.imagelength, page.imagewidth
-    return Kind((width, height) if orientation in (5, 6, 7, 8) else (height, width), False, found)
+    return Kind((width, height) if orientation in (5, 6, 7, 8) else (height, width), False, channels=found)
 
 
 @contextlib.contextmanager

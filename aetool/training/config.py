@@ -35,7 +35,7 @@ class TrainConfig:
     files_from: str | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
-    background: int = 0
+    background: int | None = None
     layout: str | None = None
     architecture: str = "conv"
     options: ArchitectureConfig = field(default_factory=ConvConfig)
@@ -77,7 +77,7 @@ class TrainConfig:
             raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
         if not 0 <= self.elastic <= 64:
             raise UsageError(f"images can be bent by 0 to 64 pixels, not {self.elastic}")
-        if not 0 <= self.background <= 255:
+        if self.background is not None and not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if self.epochs is not None and self.epochs < 1:
             raise UsageError(f"the epochs must be at least 1, not {self.epochs}")
@@ -109,7 +109,7 @@ class TrainConfig:
         }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():
-            if getattr(self, name) != getattr(default, name):
+            if getattr(self, name) != getattr(default, name) and not (name == "background" and self._of_old()):
                 words.append(f"--{flag} {getattr(self, name)}")
         if self.size is not None:
             words.append(f"--size {self.size[0]}x{self.size[1]}")
@@ -118,6 +118,10 @@ class TrainConfig:
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
         return " ".join(words)
+
+    def _of_old(self) -> bool:
+        """Return whether the background is the default of earlier versions, which named data sets and files refuse."""
+        return self.background == 0 and (self.dataset in DATASETS or Path(self.dataset).is_file())
 
     def _source(self) -> list[str]:
         """Return the words for the data; ./NAME is a folder that is called like a data set."""

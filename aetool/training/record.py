@@ -20,7 +20,7 @@ import numpy as np
 from aetool.arrays import OneLine
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import ImageSpec, spec_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
@@ -83,7 +83,7 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         "dataset": dataset.name,
         "sha256": dataset.sha256,
         "beside": None if named else os.path.relpath(os.path.realpath(config.dataset), os.path.realpath(run)),
-        "image": asdict(dataset.spec),
+        **dataset.spec.to_dict(),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
         "left_out": dataset.left_out,
@@ -113,7 +113,7 @@ def read_record(run: Path) -> Record:
         record = Record(config, str(data["dataset"]), str(data["sha256"]))
         if "image" not in data:
             return record
-        check_spec(spec := ImageSpec(**data["image"]))
+        check_spec(spec := spec_of(data))
         limits = Limits(**{name: int(value) for name, value in data["limits"].items()})
         images = _read_images(run / IMAGES, str(data["images"]))
         return Record(

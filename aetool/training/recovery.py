@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from aetool.arrays import OneLine
 from aetool.errors import AetoolError, InvalidInput, UsageError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import FIRST, ImageSpec
 from aetool.system.limits import Limits
 from aetool.system.progress import Report
 from aetool.training.config import TrainConfig
@@ -124,10 +124,13 @@ def _prepared(
     config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
 ) -> Labelled:
     """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
-    asked = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites, config.layout)
+    version = spec.preparation
+    asked = FolderOptions(config.channels, config.size, config.background, layout=config.layout, preparation=version)
+    whole = spec.height, spec.width
+    exact = FolderOptions(spec.channels, whole, spec.background, record.whites, config.layout, version)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).exists():
+    wanted = (spec.shape, record.whites, spec.background)
+    if (found.pixels.shape[1:], found.whites, found.background) != wanted and Path(config.dataset).exists():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 
@@ -193,8 +196,11 @@ def _unproven(run: Path, record: Record, place: str | None, errors: list[AetoolE
 def _whole(run: Path, record: Record, place: str | None, report: Report, limits: Limits) -> Recovered:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
+    version, background = FIRST, record.config.background
+    if record.spec is not None:
+        version, background = record.spec.preparation, record.spec.background
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
+        options = FolderOptions(config.channels, config.size, background, layout=config.layout, preparation=version)
         try:
             listed = _listed(run, config, place)
             data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

@@ -109,7 +109,11 @@ class TrainOptions:
     ] = None
     background: Annotated[
         int | None,
-        typer.Option("--background", metavar="N", help="Grey level behind transparent pixels. Default: 0, black."),
+        typer.Option(
+            "--background",
+            metavar="N",
+            help="Grey level 0 to 255 behind transparent pixels. Default: against the drawing.",
+        ),
     ] = None
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="For weights, order and split. Default: 0.")
@@ -227,7 +231,7 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
         console.note(_classes(data))
-    _warn_of_blank(data, trainer.config.dataset, console)
+    _warn_of_blank(data, trainer.config, console)
 
 
 def _classes(data: DataSet) -> str:
@@ -238,14 +242,14 @@ def _classes(data: DataSet) -> str:
     return f"{len(data.classes):,} {'class' if len(data.classes) == 1 else 'classes'}: {named}{none}"
 
 
-def _warn_of_blank(data: DataSet, name: str, console: Console) -> None:
+def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None:
     """Warn where all images are equal once prepared, or at least half of them blank."""
     from aetool.training.data.alike import all_equal, count_blank
     from aetool.training.data.settings import of_pictures
 
     n, blank = len(data.train.pixels) + len(data.test.pixels), count_blank(data)
     fix = f"; dark drawings on transparency need a --background other than {data.spec.background}, as 255"
-    fix = fix if of_pictures(name) and data.spec.background < 255 else ""
+    fix = fix if of_pictures(config.dataset) and config.background is not None and data.spec.background < 255 else ""
     if all_equal(data):
         console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
     elif blank * 2 >= n:

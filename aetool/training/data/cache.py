@@ -28,8 +28,6 @@ from aetool.training.data.listed import Listed, files_of
 from aetool.training.data.room import FILE
 from aetool.training.data.stored import StoredPixels, sha256, stored_pixels
 
-PREPARATION = 1
-"""The version of the way from files to pixels; another number makes every entry of the cache anew."""
 KEPT = 8
 """Folders in the cache; the least recently read folder is removed first."""
 BYTES = 4_000_000_000
@@ -109,10 +107,11 @@ def entries_folder() -> Path:
 def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions, limits: Limits = LIMITS) -> str:
     """Return a name for all that the images of a folder depend on.
 
-    That is the path of the folder; path, class, size, times and inode of each file; options, limits and decoders. The
-    time of change and the inode find files that were exchanged or restored with their old times.
+    That is the path of the folder; path, class, size, times and inode of each file; options, among them the version of
+    the preparation, limits and decoders. The time of change and the inode find files that were exchanged or restored
+    with their old times.
     """
-    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, PREPARATION, _decoders())
+    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, _decoders())
     digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
     for file in files:
         digest.update(os.fsencode(f"\0{file.relative}\0{file.label}\0{file.part}\0"))

@@ -81,7 +81,7 @@ def load(
     _check(labelled, title)
     train, test = _split(labelled, seed)
     _, channels, height, width = labelled.pixels.shape
-    spec = ImageSpec(channels, height, width, labelled.background)
+    spec = ImageSpec(channels, height, width, labelled.background, options.preparation)
     whole, rest = _digest(labelled), (labelled.skipped, labelled.listing, labelled.whites)
     return Dataset(composed(title), labelled.classes, spec, train, test, whole, *rest)
 

@@ -15,9 +15,10 @@ from aetool.arrays import Pixels
 from aetool.choices import IMAGE_FORMATS
 from aetool.errors import AetoolError
 from aetool.images.decode import Kind, failure_of, kind_of
+from aetool.images.drawing import NAMES, background_for
 from aetool.images.files import Failure, ImageFile, new_guesses, pixels_of, read_image
 from aetool.images.guesses import Guesses
-from aetool.images.spec import MOST_CHANNELS, PICTURED, SIDES, ImageSpec
+from aetool.images.spec import CURRENT, MOST_CHANNELS, PICTURED, SIDES, ImageSpec
 from aetool.images.tiff import samples_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
@@ -46,14 +47,15 @@ class FolderOptions:
 
     channels from 1 to 16, size (height, width), background the grey level 0-255 behind transparent pixels, whites the
     numbers that are white, by type (see `Guesses`), as pairs, layout the order of the dimensions of an array (see
-    `LAYOUTS`)
+    `LAYOUTS`), preparation its version (see `ImageSpec`), never None
     """
 
     channels: int | None = None
     size: tuple[int, int] | None = None
-    background: int = 0
+    background: int | None = None
     whites: tuple[tuple[str, int], ...] = ()
     layout: str | None = None
+    preparation: int = CURRENT
 
 
 def decode_folder(
@@ -69,13 +71,16 @@ def decode_folder(
     Many pictures go to a file in the folder that `place` gives (see `room_for`). Raises `TooFewImages` without a usable
     picture.
     """
-    look = partial(_kind, channels=options.channels, limits=limits)
+    drawn = options.background is None
+    look = partial(_kind, channels=options.channels, limits=limits, drawn=drawn)
     kinds = list(_parallel(look, files, workers, "looking at images", report))
     if not any(kinds):
         raise TooFewImages(f"no usable image in the folder; expected {IMAGE_FORMATS}", _reasons(files, options, limits))
     spec = common_spec(known := [kind for kind in kinds if kind is not None], options)
     if options.size is None and (line := smaller(known, spec)):
         report(line, 0, None, "")
+    if drawn:
+        spec = replace(spec, background=_background([kind.drawing for kind in known], report))
     room = room_for(len(known), spec.shape, place)
     used: list[ImageFile] = []
     skipped: list[Failure] = []
@@ -112,7 +117,7 @@ def common_spec(kinds: Sequence[Kind], options: FolderOptions) -> ImageSpec:
     banded = {kind.channels for kind in kinds}
     only = banded.pop() if len(banded) == 1 else None
     channels = options.channels or only or (1 if all(kind.grey for kind in kinds) else 3)
-    return ImageSpec(channels, *size, background=options.background)
+    return ImageSpec(channels, *size, background=options.background or 0, preparation=options.preparation)
 
 
 def smaller(kinds: Sequence[Kind], spec: ImageSpec) -> str | None:
@@ -126,11 +131,22 @@ def smaller(kinds: Sequence[Kind], spec: ImageSpec) -> str | None:
     return f"{every} pictures, of up to {height}x{width} pixels, become {spec.height}x{spec.width}; {more}"
 
 
-def _kind(file: ImageFile, channels: int | None, limits: Limits) -> Kind | None:
+def _background(drawings: Sequence[float | None], report: Report) -> int:
+    """Return the background on which the drawings of transparent pictures are seen, and tell it where there are any."""
+    levels = [level for level in drawings if level is not None]
+    background = background_for(levels)
+    if levels:
+        pictures = "1 transparent picture" if len(levels) == 1 else f"{len(levels):,} transparent pictures"
+        drawn = f"what is drawn has a mean level of {sum(levels) / len(levels):.0f} of 255"
+        report(f"{pictures} on {NAMES[background]}, level {background}: {drawn}", 0, None, "")
+    return background
+
+
+def _kind(file: ImageFile, channels: int | None, limits: Limits, drawn: bool) -> Kind | None:
     try:
         data = read_image(file)
         if channels in PICTURED or (channels is None and samples_of(data) not in BANDED):
-            return kind_of(data, limits)
+            return kind_of(data, limits, drawn)
         from aetool.images.bands import kind_of_bands
 
         return kind_of_bands(data, channels, limits)

@@ -17,18 +17,20 @@ from aetool import metrics
 from aetool.arrays import Latents, OneLine, to_images
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
-from aetool.bundle.manifest import Golden, Manifest
+from aetool.bundle.golden import WHOLE, Golden, Samples, golden_pictures
+from aetool.bundle.manifest import Manifest
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
-from aetool.runtime.golden import check_golden
+from aetool.runtime.golden import check_golden, check_pictures
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.progress import Report
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.settings import of_pictures
 from aetool.training.data.stored import AnyPixels, blocks, taken
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
@@ -41,6 +43,8 @@ from aetool.training.recovery import Recovered, recover
 CHUNK = 1 << 20
 """Values of images in float32 at a time."""
 GOLDEN = 2
+FEW_NUMBERS = 1024
+"""Numbers of the largest latents of which there are `GOLDEN` in a manifest, of larger ones one: it stays small."""
 TRAIN_SAMPLE = 10_000
 """Training images whose distortion is measured."""
 
@@ -84,6 +88,7 @@ def make_bundle(
     }
     bundle = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
     check_golden(bundle, Codec(bundle, "cpu"))  # with new sessions, and as a reader will find it
+    check_pictures(bundle.manifest)
     said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
     return Exported(files, bundle.manifest, bundle.identity, said)
 
@@ -137,6 +142,7 @@ def _manifest(
         distortion=distortion,
         parity=proof,
         golden=golden,
+        pictures=golden_pictures(data.spec) if of_pictures(config.dataset) else None,
     )
 
 
@@ -210,7 +216,9 @@ def _figures(codec: Codec, pixels: AnyPixels) -> tuple[metrics.Figures, metrics.
 
 def _golden(codec: Codec, mean: Latents, covariance: npt.NDArray[np.float32], seed: int) -> Golden:
     """Return golden values for every machine: latents around the mean, without a real image."""
-    drawn = np.random.default_rng(seed).standard_normal((GOLDEN, len(mean)))
+    count = GOLDEN if len(mean) <= FEW_NUMBERS else 1
+    drawn = np.random.default_rng(seed).standard_normal((count, len(mean)))
     latents = (mean + drawn * np.sqrt(np.diag(covariance))).astype(np.float32)
     images = codec.decode(latents)
-    return Golden(latents, images, codec.encode(images))
+    kept = images if math.prod(codec.spec.shape) <= WHOLE else Samples.of(images)
+    return Golden(latents, kept, codec.encode(images))
