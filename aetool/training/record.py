@@ -12,20 +12,22 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aetool.arrays import OneLine, Pixels
+from aetool.arrays import OneLine
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import ImageSpec, spec_of
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, Split
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import AnyPixels, blocks
 
 CONFIG, IMAGES = "config.json", "images.jsonl"
 MAX_BYTES = 1 << 34
@@ -68,9 +70,11 @@ class Record(OneLine):
     whites: tuple[tuple[str, int], ...] = ()
 
 
-def digests(pixels: Pixels) -> list[str]:
-    """Return the sha256 of each of the images (n, c, h, w)."""
-    return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
+def digests(pixels: AnyPixels) -> Iterator[str]:
+    """Yield the sha256 of each of the images (n, c, h, w)."""
+    for block in blocks(pixels):
+        for image in np.ascontiguousarray(block):
+            yield hashlib.sha256(image).hexdigest()
 
 
 def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes) -> bytes:
@@ -81,7 +85,7 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         "dataset": dataset.name,
         "sha256": dataset.sha256,
         "beside": None if named else os.path.relpath(os.path.realpath(config.dataset), os.path.realpath(run)),
-        "image": asdict(dataset.spec),
+        **dataset.spec.to_dict(),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
         "left_out": dataset.left_out,
@@ -93,9 +97,11 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
 
 def images_jsonl(dataset: Dataset) -> bytes:
     """Return images.jsonl of a run."""
-    rows = [*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True)]
+    parts = [_rows(dataset, dataset.train, held_out=False), _rows(dataset, dataset.test, held_out=True)]
     if dataset.validation:
-        rows += [row | {"validation": True} for row in _rows(dataset, dataset.validation, held_out=False)]
+        validation = _rows(dataset, dataset.validation, held_out=False)
+        parts.append(row | {"validation": True} for row in validation)
+    rows = chain.from_iterable(parts)
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
@@ -113,7 +119,7 @@ def read_record(run: Path) -> Record:
         record = Record(config, str(data["dataset"]), str(data["sha256"]))
         if "image" not in data:
             return record
-        check_spec(spec := ImageSpec(**data["image"]))
+        check_spec(spec := spec_of(data))
         limits = Limits(**{name: int(value) for name, value in data["limits"].items()})
         images = _read_images(run / IMAGES, str(data["images"]))
         return Record(

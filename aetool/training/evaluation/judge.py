@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from aetool.arrays import Labels, Pixels
+from aetool.arrays import Labels
 from aetool.errors import AetoolError, InvalidInput
 from aetool.metrics import Features
 from aetool.system.atomic import write_file
@@ -26,6 +26,7 @@ from aetool.training import augment
 from aetool.training.architectures.geometry import halvings
 from aetool.training.architectures.layers import down, same
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.stored import AnyPixels, whole
 from aetool.training.schedule import one_cycle
 
 VERSION = 1
@@ -60,12 +61,13 @@ class Judge(nn.Module):
         return logits
 
 
-def judgements(judge: Judge, pixels: Pixels) -> tuple[Features, Labels]:
+def judgements(judge: Judge, pixels: AnyPixels) -> tuple[Features, Labels]:
     """Return the features (n, 128) of uint8 images, and their recognised classes (n,)."""
     features, labels = [], []
     judge.eval()
     with torch.inference_mode():
-        for part in torch.split(torch.from_numpy(pixels), 500):
+        for start in range(0, len(pixels), 500):
+            part = torch.from_numpy(pixels[start : start + 500])
             found = judge.features(judge.body(part.float().div_(255)))
             features.append(found.numpy())
             labels.append(judge.head(found).argmax(1).numpy())
@@ -118,7 +120,7 @@ def _save(judge: Judge, place: Path) -> None:
 
 def train(judge: Judge, dataset: Dataset, report: Report) -> None:
     """Train a fresh judge on the training images, moved and bent at random."""
-    pixels, labels = torch.from_numpy(dataset.train.pixels), torch.from_numpy(dataset.train.labels)
+    pixels, labels = torch.from_numpy(whole(dataset.train.pixels)), torch.from_numpy(dataset.train.labels)
     per_epoch = max(1, len(pixels) // BATCH)
     steps = per_epoch * max(EPOCHS, math.ceil(STEPS / per_epoch))
     optimiser = torch.optim.AdamW(judge.parameters(), lr=LR, weight_decay=1e-2)

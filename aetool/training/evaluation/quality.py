@@ -17,6 +17,7 @@ from aetool.metrics import Features, Support, frechet, mse, support
 from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset, Split
+from aetool.training.data.stored import AnyPixels, whole
 from aetool.training.evaluation.judge import Judge, judgements
 
 K = 5
@@ -65,7 +66,7 @@ class Reference(OneLine):
     copier: float
     distance: float
 
-    def measure(self, name: str, pixels: Pixels, labels: Labels) -> Quality:
+    def measure(self, name: str, pixels: AnyPixels, labels: Labels) -> Quality:
         """Return the row of uint8 images (n, c, h, w) with the requested classes `labels` (n,)."""
         features, judged = judgements(self.judge, pixels)
         right = judged == labels
@@ -102,7 +103,7 @@ def evaluate(
     report("measuring", 0, total, "reconstructions")
     copies, again = _reconstructed(codec, chosen.pixels), _reconstructed(codec, test.pixels)
     features, _ = judgements(judge, test.pixels)
-    flat = to_images(dataset.train.pixels).reshape(len(dataset.train.pixels), -1)
+    flat = to_images(whole(dataset.train.pixels)).reshape(len(dataset.train.pixels), -1)
     copier = frechet(features, judgements(judge, copies)[0])
     reference = Reference(judge, dataset.classes, features, flat, copier, nearest_mse(again, flat))
     yardsticks = {"real training images": (chosen.pixels, chosen.labels), "test reconstructions": (again, test.labels),
@@ -140,14 +141,14 @@ def _drawn(
     return np.concatenate(parts), np.repeat(classes, counts)
 
 
-def _reconstructed(codec: Codec, pixels: Pixels) -> Pixels:
+def _reconstructed(codec: Codec, pixels: AnyPixels) -> Pixels:
     parts = [pixels[i : i + codec.batch] for i in range(0, len(pixels), codec.batch)]
     return np.concatenate([to_pixels(codec.reconstruct(to_images(part))) for part in parts])
 
 
-def nearest_mse(pixels: Pixels, train: Latents) -> float:
+def nearest_mse(pixels: AnyPixels, train: Latents) -> float:
     """Return the median over uint8 images of the mse to the nearest row of `train`, float values in [0, 1] (m, d)."""
-    flat = to_images(pixels).reshape(len(pixels), -1)
+    flat = to_images(whole(pixels)).reshape(len(pixels), -1)
     rows = nearest_rows(flat, train, 1)[:, 0]
     return float(np.median(np.square(flat - train[rows], dtype=np.float64).mean(1)))
 
