@@ -8,7 +8,7 @@ from typing import Any
 from aetool.errors import BundleError, UsageError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preparation:
     """How a picture file becomes pixels, in words; the version is what counts, and the code of each version stays."""
 
