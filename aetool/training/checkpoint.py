@@ -141,6 +141,8 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
     for path, tensor in tensors.items():
         if path.startswith("optimiser."):
             name, _, key = path.removeprefix("optimiser.").rpartition(".")
+            if name not in numbers:
+                continue
             alike = tensor.shape == parameters[name].shape
             state[numbers[name]][key] = torch.empty_like(parameters[name]).copy_(tensor) if alike else tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -30,7 +30,7 @@ from aetool.training.calibration import calibrate
 from aetool.training.config import LEARNING_RATE, TrainConfig
 from aetool.training.data.dataset import Dataset
 from aetool.training.defaults import COMPONENTS
-from aetool.training.optimiser import make_optimiser
+from aetool.training.optimiser import make_optimisers
 from aetool.training.plots import loss_curve, reconstruction_sheet
 
 SAVE_EVERY = 30.0
@@ -82,7 +82,7 @@ class Trainer:
         images = len(dataset.train.labels)
         self.batch_size, self.per_epoch = config.batch(images), config.steps_per_epoch(images)
         self.epochs, self.steps = config.epochs_of(images), config.steps(images)
-        self.optimiser, self.names = make_optimiser(network, config)
+        self.optimisers = make_optimisers(network, config)
         self.progress = checkpoint.Progress()
         self.best: dict[str, Tensor] = {}
         self.expected = 0.0
@@ -116,7 +116,7 @@ class Trainer:
         self.progress = loaded.progress
         with checkpoint.fitting(self.run):
             self.network.load_state_dict(loaded.part("network."))
-            checkpoint.restore_optimiser(self.optimiser, self.names, loaded.tensors)
+            self.optimisers.restore(loaded.tensors)
         self.best = {name: tensor.to(self.device) for name, tensor in loaded.part("best.").items()}
         return loaded.warnings + run_folder.differences(loaded.settings, self.settings)
 
@@ -124,7 +124,7 @@ class Trainer:
         """Write a checkpoint and the log."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= checkpoint.optimiser_tensors(self.optimiser, self.names)
+        tensors |= self.optimisers.tensors()
         checkpoint.save(self.run / "checkpoints", tensors, self.progress, self.settings)
         run_folder.write_log(self.run, self.progress.history)
         self._saved_at = time.monotonic()
@@ -162,7 +162,7 @@ class Trainer:
             before = time.monotonic()
             self._loss(self._augmented(batch)).backward()  # type: ignore[no-untyped-call]
             times.append(time.monotonic() - before)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimisers.forget()
         self.expected = min(times) * OVERHEAD * self.steps
 
     def _epoch(self) -> Iterator[Report]:
@@ -218,12 +218,9 @@ class Trainer:
         """Train on a batch, uint8 (n, c, h, w), and return its mean squared error."""
         images, done = self._augmented(pixels), self.progress
         rate = schedule.rate(done.step, self.steps, self.config.lr or LEARNING_RATE, done.ending)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["rate"]
         loss = self._loss(images)
-        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.optimisers.step(rate)
         return loss.detach()
 
     def _loss(self, images: Tensor) -> Tensor:

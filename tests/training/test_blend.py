@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,7 +208,7 @@ def test_the_best_network_is_exported(workplace, cli):
     assert code == 0 and "to choose the best network" in err and "times better than PCA" in err
     assert "150" not in err and "PCA reaches" in err
     assert cli("export")[0] == 0
-    bundle = Bundle.read("models/a")
+    bundle = Bundle.read(Path("models/a"))
     run = run_folder.find("a")
     best = checkpoint.load_newest(run / "checkpoints").progress
     data, m = bundle.manifest.dataset, bundle.manifest

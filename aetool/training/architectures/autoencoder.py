@@ -47,6 +47,11 @@ class Autoencoder(nn.Module):
         encoder.start(pca)
         decoder.start(pca)
 
+    def matrices(self) -> list[str]:
+        """Return the names of the weights whose changes are made orthogonal, see `optimiser.Muon`."""
+        parts = (("encoder", self.encoder), ("decoder", self.decoder))
+        return [f"{part}.{name}" for part, module in parts for name in getattr(module, "matrices", [])]
+
     def rates(self) -> dict[str, float]:
         """Return the learning rates of parameters in units of that of the network, where they are others than 1."""
         parts = (("encoder", self.encoder), ("decoder", self.decoder))

@@ -22,6 +22,8 @@ from aetool.training.architectures.layers import clipped
 from aetool.training.architectures.options import BlendConfig
 from aetool.training.pca import Matrix, Pca
 
+NARROW = 3
+"""Sides of a matrix that gains nothing by orthogonal steps."""
 LINEAR_VALUES = 24 << 20
 """Most numbers of W, and of V: 96 MiB of the 128 that a graph may have."""
 SHARE = -8.0
@@ -43,6 +45,7 @@ class Encoder(nn.Module):
         self.shrink = averaging.shrink(shape[0], steps)
         sides = steps[-1].small if steps else shape[1:]
         self.linear = nn.Linear(shape[0] * math.prod(sides), latent_size)
+        self.matrices = inner_weights(self.network)
         last = f"network.layers.{len(self.network.layers) - 1}"
         self.rates = {"linear.weight": SLOW, "linear.bias": SLOW} | {f"{last}.{n}": GENTLE for n in ("weight", "bias")}
 
@@ -79,6 +82,7 @@ class Decoder(nn.Module):
         self.small = (shape[0], *(steps[-1].small if steps else shape[1:]))
         self.linear = nn.Linear(latent_size, math.prod(self.small))
         self.logit = nn.Parameter(torch.tensor(SHARE))
+        self.matrices = inner_weights(self.network)
         self.rates = {"linear.weight": SLOW, "linear.bias": SLOW, "logit": FAST}
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -115,6 +119,12 @@ class FoldedDecoder(nn.Module):
         """Return g(z)."""
         linear = self.enlarge(self.linear(latents).unflatten(1, self.small))
         return clipped(linear + self.layers(latents) * self.share)
+
+
+def inner_weights(network: pyramid.Encoder | pyramid.Decoder) -> list[str]:
+    """Return the names of all weights of layers but those of the last layer and of very narrow ones."""
+    weights = [(name, p) for name, p in network.named_parameters() if p.ndim > 1]
+    return [f"network.{name}" for name, p in weights[:-1] if min(len(p), p[0].numel()) > NARROW]
 
 
 def scale(pca: Pca) -> float:
