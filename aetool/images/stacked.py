@@ -15,8 +15,9 @@ from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import decode_picture, failure_of
 from aetool.images.sheet import to_pil
 from aetool.images.spec import PICTURED, ImageSpec
-from aetool.images.stacks import STARTS, holds_stack, label_names, open_stack
+from aetool.images.stacks import STARTS, Stack, holds_stack, open_stack
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.names import composed
 from aetool.system.paths import digits
 
 if TYPE_CHECKING:
@@ -68,6 +69,19 @@ def _images(file: ImageFile, spec: ImageSpec, limits: Limits, layout: str | None
                 image = Stacked(pixels, None if number else stack.note)
                 yield replace(file, path=path, relative=relative, label=label, data=None, stacked=image)
                 number += 1
+
+
+def label_names(stack: Stack) -> list[str] | None:
+    """Return the class of each image by its label, None for a stack without labels; raises `InvalidInput`."""
+    labels = stack.labels
+    if labels is None:
+        return None
+    if labels.ndim != 1 or labels.dtype.kind not in "iuUS" or len(labels) != len(stack):
+        raise InvalidInput(f"the labels in {stack.name} must be one whole number or text an image")
+    try:
+        return [composed(one.decode() if isinstance(one, bytes) else str(one)) for one in labels.tolist()]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the labels in {stack.name} are no UTF-8") from error
 
 
 def prepared(stacked: Stacked, spec: ImageSpec, limits: Limits) -> Pixels:

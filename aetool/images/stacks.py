@@ -26,7 +26,6 @@ from aetool.errors import AetoolError, InvalidInput, LimitExceeded, lookup, prin
 from aetool.images.levels import Evidence, evidence_in, guess, levels_of
 from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.system.limits import LIMITS, Limits, is_bomb
-from aetool.system.names import composed
 from aetool.system.npz import NpzError, Place, find_arrays
 from aetool.system.reading import READ_ONLY, read_file, reading
 from aetool.system.special import open_named
@@ -42,6 +41,7 @@ TIMES = 8
 BLOCK = 1 << 22
 """Bytes of a block, by default."""
 EXPECTED = f"(n, c, h, w) or (n, h, w, c) with 1 to {MOST_CHANNELS} channels, or (n, h, w)"
+NOT_FINITE = "the images in {} hold numbers that are not finite"
 KINDS = frozenset("buif")
 """Kinds of numbers, as NumPy calls them: truth values, whole numbers without and with sign, floats."""
 
@@ -107,7 +107,7 @@ class Stack(OneLine):
 
     def _pixels(self, values: Array) -> Pixels:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise not_finite(self.name)
+            raise InvalidInput(NOT_FINITE.format(self.name))
         if values.dtype.kind == "b":
             values = values * np.uint8(255)
         elif self.white is not None:
@@ -132,8 +132,7 @@ def open_stack(
     number that is white, None for a guess, for which all numbers are read once. `name` stands for the file in errors.
     Raises `InvalidInput`, `LimitExceeded`, `ReadWriteError`, `UsageError`.
     """
-    if layout is not None:
-        lookup(LAYOUTS, layout, "layout")
+    lookup(LAYOUTS, layout or "nchw", "layout")
     name = name or ("-" if isinstance(source, bytes) else printable(str(source)))
     with io.BytesIO(source) if isinstance(source, bytes) else _opened(source) as file:
         places = _found(file, name)
@@ -147,19 +146,6 @@ def open_stack(
         elif white is None:
             white, note = _guessed(_numbers(name, file, place), name)
         yield Stack(name, shape, order, labels, white, note, file, place)
-
-
-def label_names(stack: Stack) -> list[str] | None:
-    """Return the class of each image by its label, None for a stack without labels; raises `InvalidInput`."""
-    labels = stack.labels
-    if labels is None:
-        return None
-    if labels.ndim != 1 or labels.dtype.kind not in "iuUS" or len(labels) != len(stack):
-        raise InvalidInput(f"the labels in {stack.name} must be one whole number or text an image")
-    try:
-        return [composed(one.decode() if isinstance(one, bytes) else str(one)) for one in labels.tolist()]
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the labels in {stack.name} are no UTF-8") from error
 
 
 def holds_stack(path: str | Path) -> bool:
@@ -221,10 +207,10 @@ def _shape(
         raise InvalidInput(f"the images in {name}, of shape {shape}, can be {' and '.join(LAYOUTS)}", fix="layout")
     if not fitting:
         wanted = EXPECTED if channels is None else f"(n, {channels}, h, w) or (n, h, w, {channels})"
-        told = f" as {layout}" if layout else ""
-        raise InvalidInput(f"the images in {name} have shape {shape}; expected {wanted}{told}")
-    order, (n, c, h, w) = fitting.popitem()
-    return order, (n, c, h, w)
+        raise InvalidInput(
+            f"the images in {name} have shape {shape}; expected {wanted}{f' as {layout}' * bool(layout)}"
+        )
+    return fitting.popitem()  # type: ignore[return-value]
 
 
 def _may_be(count: int, channels: int | None) -> bool:
@@ -249,7 +235,7 @@ def _guessed(parts: Iterator[Array], name: str) -> tuple[int, str | None]:
     found = Evidence("u2", 0)
     for values in parts:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise not_finite(name)
+            raise InvalidInput(NOT_FINITE.format(name))
         for image in values:
             seen = evidence_in(image.reshape(image.shape[0], -1))
             found = Evidence(seen.kind, max(found.top, seen.top))
@@ -259,11 +245,6 @@ def _guessed(parts: Iterator[Array], name: str) -> tuple[int, str | None]:
     if white == found.usual:
         return white, None
     return white, f"{name}: {values.dtype.name} numbers are read as levels from 0 to {white:,}, a guess by the largest"
-
-
-def not_finite(name: str) -> InvalidInput:
-    """Return the error of a stack with infinite numbers or NaN."""
-    return InvalidInput(f"the images in {name} hold numbers that are not finite")
 
 
 def _numbers(name: str, file: BinaryIO, place: Place, count: int | None = None) -> Iterator[Array]:
@@ -314,5 +295,4 @@ def _fill(stream: IO[bytes], block: npt.NDArray[np.uint8]) -> None:
 def _whole(name: str, file: BinaryIO, place: Place) -> Array:
     """Return an array read at once, a view of its bytes."""
     with _unpacking(name, file, place) as stream:
-        body = stream.read()
-        return np.frombuffer(body, place.dtype).reshape(place.shape, order="F" if place.fortran else "C")
+        return np.frombuffer(stream.read(), place.dtype).reshape(place.shape, order="F" if place.fortran else "C")

@@ -40,6 +40,11 @@ Part: TypeAlias = str | ImageFile | LatentBatch | Failure
 CLASS = "class:"
 
 
+def listed(sources: Any) -> Iterable[Any]:
+    """Return a single source as a list, and several sources unchanged."""
+    return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
+
+
 def image_files(sources: Iterable[Source], listing: Listing | None = None) -> Iterator[ImageFile]:
     """Yield the pictures of sources; folders are walked in sorted order, `listing` takes account of the rest.
 

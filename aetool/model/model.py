@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
@@ -281,9 +280,7 @@ class Model:
         return unstacked(files, self.bundle.manifest.image, self.limits, layout)
 
     def _files(self, sources: Any) -> Iterator[ImageFile]:
-        """Yield the pictures of a source or of several."""
-        listed = [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
-        return self.each_image(image_files(listed))
+        return self.each_image(image_files(keys.listed(sources)))
 
     def _pictures(
         self, batches: Iterable[LatentBatch], columns: int | None = None, strip: bool = False, seed: int | None = None

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from aetool import Bundle
+from aetool.training.data.dataset import load
+from aetool.training.data.folder import FolderOptions
 from aetool.training.export.parity import BOUNDS
+from tests.toy import picture
 
 RNG = np.random.default_rng(0)
 
@@ -63,13 +66,14 @@ def test_pictures_of_512_pixels(cli, workplace):
     assert cli("encode", "photos", "-m", model, "-o", "z.npz")[0] == 0
     assert cli("decode", "z.npz", "-m", model, "-o", "again/")[0] == 0
     assert cli("decode", "z.npz", "-m", model, "-o", "again.npz")[0] == 0
-    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("again").iterdir())])
+    pictures = np.stack([np.asarray(picture(path)) for path in sorted(Path("again").rglob("*.png"))])
     with np.load("again.npz") as made:
         assert pictures.shape == (16, 512, 512, 3) and np.array_equal(made["images"].transpose(0, 2, 3, 1), pictures)
-    with np.load(model / "bank.npz") as bank, np.load("z.npz") as found:
-        names = [name.partition("/")[2] or name for name in found["sources"].tolist()]
-        assert len(names) == 16 and bank["latents"].shape[1] == 3
-    assert Image.open("runs/photos/reconstructions.png").mode == "RGB"
+    bank = Bundle.read(model).bank()
+    with np.load("z.npz") as found:
+        by_name = {Path(name).name: latent for name, latent in zip(found["sources"], found["latents"], strict=True)}
+    assert all(np.array_equal(by_name[name], z) for name, z in zip(bank.sources, bank.latents, strict=True))
+    assert picture("runs/photos/reconstructions.png").mode == "RGB"
 
 
 def test_a_stack_of_five_channels(cli, workplace):
@@ -82,9 +86,9 @@ def test_a_stack_of_five_channels(cli, workplace):
     np.save("first.npy", images)
     same = [latents(cli("encode", name, "-m", model)[1]) for name in ("bands.npz", "first.npy")]
     assert same[0].shape == (24, 3) and np.array_equal(*same)
-    with np.load(model / "bank.npz") as bank:
-        known = np.round(bank["latents"].astype(float), 6).tolist()
-        assert all(one in np.round(same[0], 6).tolist() for one in known) and len(known) >= 16
+    bank = Bundle.read(model).bank()
+    rows = [int(name) for name in bank.sources]
+    assert len(rows) >= 16 and np.array_equal(np.float32(same[0][rows]), bank.latents)
     assert cli("encode", "first.npy", "-m", model, "-o", "z.npz")[0] == 0
     assert cli("decode", "z.npz", "-m", model, "-o", "again.npz")[0] == 0
     assert cli("reconstruct", "first.npy", "-m", model, "-o", "direct.npz")[0] == 0
@@ -92,7 +96,7 @@ def test_a_stack_of_five_channels(cli, workplace):
         assert again["images"].shape == images.shape and np.array_equal(again["images"], direct["images"])
     assert cli("sample", "-m", model, "--class", "a", "-n", 4, "-o", "new.png")[0] == 2
     assert cli("sample", "-m", model, "--class", "a", "-n", 4, "-o", "new.png", "--show", "1,3,5")[0] == 0
-    assert Image.open("new.png").mode == "RGB" and Image.open("runs/bands/reconstructions.png").mode == "RGB"
+    assert picture("new.png").mode == "RGB" and picture("runs/bands/reconstructions.png").mode == "RGB"
 
 
 def test_a_folder_of_tiffs_with_five_channels(cli, workplace):
@@ -101,25 +105,27 @@ def test_a_folder_of_tiffs_with_five_channels(cli, workplace):
     for i, image in enumerate(waves(18, 5, 24, 20)):
         tifffile.imwrite(f"field/{i:02}.tif", image, photometric="minisblack", planarconfig="separate")
     model = trained(cli, "field")
-    with np.load(model / "bank.npz") as bank:
-        by_name = dict(zip(bank["sources"].tolist(), bank["latents"].tolist(), strict=True))
+    bank = Bundle.read(model).bank()
+    by_name = dict(zip(bank.sources, bank.latents, strict=True))
     code, out, _ = cli("encode", "field", "-m", model)
     found = {Path(json.loads(line)["source"]).name: json.loads(line)["latent"] for line in out.splitlines()}
     assert code == 0 and len(found) == 18
     assert all(np.array_equal(np.float32(found[name]), np.float32(latent)) for name, latent in by_name.items())
 
 
-def test_a_smaller_size_than_that_of_the_files_is_told(cli, workplace):
-    Path("photos").mkdir()
+def test_a_smaller_size_than_that_of_the_files_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    photos = tmp_path / "photos"
+    photos.mkdir()
     for i, image in enumerate(waves(16, 1, 90, 140)):
-        Image.fromarray(image[0]).save(f"photos/{i:02}.png")
-    words = ("--epochs", 1, "--threads", 1, "--latent-dim", 2)
-    said = "all 16 pictures, of up to 90x140 pixels, become 64x64; --size, up to 512, keeps more"
-    for _ in range(2):  # from the files, then from the cache
-        code, _, err = cli("train", "photos", *words)
-        assert code == 0 and err.count(said) == 1
-    code, _, err = cli("train", "photos", *words, "--size", "32x48")
-    assert code == 0 and "keeps more" not in err
+        Image.fromarray(image[0]).save(photos / f"{i:02}.png")
+    said: list[str] = []
+    lines = "all 16 pictures, of up to 90x140 pixels, become 64x64; --size, up to 512, keeps more"
+    for count in (1, 2):  # from the files, then from the cache
+        load(str(photos), 0, report=lambda title, *_: said.append(title))
+        assert said.count(lines) == count
+    load(str(photos), 0, report=lambda title, *_: said.append(title), options=FolderOptions(size=(32, 48)))
+    assert sum("keeps more" in line for line in said) == 2
 
 
 def test_a_layout_of_an_array(cli, workplace):

@@ -45,8 +45,7 @@ def reconstruct(
     target = suited(picture_target(output, "reconstruct writes pictures; for latents: aetool encode"), layout, as_json)
     _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
-    failures = Failures(console, inputs.errors)
-    model = open_model(options, console, inputs.limits)
+    failures, model = Failures(console, inputs.errors), open_model(options, console, inputs.limits)
     found = model.each_image(found, inputs.layout)
     if skip_existing:
         found = only_missing(found, target, failures)
