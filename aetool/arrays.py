@@ -15,7 +15,7 @@ from aetool.errors import InvalidInput
 Item = TypeVar("Item")
 
 Images: TypeAlias = npt.NDArray[np.float32]
-"""Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey) or 3 (RGB)."""
+"""Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey), 3 (RGB), or another number of channels up to 16."""
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Images as bytes: uint8 (n, c, h, w), 255 for 1.0; the form of files and of data sets in memory."""

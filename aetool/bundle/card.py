@@ -12,10 +12,10 @@ from aetool.errors import printable, some
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
     """Return the model card in Markdown."""
     d, spec, size = manifest.distortion, manifest.image, manifest.latent_size
-    kind = "grey" if spec.channels == 1 else "colour"
+    kind = {1: "grey images", 3: "colour images"}.get(spec.channels, f"images of {spec.channels} channels")
     return f"""# {name}
 
-An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of {size} numbers, made by
+An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} numbers, made by
 [aetool](../../README.md). Identity `{identity}`.
 
     aetool info -m {name}

@@ -20,7 +20,8 @@ from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
 from aetool.images.orientation import TURNS, orientation, turned_by_pillow
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import PICTURED, ImageSpec
+from aetool.images.tiff import samples_of
 from aetool.images.wide import narrowed
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
@@ -43,10 +44,14 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on 
 
 @dataclass(frozen=True)
 class Kind:
-    """The upright size (height, width) of a picture before decoding, and whether the picture is grey."""
+    """The upright size (height, width) of a picture before decoding, and whether the picture is grey.
+
+    `channels` is the number of a TIFF that is no picture, else None.
+    """
 
     size: tuple[int, int]
     grey: bool
+    channels: int | None = None
 
 
 def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
@@ -100,7 +105,10 @@ def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         with PillowLimit(limits):
             image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
-        raise InvalidInput("not an image that can be read") from None
+        samples = samples_of(data)
+        is_banded = samples is not None and samples not in PICTURED
+        what = f"a TIFF of {samples} channels, no picture" if is_banded else "not an image that can be read"
+        raise InvalidInput(what) from None
     except Image.DecompressionBombError:
         raise _too_large("it", limits) from None
     except Exception as error:  # of whatever kind: Pillow and its plug-ins raise more than they say
@@ -171,7 +179,10 @@ def _kind(image: Image.Image, _data: bytes) -> Kind:
 
 def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
+    if spec.channels not in PICTURED:
+        from aetool.images.bands import decode_bands  # seldom needed
 
+        return decode_bands(data, spec, limits, judge)
     return _looked_at(data, lambda image, data: decode_picture(image, spec, limits, judge, data), limits)
 
 
@@ -204,6 +215,8 @@ def decode_picture(
 
     In `data`, the file of the picture, colour of 16 bits can be read to the last bit.
     """
+    if spec.channels not in PICTURED:
+        raise InvalidInput(f"a picture of 1 or 3 channels, where {spec.channels} are expected")
     try:
         with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else NOTHING:
             if data and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB":

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aetool.errors import UsageError
+
+PICTURED = (1, 3)
+"""Channels of the images that are pictures: grey and RGB."""
 MOST_CHANNELS = 16
 """The most channels of an image."""
 SIDES = range(8, 513)
@@ -28,3 +32,8 @@ class ImageSpec:
     def shape(self) -> tuple[int, int, int]:
         """(c, h, w)."""
         return self.channels, self.height, self.width
+
+
+def not_pictured(channels: int) -> UsageError:
+    """Return the error of images that make no picture: their channels are neither 1 nor 3."""
+    return UsageError(f"a picture has 1 channel or 3, and these images have {channels}", fix="show")

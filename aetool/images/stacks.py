@@ -21,22 +21,22 @@ import numpy as np
 import numpy.typing as npt
 
 from aetool.arrays import OneLine, Pixels
-from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError, lookup, printable
-from aetool.images.levels import Evidence, guess, levels_of, measure
+from aetool.choices import ARRAY_SUFFIXES
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, lookup, printable
+from aetool.images.levels import Evidence, evidence_in, guess, levels_of
 from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.system.limits import LIMITS, Limits, is_bomb
+from aetool.system.names import composed
 from aetool.system.npz import NpzError, Place, find_arrays
-from aetool.system.reading import READ_ONLY, reading
+from aetool.system.reading import READ_ONLY, read_file, reading
 from aetool.system.special import open_named
 
 Array = npt.NDArray[Any]
 
 STARTS = (b"PK\x03\x04", b"\x93NUMPY")
 """First bytes of the files that may hold a stack."""
-LAYOUTS = {"nchw": "channels first: (n, c, h, w)", "nhwc": "channels last: (n, h, w, c)"}
-"""Orders of the dimensions of a stack."""
-AXES = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
-"""Where channels, height and width are."""
+LAYOUTS = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
+"""Orders of the dimensions of a stack, by name: where channels, height and width are."""
 TIMES = 8
 """Ratio of the largest stack to the largest file of latents."""
 BLOCK = 1 << 22
@@ -149,19 +149,30 @@ def open_stack(
         yield Stack(name, shape, order, labels, white, note, file, place)
 
 
+def label_names(stack: Stack) -> list[str] | None:
+    """Return the class of each image by its label, None for a stack without labels; raises `InvalidInput`."""
+    labels = stack.labels
+    if labels is None:
+        return None
+    if labels.ndim != 1 or labels.dtype.kind not in "iuUS" or len(labels) != len(stack):
+        raise InvalidInput(f"the labels in {stack.name} must be one whole number or text an image")
+    try:
+        return [composed(one.decode() if isinstance(one, bytes) else str(one)) for one in labels.tolist()]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the labels in {stack.name} are no UTF-8") from error
+
+
 def holds_stack(path: str | Path) -> bool:
     """Return whether a name is that of a file that may hold a stack: .npz or .npy."""
-    return os.path.splitext(path)[1].lower() in (".npz", ".npy")  # noqa: PTH122
+    return os.path.splitext(path)[1].lower() in ARRAY_SUFFIXES  # noqa: PTH122
 
 
 def _opened(path: str | Path) -> BinaryIO:
-    """Return a regular file opened to read; raises `ReadWriteError`."""
+    """Return a file opened to read, the content of a FIFO in memory; raises `ReadWriteError`."""
     with reading(path):
-        descriptor = open_named(path, READ_ONLY)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return os.fdopen(descriptor, "rb")
-        os.close(descriptor)
-    raise ReadWriteError(f"could not read {printable(str(path))}: it is not a regular file")
+        if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+            return os.fdopen(open_named(path, READ_ONLY), "rb")
+    return io.BytesIO(read_file(path, fifo=True))
 
 
 def _found(file: BinaryIO, name: str) -> dict[str, Place | None]:
@@ -201,10 +212,11 @@ def _shape(
         return "nhw", (shape[0], 1, shape[1], shape[2])
     fitting = {}
     if 0 not in shape and len(shape) == 4:
-        turned = {order: (shape[0], *(shape[i] for i in axes)) for order, axes in AXES.items()}
+        turned = {order: (shape[0], *(shape[i] for i in axes)) for order, axes in LAYOUTS.items()}
         fitting = {order: s for order, s in turned.items() if _may_be(s[1], channels) and layout in (None, order)}
         if len(fitting) > 1:
-            fitting = {order: s for order, s in fitting.items() if s[2] in SIDES and s[3] in SIDES}
+            usual = {order: s for order, s in fitting.items() if s[2] in SIDES and s[3] in SIDES}
+            fitting = usual if usual or channels is None else fitting
     if len(fitting) > 1:
         raise InvalidInput(f"the images in {name}, of shape {shape}, can be {' and '.join(LAYOUTS)}", fix="layout")
     if not fitting:
@@ -239,9 +251,8 @@ def _guessed(parts: Iterator[Array], name: str) -> tuple[int, str | None]:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise not_finite(name)
         for image in values:
-            seen = measure(image.reshape(image.shape[0], -1))
-            kind = "f4" if values.dtype.kind == "f" else f"{seen.kind[0]}{2 if seen.kind[1] in '12' else 4}"
-            found = Evidence(kind, max(found.top, seen.top))
+            seen = evidence_in(image.reshape(image.shape[0], -1))
+            found = Evidence(seen.kind, max(found.top, seen.top))
         if found.settled:
             break
     white = guess(found)

@@ -103,6 +103,12 @@ def _header(stream: IO[bytes], length: int) -> tuple[tuple[int, ...], bool, np.d
     return shape, fortran, dtype
 
 
+def write_header(stream: Any, kind: str, shape: tuple[int, ...]) -> None:
+    """Write the header of an .npy file for numbers of type `kind`, as "<f4", in rows."""
+    fields: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, fields)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an array lies in a file: its shape, order and type, and its member (None in an .npy file).

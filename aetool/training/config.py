@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from aetool.choices import DATASETS, device_named
+from aetool.choices import DATASETS, LAYOUTS, device_named
 from aetool.errors import BundleError, UsageError, lookup
 from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
@@ -22,7 +22,8 @@ class TrainConfig:
     """All inputs of the weights besides the data; stored in the run folder as config.json.
 
     files_from is the name of the list of pictures that the images were named in; the run folder keeps the names.
-    channels, size (height, width) and background prepare the images of a folder (see `data.folder.FolderOptions`).
+    channels, size (height, width) and background prepare the images of a folder, layout those of an array (see
+    `data.folder.FolderOptions`).
     shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
     left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
     loss stay float32. epochs None stands for about 2,500 steps, at least 10 epochs. lr is the peak of a one-cycle
@@ -35,6 +36,7 @@ class TrainConfig:
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
+    layout: str | None = None
     architecture: str = "conv"
     options: ArchitectureConfig = field(default_factory=ConvConfig)
     latent_size: int = 16
@@ -63,6 +65,8 @@ class TrainConfig:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size < 2:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
+        if self.layout is not None:
+            lookup(LAYOUTS, self.layout, "layout")
         if self.channels is not None and not 1 <= self.channels <= MOST_CHANNELS:
             raise UsageError(f"images have 1 channel (grey), 3 (colour), or up to {MOST_CHANNELS}, not {self.channels}")
         if self.size is not None and not all(side in SIDES for side in self.size):
@@ -101,7 +105,7 @@ class TrainConfig:
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",
-            "channels": "channels", "background": "background", "seed": "seed",
+            "channels": "channels", "background": "background", "layout": "layout", "seed": "seed",
         }  # fmt: skip
         default = TrainConfig()
         for flag, name in flags.items():

@@ -124,8 +124,8 @@ def _prepared(
     config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
 ) -> Labelled:
     """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
-    asked = FolderOptions(config.channels, config.size, config.background)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
+    asked = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
+    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites, config.layout)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
     if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).exists():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
@@ -194,7 +194,7 @@ def _whole(run: Path, record: Record, place: str | None, report: Report, limits:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background)
+        options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
         try:
             listed = _listed(run, config, place)
             data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)

@@ -87,7 +87,7 @@ def open_run(
         config = replace(config, dataset=folder, files_from=config.files_from or "-")
     check_config(config)
     config = _located(config)
-    options = FolderOptions(config.channels, config.size, config.background)
+    options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
     data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
     run = run_folder.create(config, data, listed, limits)
     with run_lock(run):

@@ -17,11 +17,10 @@ from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.listing import warn_of_namesake
-from aetool.cli.options import Inputs, MaxBytes, Quiet
+from aetool.cli.options import Inputs, Quiet
 from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError, some
-from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
@@ -32,8 +31,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
-        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx or .npz "
-        "file; with --resume a run. Default: digits.",
+        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx, .npz "
+        "or .npy file; with --resume a run. Default: digits.",
         autocompletion=completion.data_sets,
     ),
 ]
@@ -97,14 +96,15 @@ class TrainOptions:
         ),
     ] = None
     channels: Annotated[
-        int | None, typer.Option("--channels", metavar="N", help="1 grey, 3 colour. Default: grey if all files are.")
+        int | None,
+        typer.Option("--channels", metavar="N", help="1 grey, 3 colour, else those of TIFFs. Default: by the files."),
     ] = None
     size: Annotated[
         str | None,
         typer.Option(
             "--size",
             metavar="N or HxW",
-            help="Pixels a side of a folder's images. Default: as they are, if all agree and are at most 128, else 64.",
+            help="Pixels a side of a folder's images, 8 to 512. Default: as they are, if all agree, to 128; else 64.",
         ),
     ] = None
     background: Annotated[
@@ -145,7 +145,6 @@ def train(
     dataset: Dataset = None,
     resume: Resume = False,
     data: Data = None,
-    max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder.
@@ -157,7 +156,7 @@ def train(
     limit_blas(options.threads or all_cores())
     from aetool.training.session import open_run, resume_run
 
-    console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
+    console, limits = Console(quiet), inputs.limits
     failures = Failures(console, inputs.errors)
     _check(options, inputs, dataset, resume, data)
     config = None if resume else _config(dataset, options, inputs, console)
@@ -173,7 +172,7 @@ def train(
 
 
 def _check(options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None) -> None:
-    if resume and (options.given() or inputs.files_from):
+    if resume and (options.given() or inputs.files_from or inputs.layout):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
@@ -195,12 +194,12 @@ def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console:
     warn_of_namesake(dataset, console)
     default, given = TrainConfig(), options.given()
     if not inputs.files_from:
-        check_settings(dataset or default.dataset, given)
+        check_settings(dataset or default.dataset, [*given, *(["layout"] if inputs.layout else [])])
     kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
     given["options"] = configure(kind, given.pop("settings", []))
     if "size" in given:
         given["size"] = _sides(given["size"])
-    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from}
+    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from, "layout": inputs.layout}
     threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
     return TrainConfig(**{"threads": threads, **given})
 
