@@ -27,7 +27,7 @@ from aetool.training.architectures.geometry import halvings
 from aetool.training.architectures.layers import down, same
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.stored import AnyPixels, whole
-from aetool.training.loop import one_cycle
+from aetool.training.schedule import one_cycle
 
 VERSION = 1
 """Version of the judge, raised with every change of its weights."""
