@@ -92,6 +92,7 @@ def measured(count: int) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children then
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         ENVIRONMENT["XDG_CACHE_HOME"] = str(Path(place, "cache"))

@@ -44,6 +44,10 @@ def speed(results: Path) -> str:
     if (results / "cost.json").exists():
         found = json.loads((results / "cost.json").read_text())
         parts.append(f"### Cost per image and peak memory\n\n{machine(found)}\n\n{costs(found)}")
+    if (results / "memory.json").exists():
+        found = json.loads((results / "memory.json").read_text())
+        title = "Peak memory of training and export, images of 64x64 in colour"
+        parts.append(f"### {title}\n\n{machine(found)}\n\n{peaks(found['rows'])}")
     return "\n".join(parts)
 
 
@@ -106,6 +110,16 @@ def costs(found: dict[str, Any]) -> str:
         for row in found["rows"]
     ]
     return "\n".join(lines) + f"\n\nThe start takes {found['start_s']:.2f} s. ![Cost per image](pictures/cost.png)\n"
+
+
+def peaks(rows: list[dict[str, Any]]) -> str:
+    lines = ["| what | images | bytes of pixels, MB | peak memory, MB | bar | holds |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        holds = {True: "yes", False: "**no**", None: ""}[row["holds"]]
+        bar = "" if row["bar_mb"] is None else f"below {row['bar_mb']:,.0f}"
+        pixels = row["images"] * 3 * 64 * 64 / 1e6
+        lines.append(f"| {row['what']} | {row['images']:,} | {pixels:,.0f} | {row['peak_mb']:,.0f} | {bar} | {holds} |")
+    return "\n".join(lines) + "\n"
 
 
 def plot(found: dict[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ LINKS = 10
 MOST = 50
 """Most edges from a row to nearer rows of other classes."""
 BLOCK = 1 << 20
-"""Distances held at a time; few enough to stay in the cache of a processor."""
+"""Numbers held at a time; few enough to stay in the cache of a processor."""
 
 Costs = npt.NDArray[np.float64]
 """Cost of a way: the sum of its squared hops."""
@@ -40,8 +40,11 @@ class NeighbourGraph(OneLine):
 
     def hops(self, sources: Rows, edges: Rows) -> Costs:
         """Return the squared lengths (m,) of edges (m,) with the start rows `sources` (m,)."""
-        difference = self.latents[sources].astype(np.float64) - self.latents[self.ends[edges]]
-        squared: Costs = np.square(difference).sum(1)
+        squared = np.empty(len(edges))
+        step = max(1, BLOCK // self.latents.shape[1])
+        for part in (slice(start, start + step) for start in range(0, len(edges), step)):
+            difference = self.latents[sources[part]].astype(np.float64) - self.latents[self.ends[edges[part]]]
+            squared[part] = np.square(difference).sum(1)
         return squared
 
 

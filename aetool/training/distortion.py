@@ -13,8 +13,8 @@ from aetool.training.data.stored import AnyPixels
 
 BATCH = 500
 """Most images of a batch."""
-VALUES = 1 << 23
-"""Most image values of a batch: 500 images of 64x64 in colour have fewer."""
+VALUES = 1 << 20
+"""Most image values of a batch: 500 images of 28x28 have fewer."""
 
 
 def batch_for(pixels: AnyPixels) -> int:

@@ -97,11 +97,10 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
 
 def images_jsonl(dataset: Dataset) -> bytes:
     """Return images.jsonl of a run."""
-    parts = [_rows(dataset, dataset.train, held_out=False), _rows(dataset, dataset.test, held_out=True)]
+    rows = chain(_rows(dataset, dataset.train, held_out=False), _rows(dataset, dataset.test, held_out=True))
     if dataset.validation:
-        validation = _rows(dataset, dataset.validation, held_out=False)
-        parts.append(row | {"validation": True} for row in validation)
-    rows = chain.from_iterable(parts)
+        chosen = _rows(dataset, dataset.validation, held_out=False)
+        rows = chain(rows, (row | {"validation": True} for row in chosen))
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
