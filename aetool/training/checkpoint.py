@@ -84,11 +84,24 @@ def load(path: Path) -> Loaded:
 
     data, body = read(path)
     try:
-        progress = body["progress"]
-        restored = Progress(**progress | {"history": tuple(progress["history"])})
-        return Loaded(load_tensors(data), restored, body["settings"])
+        return Loaded(load_tensors(data), _progress(body), body["settings"])
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"checkpoint {path.stem} is damaged ({error})") from error
+
+
+def newest_progress(folder: Path) -> Progress | None:
+    """Return the progress of the newest checkpoint by its JSON alone, None without a readable one."""
+    for path in reversed(found(folder)):
+        try:
+            return _progress(_unsealed(read_file(path)))
+        except (ReadWriteError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _progress(body: dict[str, Any]) -> Progress:
+    progress = body["progress"]
+    return Progress(**progress | {"history": tuple(progress["history"])})
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

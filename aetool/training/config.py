@@ -12,7 +12,7 @@ from aetool.choices import DATASETS, device_named
 from aetool.errors import BundleError, UsageError, lookup
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16")
 
 

@@ -52,6 +52,7 @@ class Record(OneLine):
     images     None for runs of aetool 0.1, which have no images.jsonl, and where that file is damaged
     left_out   number of files that could not be used
     whites     numbers that were white in pictures of more than 8 bits, by type
+    named      whether the user named the run; its bundle is then called like the run
     """
 
     config: TrainConfig
@@ -64,6 +65,7 @@ class Record(OneLine):
     images: tuple[RunImage, ...] | None = None
     left_out: int = 0
     whites: tuple[tuple[str, int], ...] = ()
+    named: bool = False
 
 
 def digests(pixels: Pixels) -> list[str]:
@@ -71,8 +73,10 @@ def digests(pixels: Pixels) -> list[str]:
     return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
 
 
-def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes) -> bytes:
-    """Return config.json of a run in the folder `run`, whose images.jsonl is `images`."""
+def config_json(
+    config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes, chosen: bool = False
+) -> bytes:
+    """Return config.json of a run in the folder `run`, named by the user or not, whose images.jsonl is `images`."""
     named = config.dataset in DATASETS
     data = {
         "config": config.to_dict(),
@@ -82,6 +86,7 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         "image": asdict(dataset.spec),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
+        "named": chosen,
         "left_out": dataset.left_out,
         "whites": dict(dataset.whites),
         "images": hashlib.sha256(images).hexdigest(),
@@ -115,6 +120,7 @@ def read_record(run: Path) -> Record:
         return Record(
             config, record.name, record.sha256, _text(data["beside"]), spec, tuple(data["classes"]), limits, images,
             int(data["left_out"]), tuple((str(kind), int(white)) for kind, white in data["whites"].items()),
+            data.get("named") is True,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, BundleError):

@@ -35,18 +35,20 @@ def train(
     config: TrainConfig | None = None,
     *,
     resume: str | Path | None = None,
+    name: str | None = None,
     progress: Report = lambda *_: None,
 ) -> Path:
     """Train an autoencoder to the end and return its run folder.
 
     `data` is the name of a data set, by default digits, a folder of images, an idx or .npz file, or several pictures
     and folders; `config` holds the settings, by default those of `aetool train`. `resume` goes on with a run instead,
-    with its images at `data` if these were moved. `progress` is called with the stage, the amount done, the whole
+    with its images at `data` if these were moved. `name` is that of the run folder in ./runs, by default the name of
+    the data set with a number. `progress` is called with the stage, the amount done, the whole
     amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`, `RunInUse`.
     """
-    if resume is not None and config is not None:
-        raise UsageError("a resumed run keeps its settings; leave the configuration out")
+    if resume is not None and (config is not None or name is not None):
+        raise UsageError("a resumed run keeps its settings and its name; leave the configuration and the name out")
     if resume is not None:
         session = resume_run(str(resume), progress, place=None if data is None else str(data))
     else:
@@ -55,7 +57,7 @@ def train(
             config = replace(config, dataset=str(data or "digits"))
         else:
             files = [str(name) for name in data]
-        session = open_run(config, progress, files=files)
+        session = open_run(config, progress, files=files, name=name)
     with session as (trainer, notes):
         _warn(trainer, notes)
         for report in trainer.reports():
@@ -74,13 +76,20 @@ def _warn(trainer: Trainer, notes: list[str]) -> None:
 
 @contextlib.contextmanager
 def open_run(
-    config: TrainConfig, report: Report, limits: Limits = LIMITS, files: Iterable[str] | None = None
+    config: TrainConfig,
+    report: Report,
+    limits: Limits = LIMITS,
+    files: Iterable[str] | None = None,
+    name: str | None = None,
 ) -> Session:
     """Give the trainer of a new run, on the data set of the configuration or on the pictures named by `files`.
 
-    The run folder is removed if nothing was trained. Unusable files are those of the trainer's data set.
+    The run folder is called `name`, by default as the data set, and is removed if nothing was trained. Unusable files
+    are those of the trainer's data set.
     """
     torch_device(config.device)  # before anything is read or made
+    if name is not None:
+        run_folder.check_name(name)
     listed = None
     if files is not None:
         folder, listed = common_folder(files)
@@ -89,7 +98,7 @@ def open_run(
     config = _located(config)
     options = FolderOptions(config.channels, config.size, config.background)
     data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
-    run = run_folder.create(config, data, listed, limits)
+    run = run_folder.create(config, data, listed, limits, name)
     with run_lock(run):
         try:
             yield Trainer(config, data, run), []

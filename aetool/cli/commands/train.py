@@ -43,6 +43,10 @@ Data = Annotated[
         "--data", metavar="PLACE", help="With --resume: where the images of the run are now. Default: where they were."
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the run folder in ./runs. Default: that of the data set."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
 
 
@@ -117,7 +121,7 @@ class TrainOptions:
     device: Annotated[
         str | None,
         typer.Option(
-            "--device", metavar="NAME", help="auto, cpu or cuda. Default: auto.",
+            "--device", metavar="NAME", help="auto, cpu, cuda or mps. Default: auto, cuda or cpu.",
             autocompletion=completion.of(choices.TRAINING_DEVICES),
         ),
     ] = None  # fmt: skip
@@ -143,6 +147,7 @@ def train(
     options: TrainOptions,
     inputs: Inputs,
     dataset: Dataset = None,
+    name: Name = None,
     resume: Resume = False,
     data: Data = None,
     max_bytes: MaxBytes = LIMITS.bytes,
@@ -159,12 +164,14 @@ def train(
 
     console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
     failures = Failures(console, inputs.errors)
-    _check(options, inputs, dataset, resume, data)
+    _check(options, inputs, dataset, resume, data, name)
     config = None if resume else _config(dataset, options, inputs, console)
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
-            begun = open_run(config, report, limits, files) if config else resume_run(dataset, report, limits, data)
+            begun = (
+                open_run(config, report, limits, files, name) if config else resume_run(dataset, report, limits, data)
+            )
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
@@ -172,8 +179,10 @@ def train(
     write_stdout(f"{trainer.run}\n")
 
 
-def _check(options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None) -> None:
-    if resume and (options.given() or inputs.files_from):
+def _check(
+    options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None, name: str | None
+) -> None:
+    if resume and (options.given() or inputs.files_from or name):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)

@@ -24,6 +24,7 @@ from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.paths import safe_name
 from aetool.system.progress import Report
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
@@ -46,11 +47,12 @@ TRAIN_SAMPLE = 10_000
 
 @dataclass(frozen=True, repr=False)
 class Exported(OneLine):
-    """An exported bundle: its files, manifest and identity, and sentences for the user."""
+    """An exported bundle: its files, manifest, identity and default name, and sentences for the user."""
 
     files: dict[str, bytes]
     manifest: Manifest
     identity: str
+    name: str
     notes: tuple[str, ...] = ()
 
 
@@ -84,7 +86,8 @@ def make_bundle(
     bundle = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
     check_golden(bundle, Codec(bundle, "cpu"))  # with new sessions, and as a reader will find it
     said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
-    return Exported(files, bundle.manifest, bundle.identity, said)
+    name = run.name if record.named else safe_name(bundle.manifest.dataset["name"])
+    return Exported(files, bundle.manifest, bundle.identity, name, said)
 
 
 def _reservations(manifest: Manifest, dataset: Dataset) -> Iterator[str]:
