@@ -53,6 +53,7 @@ PRECISIONS = {
     "bfloat16": Choice("faster on processors and GPUs with hardware for bfloat16"),
 }
 ARCHITECTURES = {
+    "blend": Choice("conv beside PCA, from which it starts: never worse than PCA", "widths=32,64,128 depth=1 hidden=0"),
     "conv": Choice("strided convolutions down to a linear latent, and back", "widths=32,64,128 depth=1"),
     "residual": Choice(
         "conv with a residual block and a hidden layer inside: slower, sharper", "widths=32,64,128 blocks=1 hidden=256"

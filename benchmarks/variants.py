@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from aetool.cli.settings import configure
 from aetool.training import augment
 from aetool.training.data.dataset import load
-from aetool.training.loop import one_cycle
+from aetool.training.schedule import one_cycle
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def _training(manifest: Manifest) -> str:
     parts = [f"{t['epochs']} epochs", f"{t['steps']:,} steps of {t['batch_size']}", f"{t['seconds']:.0f} s"]
     left_out = t.get("left_out", 0)
     parts += [manifest.stopped] if manifest.stopped else []
+    parts += [manifest.choice] if manifest.choice else []
     parts += [f"{left_out:,} {'file' if left_out == 1 else 'files'} of the data left out"] if left_out else []
     return ", ".join(parts)
 

@@ -69,6 +69,17 @@ class Manifest(OneLine):
         step, planned = self.training["steps"], self.training.get("planned_steps")
         return f"stopped at step {step:,} of {planned:,}" if type(planned) is int and step < planned else None
 
+    @property
+    def choice(self) -> str | None:
+        """How the network was chosen among those of its training; None for a training of an older version."""
+        by, d = self.training.get("chosen_by"), self.distortion
+        if by is None:
+            return None
+        text = f"the network of step {self.training['best_step']:,}, chosen by the {by} images"
+        if by == "test":
+            return f"{text}, as there were too few to spare others"
+        return f"{text}: mse {d['validation']:.5f}, PCA {d['validation_pca']:.5f}"
+
     def quantiles(self) -> list[float]:
         """Return the quantiles of the held-out mse; raises `BundleError` for a model without held-out images."""
         if "quantiles" not in self.distortion:

@@ -6,10 +6,12 @@ the newest has been read back. Torch is imported inside functions.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,12 +34,22 @@ MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 @dataclass(frozen=True, repr=False)
 class Progress(OneLine):
-    """The progress of a run: steps done, their seconds, the sum of the epoch's step losses, and an entry an epoch."""
+    """The progress of a run.
+
+    step, seconds   steps done and the time they took
+    loss            sum of the losses of the steps since the last evaluation
+    history         the lines of the log
+    best_step, best_mse   of the best network so far: the least distortion of the images that choose
+    ending          the step at which patience ran out, None before
+    """
 
     step: int = 0
     seconds: float = 0.0
     loss: float = 0.0
     history: tuple[dict[str, Any], ...] = ()
+    best_step: int = 0
+    best_mse: float | None = None
+    ending: int | None = None
 
 
 def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings: dict[str, Any]) -> None:
@@ -59,6 +71,24 @@ class Loaded(OneLine):
     progress: Progress
     settings: dict[str, Any]
     damage: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each damaged newer checkpoint."""
+        return [f"{damage}; the one before is used" for damage in self.damage]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with `prefix`, without it."""
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+
+
+@contextlib.contextmanager
+def fitting(run: Path) -> Iterator[None]:
+    """Turn the errors of tensors with other names or shapes into a `BundleError`."""
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        raise BundleError(f"the checkpoint in {run} does not fit its configuration") from error
 
 
 def load_newest(folder: Path) -> Loaded | None:

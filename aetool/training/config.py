@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from aetool.choices import DATASETS, device_named
 from aetool.errors import BundleError, UsageError, lookup
-from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, ConvConfig
+from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, BlendConfig
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16")
+LATENT_SIZE, BATCH_SIZE, LEARNING_RATE = 16, 128, 1e-2
+FIXED: dict[str, Any] = {
+    "latent_size": LATENT_SIZE, "batch_size": BATCH_SIZE, "lr": LEARNING_RATE, "shift": 0, "patience": 0,
+}  # fmt: skip
+"""Settings of named data sets and of files with arrays, where a user gives no others."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,9 @@ class TrainConfig:
     channels, size (height, width) and background prepare the images of a folder (see `data.folder.FolderOptions`).
     shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
     left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
-    loss stay float32. epochs None stands for about 2,500 steps, at least 10 epochs. lr is the peak of a one-cycle
-    schedule. threads are included because the last bits of sums on a CPU depend on the threads.
+    loss stay float32. lr is the peak of a one-cycle schedule over the epochs. patience is the number of steps without a
+    better network after which training ends early, 0 for never. threads are included because the last bits of sums on
+    a CPU depend on the threads. None stands for a choice by the data, see `defaults.settled`.
     """
 
     dataset: str = "digits"
@@ -34,15 +40,16 @@ class TrainConfig:
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int = 0
-    architecture: str = "conv"
-    options: ArchitectureConfig = field(default_factory=ConvConfig)
-    latent_size: int = 16
+    architecture: str = "blend"
+    options: ArchitectureConfig = field(default_factory=BlendConfig)
+    latent_size: int | None = None
     epochs: int | None = None
-    batch_size: int = 128
-    lr: float = 1e-2
+    batch_size: int | None = None
+    lr: float | None = None
     weight_decay: float = 1e-4
-    shift: int = 0
+    shift: int | None = None
     elastic: float = 0.0
+    patience: int | None = None
     precision: str = "float32"
     seed: int = 0
     device: str = "auto"
@@ -54,55 +61,73 @@ class TrainConfig:
         object.__setattr__(self, "device", device_named(self.device))
         lookup(dict.fromkeys(DEVICES), self.device, "device")
         lookup(dict.fromkeys(PRECISIONS), self.precision, "precision")
-        whole = {"latent size": self.latent_size, "batch size": self.batch_size, "threads": self.threads}
+        whole = {
+            "latent size": self.latent_size, "batch size": self.batch_size, "threads": self.threads,
+            "epochs": self.epochs,
+        }  # fmt: skip
         for name, value in whole.items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise UsageError(f"the {name} must be at least 1, not {value}")
-        if self.latent_size > 1 << 16 or self.threads > 1024:
+        if (self.latent_size or 0) > 1 << 16 or self.threads > 1024:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
-        if self.batch_size < 2:
+        if self.batch_size == 1:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
         if self.channels not in (None, 1, 3):
             raise UsageError(f"images have 1 channel (grey) or 3 (colour), not {self.channels}")
         if self.size is not None and not 8 <= min(self.size) <= max(self.size) <= 128:
             raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
-        if not 0 <= self.shift <= 64:
+        if not 0 <= (self.shift or 0) <= 64:
             raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
         if not 0 <= self.elastic <= 64:
             raise UsageError(f"images can be bent by 0 to 64 pixels, not {self.elastic}")
         if not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
-        if self.epochs is not None and self.epochs < 1:
-            raise UsageError(f"the epochs must be at least 1, not {self.epochs}")
-        if not (self.lr > 0 and math.isfinite(self.lr)):
+        if (self.patience or 0) < 0:
+            raise UsageError(f"the patience is a number of steps, 0 for none, not {self.patience}")
+        if self.lr is not None and not (self.lr > 0 and math.isfinite(self.lr)):
             raise UsageError(f"the learning rate must be above 0, not {self.lr}")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"the seed must be from 0 to 2^63 - 1, not {self.seed}")
 
-    def epochs_for(self, steps_per_epoch: int) -> int:
-        """Return the configured epochs, or the epochs of about 2,500 steps."""
-        return self.epochs or max(10, math.ceil(2500 / steps_per_epoch))
+    @property
+    def k(self) -> int:
+        """The latent size."""
+        return self.latent_size or LATENT_SIZE
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the best network of the run is kept: not in runs of older versions, which have no patience."""
+        return self.patience is not None
+
+    def batch(self, images: int) -> int:
+        """Return the images a step, of `images` training images."""
+        return min(self.batch_size or BATCH_SIZE, images)
 
     def steps_per_epoch(self, images: int) -> int:
         """Return the full batches among `images` training images."""
-        return images // min(self.batch_size, images)
+        return images // self.batch(images)
+
+    def epochs_of(self, images: int) -> int:
+        """Return the configured epochs, or the epochs of about 2,500 steps."""
+        return self.epochs or max(10, math.ceil(2500 / self.steps_per_epoch(images)))
 
     def steps(self, images: int) -> int:
         """Return the steps of a whole training on `images` training images."""
-        per_epoch = self.steps_per_epoch(images)
-        return self.epochs_for(per_epoch) * per_epoch
+        return self.epochs_of(images) * self.steps_per_epoch(images)
 
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
         words = ["aetool train", *self._source()]
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
-            "lr": "lr", "shift": "shift", "elastic": "elastic", "precision": "precision",
+            "lr": "lr", "shift": "shift", "elastic": "elastic", "patience": "patience", "precision": "precision",
             "channels": "channels", "background": "background", "seed": "seed",
         }  # fmt: skip
-        default = TrainConfig()
+        usual = TrainConfig()
+        if self.dataset in DATASETS and not self.files_from:
+            usual = replace(usual, **FIXED)
         for flag, name in flags.items():
-            if getattr(self, name) != getattr(default, name):
+            if getattr(self, name) not in (None, getattr(usual, name)):
                 words.append(f"--{flag} {getattr(self, name)}")
         if self.size is not None:
             words.append(f"--size {self.size[0]}x{self.size[1]}")

@@ -6,36 +6,43 @@ generator state, and a resumed run computes the same bits as an uninterrupted ru
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from aetool import __version__
 from aetool.arrays import to_pixels
-from aetool.errors import BundleError, DeviceUnavailable, UsageError, printable
+from aetool.errors import DeviceUnavailable, UsageError, printable
 from aetool.images.provenance import Provenance
-from aetool.images.spec import ImageSpec
 from aetool.system.atomic import write_file
-from aetool.training import augment, checkpoint, distortion, run_folder
-from aetool.training.architectures.autoencoder import Autoencoder, build
-from aetool.training.config import TrainConfig
+from aetool.training import augment, checkpoint, distortion, pca, run_folder, schedule
+from aetool.training.architectures.autoencoder import build
+from aetool.training.calibration import calibrate
+from aetool.training.config import LEARNING_RATE, TrainConfig
 from aetool.training.data.dataset import Dataset
-from aetool.training.pca import pca_mse
+from aetool.training.defaults import COMPONENTS
+from aetool.training.optimiser import make_optimiser
 from aetool.training.plots import loss_curve, reconstruction_sheet
 
 SAVE_EVERY = 30.0
 """Seconds between checkpoints."""
 REPORT_EVERY = 0.1
 """Seconds between reports within an epoch."""
-WARM_UP = 0.25
-"""Share of the steps in which the learning rate rises."""
+EVALUATIONS = 100
+"""Most evaluations of a run, at the ends of epochs; also the most lines of its log, besides that of step 0."""
+TRIAL = 2.0
+"""Seconds in which the steps are timed."""
+OVERHEAD = 1.25
+"""Time of training in units of that of its forward and backward passes: weights are changed, networks evaluated."""
 SETTLE = 0.2
 """Share of the last steps with images without elastic bending."""
 
@@ -44,8 +51,7 @@ SETTLE = 0.2
 class Report:
     """A report of training.
 
-    `train_mse` is the mean since the epoch began; `test_mse` is None except at an epoch's end, where it is NaN if no
-    images are held out.
+    `train_mse` is the mean since the last evaluation. `entry` is the line of the log where one was written.
     """
 
     step: int
@@ -53,17 +59,7 @@ class Report:
     epoch: int
     epochs: int
     train_mse: float
-    test_mse: float | None = None
-
-
-def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Return the learning rate of a step: cosine from peak / 25 up to the peak, then down to peak / 10,000.
-
-    Smith and Topin, "Super-convergence", 2018, with cosine instead of linear flanks.
-    """
-    done = step / steps
-    low, share = (0.04, 1 - done / WARM_UP) if done < WARM_UP else (1e-4, (done - WARM_UP) / (1 - WARM_UP))
-    return peak * (low + (1 - low) * (1 + math.cos(math.pi * share)) / 2)
+    entry: dict[str, Any] | None = None
 
 
 def torch_device(name: str) -> torch.device:
@@ -80,30 +76,38 @@ def torch_device(name: str) -> torch.device:
 class Trainer:
     """A training run at work: `reports()` trains, `save()` keeps a checkpoint at any time between two reports."""
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, run: Path) -> None:
-        self.config, self.dataset, self.run = config, dataset, run
+    def __init__(self, config: TrainConfig, dataset: Dataset, run: Path, found: pca.Pca | None = None) -> None:
+        self.config, self.dataset, self.run, self.pca = config, dataset, run, found
         self.device = torch_device(config.device)
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        network = build(config.architecture, config.options, dataset.spec.shape, config.latent_size)
+        network = build(config.architecture, config.options, dataset.spec.shape, config.k)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.names = [name for name, _ in network.named_parameters()]
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
-        )
-        self.batch_size = min(config.batch_size, len(dataset.train.pixels))
-        self.per_epoch = config.steps_per_epoch(len(dataset.train.pixels))
-        self.epochs = config.epochs_for(self.per_epoch)
-        self.steps = self.epochs * self.per_epoch
+        images = len(dataset.train.labels)
+        self.batch_size, self.per_epoch = config.batch(images), config.steps_per_epoch(images)
+        self.epochs, self.steps = config.epochs_of(images), config.steps(images)
+        self.optimiser, self.names = make_optimiser(network, config)
         self.progress = checkpoint.Progress()
+        self.best: dict[str, Tensor] = {}
+        self.expected = 0.0
         self.settings = run_folder.settings(config)
-        self.floor = math.nan
         self._saved_at = time.monotonic()
+
+    @property
+    def last_step(self) -> int:
+        """The step after which training ends: fewer than `steps` once patience ran out."""
+        return schedule.last_step(self.steps, self.progress.ending)
 
     @property
     def finished(self) -> bool:
         """Whether all steps are done."""
-        return self.progress.step >= self.steps
+        return self.progress.step >= self.last_step
+
+    @property
+    def floors(self) -> dict[str, float | None]:
+        """The distortion of PCA on test and on validation images, as in the log; None without images."""
+        first = self.progress.history[0] if self.progress.history else {}
+        return {name: first.get(name) for name in ("pca_mse", "validation_pca_mse")}
 
     def resume(self) -> list[str]:
         """Continue from the newest good checkpoint, if any, and return warnings for the user.
@@ -114,14 +118,16 @@ class Trainer:
         if loaded is None:
             return []
         self.progress = loaded.progress
-        with _fitting(self.run):
-            self.network.load_state_dict(_weights(loaded))
+        with checkpoint.fitting(self.run):
+            self.network.load_state_dict(loaded.part("network."))
             checkpoint.restore_optimiser(self.optimiser, self.names, loaded.tensors)
-        return _damage(loaded) + run_folder.differences(loaded.settings, self.settings)
+        self.best = {name: tensor.to(self.device) for name, tensor in loaded.part("best.").items()}
+        return loaded.warnings + run_folder.differences(loaded.settings, self.settings)
 
     def save(self) -> None:
         """Write a checkpoint and the log."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= checkpoint.optimiser_tensors(self.optimiser, self.names)
         checkpoint.save(self.run / "checkpoints", tensors, self.progress, self.settings)
         run_folder.write_log(self.run, self.progress.history)
@@ -129,45 +135,77 @@ class Trainer:
 
     def reports(self) -> Iterator[Report]:
         """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second."""
-        pixels = torch.from_numpy(self.dataset.train.pixels).to(self.device)
-        self.floor = self._pca_floor()
+        self.begin()
         while not self.finished:
-            yield from self._epoch(pixels)
+            yield from self._epoch()
         self.save()
         self._draw()
 
-    def _pca_floor(self) -> float:
-        train, test = self.dataset.train.pixels, self.dataset.test.pixels
-        return pca_mse(train, test, self.config.latent_size, self.config.seed)
+    def begin(self) -> None:
+        """Fit PCA, start from it where the architecture does, and evaluate the network of step 0, all this once."""
+        if self.progress.history or self.progress.step:
+            return
+        data, k = self.dataset, self.config.k
+        found = self.pca or pca.fit(data.train.pixels, max(k, COMPONENTS), self.config.seed)
+        found = found.first(k)
+        if self.network.starts_from_pca:
+            self.network.start(data.train.pixels, found, self.config.seed)
+        floors = {"pca_mse": _known(pca.distortion(found, data.test.pixels))}
+        if data.validation:
+            floors["validation_pca_mse"] = _known(pca.distortion(found, data.validation.pixels))
+        self.pca = None
+        self._time()
+        self._evaluate(0, None, floors)
 
-    def _epoch(self, pixels: Tensor) -> Iterator[Report]:
-        """Train from where the run stands to the end of the epoch."""
+    def _time(self) -> None:
+        """Time forward and backward passes, for at most about `TRIAL` seconds; no weight changes."""
+        batch = self._images(np.arange(self.batch_size))
+        self.network.train()
+        started, times = time.monotonic(), [math.inf]
+        while len(times) < 5 and time.monotonic() - started < TRIAL:
+            before = time.monotonic()
+            self._loss(self._augmented(batch)).backward()  # type: ignore[no-untyped-call]
+            times.append(time.monotonic() - before)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.expected = min(times) * OVERHEAD * self.steps
+
+    def _epoch(self) -> Iterator[Report]:
+        """Train from where the run stands to the end of the epoch, or of training."""
         epoch, first = divmod(self.progress.step, self.per_epoch)
-        order = self._order(epoch).to(self.device)
+        order = self._order(epoch)
         last = started = time.monotonic()
         self.network.train()
         for i in range(first, self.per_epoch):
-            batch = pixels[order[i * self.batch_size : (i + 1) * self.batch_size]]
-            loss = float(self.step(batch))
+            rows = order[i * self.batch_size : (i + 1) * self.batch_size]
+            loss = float(self.step(self._images(rows)))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}", fix="diverged")
             now = time.monotonic()
             self._advance(loss, now - started)
             started = now
+            if self.finished:
+                break
             if now - last >= REPORT_EVERY and i + 1 < self.per_epoch:
                 last = now
-                yield Report(self.progress.step, self.steps, epoch + 1, self.epochs, self.progress.loss / (i + 1))
+                yield self._report(epoch + 1)
                 self._save_if_due()
-        yield self._end_epoch(epoch)
+        every = -(-self.epochs // EVALUATIONS)
+        if (epoch + 1) % every == 0 or self.finished:
+            yield self._evaluate(epoch + 1, self._mean_loss(), self.floors)
         self._save_if_due()
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at >= SAVE_EVERY:
             self.save()
 
-    def _order(self, epoch: int) -> Tensor:
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % 2**63)
-        return torch.randperm(len(self.dataset.train.pixels), generator=generator)
+        order: npt.NDArray[np.int64] = torch.randperm(len(self.dataset.train.labels), generator=generator).numpy()
+        return order
+
+    def _images(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """Return training images, uint8 (n, c, h, w)."""
+        return torch.from_numpy(self.dataset.train.pixels[rows]).to(self.device)
 
     def _augmented(self, batch: Tensor) -> Tensor:
         """Return the batch as float images in [0, 1], changed at random as the configuration asks."""
@@ -182,35 +220,67 @@ class Trainer:
 
     def step(self, pixels: Tensor) -> Tensor:
         """Train on a batch, uint8 (n, c, h, w), and return its mean squared error."""
-        images = self._augmented(pixels)
+        images, done = self._augmented(pixels), self.progress
+        rate = schedule.rate(done.step, self.steps, self.config.lr or LEARNING_RATE, done.ending)
         for group in self.optimiser.param_groups:
-            group["lr"] = one_cycle(self.progress.step, self.steps, self.config.lr)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            reconstructions = self.network(images)
-        loss = mse_loss(reconstructions.float(), images)
+            group["lr"] = rate * group["rate"]
+        loss = self._loss(images)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return loss.detach()
 
+    def _loss(self, images: Tensor) -> Tensor:
+        """Return the mean squared error of the reconstructions of float images."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            reconstructions = self.network(images)
+        return mse_loss(reconstructions.float(), images)
+
     def _advance(self, loss: float, seconds: float) -> None:
         done = self.progress
         self.progress = replace(done, step=done.step + 1, seconds=done.seconds + seconds, loss=done.loss + loss)
 
-    def _end_epoch(self, epoch: int) -> Report:
-        done = self.progress
-        train_mse = done.loss / self.per_epoch
-        test_mse = distortion.test_mse(self.network, self.dataset.test.pixels, self.device)
-        entry = {"epoch": epoch + 1, "step": done.step, "train_mse": train_mse, "test_mse": _known(test_mse),
-                 "pca_mse": _known(self.floor), "seconds": round(done.seconds, 3)}  # fmt: skip
-        self.progress = replace(done, loss=0.0, history=(*done.history, entry))
-        return Report(done.step, self.steps, epoch + 1, self.epochs, train_mse, test_mse)
+    def _mean_loss(self) -> float:
+        """Return the mean loss of the steps since the last evaluation."""
+        since = self.progress.history[-1]["step"] if self.progress.history else 0
+        return self.progress.loss / max(1, self.progress.step - since)
+
+    def _report(self, epoch: int, entry: dict[str, Any] | None = None) -> Report:
+        return Report(self.progress.step, self.last_step, epoch, self.epochs, self._mean_loss(), entry)
+
+    def _evaluate(self, epoch: int, train_mse: float | None, floors: dict[str, float | None]) -> Report:
+        """Measure the network, keep it if it is the best so far, and add a line to the log."""
+        data, done = self.dataset, self.progress
+        calibrate(self.network, data.train.pixels, self.config.seed, self.device)
+        test_mse = distortion.test_mse(self.network, data.test.pixels, self.device)
+        entry = {"epoch": epoch, "step": done.step, "train_mse": train_mse, "test_mse": _known(test_mse)}
+        judged = test_mse
+        if data.validation:
+            judged = distortion.test_mse(self.network, data.validation.pixels, self.device)
+            entry["validation_mse"] = judged
+        report = self._report(epoch, entry | floors | {"seconds": round(done.seconds, 3)})
+        assert report.entry
+        self.progress = replace(done, loss=0.0, history=(*done.history, report.entry))
+        if self.config.chooses:
+            self._choose(judged)
+        return report
+
+    def _choose(self, mse: float) -> None:
+        """Keep the network if its distortion is the least so far; let training end where patience runs out."""
+        done, patience = self.progress, self.config.patience or 0
+        if done.best_mse is None or not mse >= done.best_mse:
+            self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+            self.progress = replace(done, best_step=done.step, best_mse=_known(mse))
+        elif patience and done.ending is None and done.step - done.best_step >= patience:
+            self.progress = replace(done, ending=done.step)
 
     def _draw(self) -> None:
         made = self._provenance()
-        write_file(self.run / "loss.png", loss_curve(self.progress.history, self.floor, made))
+        write_file(self.run / "loss.png", loss_curve(self.progress.history, made))
         held_out = self.dataset.test.pixels
         shown = (held_out if len(held_out) else self.dataset.train.pixels)[:32]
+        if self.best:
+            self.network.load_state_dict(self.best)
         again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
         write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again, made))
 
@@ -223,38 +293,3 @@ class Trainer:
 def _known(figure: float) -> float | None:
     """Return a figure as a JSON value: None for the NaN of no held-out images."""
     return None if math.isnan(figure) else figure
-
-
-@contextlib.contextmanager
-def _fitting(run: Path) -> Iterator[None]:
-    """Turn the errors of tensors with other names or shapes into a `BundleError`."""
-    try:
-        yield
-    except (RuntimeError, KeyError) as error:
-        raise BundleError(f"the checkpoint in {run} does not fit its configuration") from error
-
-
-def _weights(loaded: checkpoint.Loaded) -> dict[str, Tensor]:
-    prefix = "network."
-    return {name.removeprefix(prefix): value for name, value in loaded.tensors.items() if name.startswith(prefix)}
-
-
-def _damage(loaded: checkpoint.Loaded) -> list[str]:
-    return [f"{damage}; the one before is used" for damage in loaded.damage]
-
-
-def trained_network(
-    config: TrainConfig, spec: ImageSpec, run: Path
-) -> tuple[Autoencoder, checkpoint.Progress, list[str]]:
-    """Return the network of the newest good checkpoint of a run, its progress, and the damage of newer checkpoints.
-
-    Raises `BundleError` without a checkpoint.
-    """
-    loaded = checkpoint.load_newest(run / "checkpoints")
-    if loaded is None or not loaded.progress.step:
-        raise BundleError(f"{run} has no checkpoint yet", fix="unfinished")
-    network = build(config.architecture, config.options, spec.shape, config.latent_size)
-    with _fitting(run):
-        network.load_state_dict(_weights(loaded))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.eval(), loaded.progress, _damage(loaded)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -25,34 +24,38 @@ if TYPE_CHECKING:
 
 LEAST = 1e-9
 """The smallest drawn distortion: a logarithmic axis has no zero."""
-COLOURS = {"train": "#7f9fbf", "test": "#c0392b", "PCA": "#555555"}
+COLOURS = {"train": "#7f9fbf", "validation": "#e0a050", "test": "#c0392b", "PCA": "#555555"}
 COLUMNS = 8
 """Images in a row of the sheet of reconstructions."""
 
 
-def loss_curve(history: tuple[dict[str, Any], ...], floor: float, provenance: Provenance | None = None) -> bytes:
-    """Return a PNG of training and test distortion by epoch on a logarithmic axis, with the distortion of PCA.
+def loss_curve(history: tuple[dict[str, Any], ...], provenance: Provenance | None = None) -> bytes:
+    """Return a PNG of the distortions of the log by epoch on a logarithmic axis, with that of PCA on test images.
 
-    Without held-out images there is only the distortion of training.
+    A distortion without images, as that of training before its first step, is left out.
     """
-    epochs = [entry["epoch"] for entry in history]
-    known = [name for name in ("train", "test") if all(entry[f"{name}_mse"] is not None for entry in history)]
-    lines = {name: [max(entry[f"{name}_mse"], LEAST) for entry in history] for name in known}
-    floors = [] if math.isnan(floor) else [max(floor, LEAST)]
-    every = [value for values in (*lines.values(), floors) for value in values]
+    lines = {name: _known(history, f"{name}_mse") for name in ("train", "validation", "test")}
+    floors = [value for _, value in _known(history, "pca_mse")[-1:]]
+    every = [value for points in lines.values() for _, value in points] + floors
     with figure(8, 4.8) as (plot, axes):
         axes.set_yscale("log")
         axes.set_ylim(min(every) / 1.15, max(every) * 1.15)
-        for name, values in lines.items():
-            marker = "o" if len(epochs) < 40 else None
-            axes.plot(epochs, values, color=COLOURS[name], marker=marker, markersize=4, linewidth=2,
-                      label=f"{name} {values[-1]:.5f}")  # fmt: skip
+        for name, points in lines.items():
+            if points:
+                marker = "o" if len(points) < 40 else None
+                axes.plot(*zip(*points, strict=True), color=COLOURS[name], marker=marker, markersize=4, linewidth=2,
+                          label=f"{name} {points[-1][1]:.5f}")  # fmt: skip
         for value in floors:
             axes.axhline(value, color=COLOURS["PCA"], linewidth=1.5, linestyle="--", label=f"PCA {value:.5f}")
         axes.set(xlabel="epoch", ylabel="mean squared error")
         _ticks(axes)
         finish(axes)
         return png_of(plot, provenance)
+
+
+def _known(history: tuple[dict[str, Any], ...], name: str) -> list[tuple[int, float]]:
+    """Return the points (epoch, figure) of the log where the figure was measured."""
+    return [(entry["epoch"], max(entry[name], LEAST)) for entry in history if entry.get(name) is not None]
 
 
 def _ticks(axes: Axes) -> None:

@@ -1,7 +1,8 @@
 """The record of a run, config.json and images.jsonl: its settings, and the images that it was begun with.
 
-images.jsonl has a line an image, training images first: name, sha256 of the prepared pixels, class, and whether the
-image is held out for testing. With it the images are known again wherever their files are now.
+images.jsonl has a line an image, training images first: name, sha256 of the prepared pixels, class, whether the image
+is held out for testing, and whether it is one of the validation images. So images are known again wherever their files
+are now.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ MAX_BYTES = 1 << 34
 
 @dataclass(frozen=True)
 class RunImage:
-    """An image of a run: its name, the sha256 of its prepared pixels, its class, and whether it is held out."""
+    """An image of a run: its name, the sha256 of its prepared pixels, its class, and whether it tests or validates."""
 
     name: str
     sha256: str
     label: str | None
     held_out: bool
+    validation: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,7 +98,9 @@ def config_json(
 
 def images_jsonl(dataset: Dataset) -> bytes:
     """Return images.jsonl of a run."""
-    rows = (*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True))
+    rows = [*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True)]
+    if dataset.validation:
+        rows += [row | {"validation": True} for row in _rows(dataset, dataset.validation, held_out=False)]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
@@ -144,4 +148,7 @@ def _read_images(path: Path, sha256: str) -> tuple[RunImage, ...] | None:
     if hashlib.sha256(data).hexdigest() != sha256:
         return None
     rows = map(json.loads, data.splitlines())
-    return tuple(RunImage(row["name"], row["sha256"], row["class"], row["held_out"]) for row in rows)
+    return tuple(
+        RunImage(row["name"], row["sha256"], row["class"], row["held_out"], row.get("validation", False))
+        for row in rows
+    )

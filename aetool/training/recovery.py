@@ -32,13 +32,13 @@ class Recovered(OneLine):
     """The images of a run that are still there.
 
     dataset   in the order of training, with the classes and the sha256 that the run began with
-    planned   numbers of training and held-out images that the run began with
+    planned   numbers of training, held-out and validation images that the run began with
     rows      (n,) place of each found training image among those of the run
     notes     sentences for the user, on new, renamed and missing images
     """
 
     dataset: Dataset
-    planned: tuple[int, int]
+    planned: tuple[int, int, int]
     rows: Rows
     notes: tuple[str, ...] = ()
 
@@ -152,19 +152,24 @@ def _recovered(record: Record, spec: ImageSpec, images: tuple[RunImage, ...], fo
     numbers = {name: i for i, name in enumerate(record.classes)}
     labels = np.array([-1 if image.label is None else numbers[image.label] for image in images], np.int64)
     held_out = np.array([image.held_out for image in images])
+    choosing = np.array([image.validation for image in images])
+    parts = [np.flatnonzero(part) for part in (~held_out & ~choosing, held_out, choosing)]
     splits = []
-    for part in (np.flatnonzero(~held_out), np.flatnonzero(held_out)):
+    for part in parts:
         there = part[rows[part] >= 0]
         splits.append(Split(found.pixels[rows[there]], labels[there], [images[i].name for i in there]))
-    train, test = splits
-    dataset = Dataset(record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing)
-    planned = int((~held_out).sum()), int(held_out.sum())
-    notes = tuple(_notes(images, found, rows, planned, (len(train.labels), len(test.labels))))
-    return Recovered(dataset, planned, np.flatnonzero(rows[~held_out] >= 0), notes)
+    train, test, validation = splits
+    dataset = Dataset(
+        record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing,
+        validation=validation if len(validation.labels) else None,
+    )  # fmt: skip
+    planned = len(parts[0]), len(parts[1]), len(parts[2])
+    notes = tuple(_notes(images, found, rows, planned, [len(split.labels) for split in splits]))
+    return Recovered(dataset, planned, np.flatnonzero(rows[parts[0]] >= 0), notes)
 
 
 def _notes(
-    images: tuple[RunImage, ...], found: Labelled, rows: Rows, planned: tuple[int, int], there: tuple[int, int]
+    images: tuple[RunImage, ...], found: Labelled, rows: Rows, planned: tuple[int, int, int], there: list[int]
 ) -> Iterator[str]:
     """Yield a sentence on new, on renamed, and on missing images."""
     new = len(found.pixels) - int((rows >= 0).sum())
@@ -174,7 +179,7 @@ def _notes(
         names = sum(row >= 0 and found.sources[row] != image.name for row, image in zip(rows, images, strict=True))
         if names:
             yield f"{names:,} {'picture has another name' if names == 1 else 'pictures have other names'} now"
-    for kind, count, left in zip(("training", "held-out"), planned, there, strict=True):
+    for kind, count, left in zip(("training", "held-out", "validation"), planned, there, strict=True):
         if left < count:
             yield f"{count - left:,} of {count:,} {kind} images are gone"
 
@@ -196,12 +201,15 @@ def _whole(run: Path, record: Record, place: str | None, report: Report, limits:
         options = FolderOptions(config.channels, config.size, config.background)
         try:
             listed = _listed(run, config, place)
-            data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
+            data = load(
+                config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed,
+                choosing=config.chooses,
+            )  # fmt: skip
         except (UsageError, InvalidInput) as error:
             errors.append(error)
             continue
         if data.sha256 == record.sha256:
-            counts = len(data.train.labels), len(data.test.labels)
+            counts = len(data.train.labels), len(data.test.labels), data.validation_count
             return Recovered(data, counts, np.arange(counts[0]))
     if errors and place is not None:
         raise errors[0]

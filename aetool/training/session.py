@@ -9,20 +9,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from aetool.bundle.card import figure
 from aetool.errors import UsageError
 from aetool.system.atomic import run_lock
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import all_cores
 from aetool.system.progress import Report
-from aetool.training import run_folder
+from aetool.training import pca, run_folder
 from aetool.training.config import TrainConfig
-from aetool.training.data.dataset import load
+from aetool.training.data.dataset import Dataset, load
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import common_folder
 from aetool.training.data.named import DATASETS
-from aetool.training.data.settings import check_config
+from aetool.training.data.settings import check_config, of_pictures
+from aetool.training.defaults import COMPONENTS, settled
 from aetool.training.loop import Trainer, torch_device
+from aetool.training.pca import Pca
 from aetool.training.record import read_record
 from aetool.training.recovery import Recovered, recover
 
@@ -61,7 +65,8 @@ def train(
     with session as (trainer, notes):
         _warn(trainer, notes)
         for report in trainer.reports():
-            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {figure(trainer.floor)}"
+            floor = figure(trainer.floors["pca_mse"])
+            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {floor}"
             progress("training", report.step, report.steps, text)
     return trainer.run
 
@@ -97,14 +102,28 @@ def open_run(
     check_config(config)
     config = _located(config)
     options = FolderOptions(config.channels, config.size, config.background)
-    data = load(config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed)
+    data = load(
+        config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed, choosing=True
+    )
+    config, found = _settled(config, data, report)
     run = run_folder.create(config, data, listed, limits, name)
     with run_lock(run):
         try:
-            yield Trainer(config, data, run), []
+            trainer = Trainer(config, data, run, found)
+            trainer.begin()
+            yield trainer, []
         except BaseException:
             run_folder.remove_unbegun(run)
             raise
+
+
+def _settled(config: TrainConfig, data: Dataset, report: Report) -> tuple[TrainConfig, Pca]:
+    """Return the configuration with all settings chosen, and the PCA that these choices and the start need."""
+    report("finding the principal components", 0, None, "")
+    torch.set_num_threads(config.threads)
+    found = pca.fit(data.train.pixels, max(config.latent_size or 0, COMPONENTS), config.seed)
+    side = min(data.spec.height, data.spec.width)
+    return settled(config, len(data.train.labels), side, found, of_pictures(config.dataset)), found
 
 
 @contextlib.contextmanager
@@ -120,6 +139,7 @@ def resume_run(name: str | None, report: Report, limits: Limits = LIMITS, place:
         data = recovered.filled()
         trainer = Trainer(record.config, data, run)
         warnings = [*recovered.notes, *_changes(recovered), *trainer.resume()]
+        trainer.begin()
         if trainer.finished:
             raise UsageError(f"{run} is finished; next: aetool export {shlex.quote(str(run))}")
         yield trainer, warnings
@@ -127,6 +147,8 @@ def resume_run(name: str | None, report: Report, limits: Limits = LIMITS, place:
 
 def _changes(recovered: Recovered) -> Iterator[str]:
     """Yield what missing images change for a resumed run."""
+    if recovered.dataset.validation_count < recovered.planned[2]:
+        yield "fewer validation images choose: the chosen network may not be that of an uninterrupted run"
     if len(recovered.rows) < recovered.planned[0]:
         yield "others take the places of the missing images: the weights will not be those of an uninterrupted run"
 

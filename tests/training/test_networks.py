@@ -45,7 +45,7 @@ def test_every_side_is_halved_to_4_to_7_and_doubled_back(side):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 128), (1, 9, 11), (3, 31, 64), (1, 128, 127)])
 def test_shapes(name, shape):
-    network = build(name, ARCHITECTURES[name], shape, 5)
+    network = build(name, ARCHITECTURES[name], shape, 5).eval()
     images = torch.rand(2, *shape)
     latents = network.encoder(images)
     assert latents.shape == (2, 5)

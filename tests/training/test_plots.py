@@ -16,20 +16,20 @@ from aetool import __version__
 from aetool.training.plots import loss_curve
 from tests.toy import picture
 
-HISTORY = tuple({"epoch": i, "train_mse": 0.02 / i, "test_mse": 0.03 / i} for i in range(1, 9))
+HISTORY = tuple({"epoch": i, "train_mse": 0.02 / i, "test_mse": 0.03 / i, "pca_mse": 0.01} for i in range(1, 9))
 
 DRAW = """
 import sys
 from aetool.training.plots import loss_curve
 assert "matplotlib" not in sys.modules
-data = loss_curve(({"epoch": 1, "train_mse": 0.0, "test_mse": 0.1},), 0.2)
+data = loss_curve(({"epoch": 1, "train_mse": 0.0, "test_mse": 0.1, "pca_mse": 0.2},))
 assert "matplotlib.pyplot" not in sys.modules
 open("loss.png", "wb").write(data)
 """
 
 
 def test_a_curve_is_a_picture_with_the_colours_of_its_lines(tmp_path):
-    (tmp_path / "x.png").write_bytes(loss_curve(HISTORY, 0.01))
+    (tmp_path / "x.png").write_bytes(loss_curve(HISTORY))
     drawn = picture(tmp_path / "x.png").convert("RGB")
     assert drawn.size == (800, 480)
     pixels = np.asarray(drawn).reshape(-1, 3)
@@ -38,7 +38,7 @@ def test_a_curve_is_a_picture_with_the_colours_of_its_lines(tmp_path):
 
 
 def test_the_same_history_gives_the_same_bytes():
-    assert loss_curve(HISTORY, 0.01) == loss_curve(HISTORY, 0.01) != loss_curve(HISTORY, 0.02)
+    assert loss_curve(HISTORY) == loss_curve(HISTORY) != loss_curve(HISTORY[:-1])
 
 
 def test_pictures_of_a_run_say_how_they_were_made(digits_run, cli):
@@ -56,8 +56,8 @@ def test_pictures_of_a_run_say_how_they_were_made(digits_run, cli):
 
 @pytest.mark.parametrize("floor", [0.0, 0.01, 1.0])
 def test_distortions_of_zero_and_single_epochs_are_drawn(floor):
-    flat = ({"epoch": 1, "train_mse": 0.0, "test_mse": 0.0},)
-    assert Image.MIME["PNG"] == "image/png" and loss_curve(flat, floor).startswith(b"\x89PNG")
+    flat = ({"epoch": 1, "train_mse": 0.0, "test_mse": 0.0, "pca_mse": floor},)
+    assert Image.MIME["PNG"] == "image/png" and loss_curve(flat).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("home", ["writable", "missing", "read-only"])

@@ -128,6 +128,7 @@ def _summary(bundle: Bundle) -> str:
         ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],
         ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
+        *([["network", m.choice]] if m.choice else []),
         ["exported", m.exported],
         ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
         ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shlex
-from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +18,8 @@ from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, MaxBytes, Quiet
 from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
-from aetool.errors import UsageError, some
+from aetool.cli.training import classes, division, plan, result, weakness
+from aetool.errors import UsageError
 from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class TrainOptions:
     architecture: Annotated[
         str | None,
         typer.Option(
-            "--arch", metavar="NAME", help="Architecture. Default: conv.",
+            "--arch", metavar="NAME", help="Architecture. Default: blend.",
             autocompletion=completion.of(choices.ARCHITECTURES),
         ),
     ] = None  # fmt: skip
@@ -70,19 +69,39 @@ class TrainOptions:
         ),
     ] = None
     latent_size: Annotated[
-        int | None, typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16.")
+        int | None,
+        typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16; by the data for a folder."),
     ] = None
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", help="Default: 2,500 steps, at least 10 epochs.")
+        int | None,
+        typer.Option(
+            "--epochs", metavar="N", help="At most. Default: 2,500 steps and 10 epochs, 3,000 steps of a folder."
+        ),
     ] = None
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", metavar="N", help="Images a step. Default: 128.")
+        int | None,
+        typer.Option("--batch-size", metavar="N", help="Images a step. Default: 128; 16 to 64 for a folder."),
     ] = None
-    lr: Annotated[float | None, typer.Option("--lr", metavar="X", help="Peak learning rate. Default: 0.01.")] = None
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", metavar="X", help="Peak learning rate. Default: 0.01; by the images a step for a folder."),
+    ] = None
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            metavar="STEPS",
+            help="End early after so many steps without a better network; 0: never. Default: a quarter of the steps "
+            "for a folder, else 0.",
+        ),
+    ] = None
     shift: Annotated[
         int | None,
         typer.Option(
-            "--shift", metavar="N", help="Move images at random by up to N pixels: against overfitting. Default: 0."
+            "--shift",
+            metavar="N",
+            help="Move images at random by up to N pixels: against overfitting. Default: a sixteenth of the side for a "
+            "folder, else 0.",
         ),
     ] = None
     elastic: Annotated[
@@ -230,22 +249,13 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
         console.note(f"{trainer.run}: going on at step {trainer.progress.step} of {trainer.steps}")
         return
     data = trainer.dataset
-    shape = " x ".join(map(str, data.spec.shape))
-    apart = f"{len(data.test.pixels)} apart for testing"
-    console.note(f"{trainer.run}: {len(data.train.pixels)} images of {shape}, {apart}")
-    if not len(data.test.pixels):
+    console.note(f"{trainer.run}: {plan(trainer)}")
+    console.note(division(data))
+    if not len(data.test.labels):
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
-        console.note(_classes(data))
+        console.note(classes(data))
     _warn_of_blank(data, trainer.config.dataset, console)
-
-
-def _classes(data: DataSet) -> str:
-    """Return the classes with the numbers of their images, a long list cut."""
-    counts = Counter(itertools.chain(data.train.labels.tolist(), data.test.labels.tolist()))
-    named = some(f"{name} {counts[i]:,}" for i, name in enumerate(data.classes))
-    none = f"; {counts[-1]:,} images of none" if counts[-1] else ""
-    return f"{len(data.classes):,} {'class' if len(data.classes) == 1 else 'classes'}: {named}{none}"
 
 
 def _warn_of_blank(data: DataSet, name: str, console: Console) -> None:
@@ -269,9 +279,10 @@ def _follow(trainer: Trainer, console: Console) -> None:
     with first_signal() as signals, console.progress("training", trainer.steps) as advance:
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
-            advance(report.step, f"{text}  PCA {figure(trainer.floor)}")
-            if _due(report) and not console.shows_progress:
-                console.note(f"{text}  test {figure(report.test_mse)}  PCA {figure(trainer.floor)}")
+            advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
+            if report.entry and _due(report) and not console.shows_progress:
+                test, floor = report.entry["test_mse"], report.entry["pca_mse"]
+                console.note(f"{text}  test {figure(test)}  PCA {figure(floor)}")
             if signals and not trainer.finished:
                 trainer.save()
                 break
@@ -279,11 +290,11 @@ def _follow(trainer: Trainer, console: Console) -> None:
         go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
         console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
         raise error_of(signals[0])
-    last = trainer.progress.history[-1]
-    figures = f"test mse {figure(last['test_mse'])}, PCA with as many numbers {figure(last['pca_mse'])}"
-    console.note(f"{figures}, {last['seconds']:.0f} s; next: aetool export {shlex.quote(str(trainer.run))}")
+    for line in weakness(trainer):
+        console.warn(line)
+    console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
 
 
 def _due(report: Report) -> bool:
     """Return whether a report ends one of about twenty printed epochs."""
-    return report.test_mse is not None and report.epoch % max(1, report.epochs // 20) == 0
+    return report.epoch % max(1, report.epochs // 20) == 0

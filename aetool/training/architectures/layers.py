@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from aetool.training.architectures.geometry import Halving
 
@@ -51,3 +51,9 @@ def to_latents(width: int, inner: tuple[int, int], latent_size: int, hidden: int
 def dense(before: int, after: int) -> list[nn.Module]:
     """Return a linear layer, normalised and rectified."""
     return [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
+
+
+def clipped(images: Tensor) -> Tensor:
+    """Return images clipped to [0, 1], to about 1e-7, by operators that every engine has: 1 - relu(1 - relu(y))."""
+    below = images.relu() * -1.0 + 1.0
+    return below.relu() * -1.0 + 1.0

@@ -46,7 +46,30 @@ class ResidualConfig:
             raise UsageError("residual needs a hidden size from 0 to 65,536")
 
 
-ArchitectureConfig: TypeAlias = ConvConfig | ResidualConfig
+@dataclass(frozen=True)
+class BlendConfig:
+    """Options of the architecture `blend`: those of the network beside the linear pair.
 
-ARCHITECTURES: dict[str, ArchitectureConfig] = {"conv": ConvConfig(), "residual": ResidualConfig()}
+    widths   channels after each halving, outermost first; the last serves all further halvings
+    depth    3x3 convolutions at the innermost resolution, in encoder and decoder each
+    hidden   size of a linear layer between the innermost resolution and the latents, 0 for none
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    depth: int = 1
+    hidden: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for options of no possible network."""
+        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
+            raise UsageError("blend needs widths from 1 to 4096 and a depth from 0 to 64")
+        if not 0 <= self.hidden <= 1 << 16:
+            raise UsageError("blend needs a hidden size from 0 to 65,536")
+
+
+ArchitectureConfig: TypeAlias = BlendConfig | ConvConfig | ResidualConfig
+
+ARCHITECTURES: dict[str, ArchitectureConfig] = {
+    "blend": BlendConfig(), "conv": ConvConfig(), "residual": ResidualConfig()
+}  # fmt: skip
 """Architectures by name with their default options; the networks are in the file of the name."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 from aetool.training.architectures.geometry import halvings
-from aetool.training.architectures.layers import down, from_latents, stage_widths, to_image, to_latents, up
+from aetool.training.architectures.layers import clipped, down, from_latents, stage_widths, to_image, to_latents, up
 
 Inner: TypeAlias = Callable[[int], list[nn.Module]]
 """A number of channels -> layers of the same channels and resolution."""
@@ -58,4 +58,4 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Return g(z)."""
         images: Tensor = self.layers(latents)
-        return images.clamp(0, 1)
+        return images if self.training else clipped(images)

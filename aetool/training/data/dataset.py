@@ -26,6 +26,10 @@ from aetool.training.data.named import DATASETS
 
 SIDES = range(8, 129)
 """Accepted heights and widths of training images."""
+CHOOSING = 100
+"""Fewest images of which some are taken for validation."""
+VALIDATION = 1000
+"""Most validation images."""
 DEFAULT_OPTIONS = FolderOptions()
 
 
@@ -40,7 +44,11 @@ class Split(OneLine):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset(OneLine):
-    """A data set: training and test images, the sha256 of all pixels and labels, and the skipped files."""
+    """A data set: training and test images, the sha256 of all pixels and labels, and the skipped files.
+
+    The validation images are taken from the training images, to choose among networks and for nothing else; None for
+    few images, where the test images choose, and for runs of older versions.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -51,11 +59,22 @@ class Dataset(OneLine):
     skipped: tuple[Failure, ...] = ()
     listing: Listing = field(default_factory=Listing)
     whites: tuple[tuple[str, int], ...] = ()
+    validation: Split | None = None
 
     @property
     def left_out(self) -> int:
         """The number of files of a folder that were not used."""
         return len(self.skipped) + sum(self.listing.left_out.values())
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Training, test and, if there are any, validation images."""
+        return (self.train, self.test, *([self.validation] if self.validation else []))
+
+    @property
+    def validation_count(self) -> int:
+        """The number of validation images."""
+        return len(self.validation.labels) if self.validation else 0
 
 
 def load(
@@ -67,21 +86,24 @@ def load(
     workers: int = 1,
     limits: Limits = LIMITS,
     listed: Listed | None = None,
+    choosing: bool = False,
 ) -> Dataset:
     """Return the data set called `name`, or the folder, idx or .npz file at the path `name`, split into train and test.
 
     The test images are the official ones, else 10 % of each class by `seed`. Named sets are searched below `data_dir`,
     $AETOOL_DATA and the cache, then downloaded. A folder is read by `workers` threads, with `options`; `listed` names
     its pictures, None for all. A data set with a name comes before a folder of that name, which ./NAME stands for.
+    With `choosing` a tenth of the training images is apart for validation, unless the images are few.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`.
     """
     labelled, title = read(name, data_dir, report, options, workers, limits, listed)
     _check(labelled, title)
     train, test = _split(labelled, seed)
+    train, validation = apart(train, seed, len(labelled.labels)) if choosing else (train, None)
     _, channels, height, width = labelled.pixels.shape
     spec = ImageSpec(channels, height, width, labelled.background)
     whole, rest = _digest(labelled), (labelled.skipped, labelled.listing, labelled.whites)
-    return Dataset(composed(title), labelled.classes, spec, train, test, whole, *rest)
+    return Dataset(composed(title), labelled.classes, spec, train, test, whole, *rest, validation)
 
 
 def read(
@@ -141,6 +163,26 @@ def _split(data: Labelled, seed: int) -> tuple[Split, Split]:
         Split(data.pixels[train], data.labels[train], [sources[i] for i in train]),
         Split(data.pixels[test], data.labels[test], [sources[i] for i in test]),
     )
+
+
+def apart(train: Split, seed: int, images: int) -> tuple[Split, Split | None]:
+    """Return training images without a tenth of each class, at most `VALIDATION` in all, and these.
+
+    None of less than `CHOOSING` images of the whole data set are taken.
+    """
+    n = len(train.labels)
+    rng = np.random.default_rng([seed, n, VALIDATION])
+    chosen = np.flatnonzero(_stratified(train.labels, rng))
+    chosen = np.sort(rng.permutation(chosen)[:VALIDATION])
+    if images < CHOOSING or not len(chosen):
+        return train, None
+    rest = np.delete(np.arange(n), chosen)
+    return rows_of(train, rest), rows_of(train, chosen)
+
+
+def rows_of(split: Split, rows: npt.NDArray[np.intp]) -> Split:
+    """Return some rows of a split."""
+    return Split(split.pixels[rows], split.labels[rows], [split.sources[i] for i in rows.tolist()])
 
 
 def _stratified(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
 from aetool.training import augment
 from aetool.training.data.dataset import Dataset
-from aetool.training.loop import one_cycle
+from aetool.training.schedule import one_cycle
 
 VERSION = 2
 """Version of the judge, raised with every change of its weights."""

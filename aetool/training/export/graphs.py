@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from aetool.errors import BundleError
+from aetool.training.architectures import blend
 
 OPSET = 20
 
@@ -73,8 +74,10 @@ def _quiet() -> Iterator[None]:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """Return a copy in eval mode, with every BatchNorm folded into the layer before."""
+    """Return a copy in eval mode, with every BatchNorm folded into the layer before, and what else can be folded."""
     network = copy.deepcopy(network).eval()
+    if isinstance(network, blend.Decoder):
+        network = network.folded()
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
             _fold_sequence(module)

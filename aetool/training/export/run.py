@@ -33,10 +33,11 @@ from aetool.training.data.dataset import Dataset
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
-from aetool.training.loop import trained_network
 from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
+from aetool.training.schedule import last_step
+from aetool.training.trained import trained_network
 
 CHUNK = 2000
 """Images in float32 at a time."""
@@ -69,7 +70,7 @@ def make_bundle(
     config, dataset = record.config, recovered.dataset
     network, progress, notes = trained_network(config, dataset.spec, run)
     torch.set_num_threads(config.threads)
-    graphs = _graphs(network, dataset.spec, config.latent_size)
+    graphs = _graphs(network, dataset.spec, config.k)
     codec = Codec(graphs, "cpu")
     shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
     proof = parity.prove(network, codec, shown)
@@ -126,10 +127,10 @@ def _manifest(
 ) -> Manifest:
     config, data = record.config, recovered.dataset
     layers = layer_table("encoder", folded(network.encoder), torch.zeros(1, *data.spec.shape))
-    layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.latent_size))
+    layers += layer_table("decoder", folded(network.decoder), torch.zeros(1, config.k))
     return Manifest(
         image=data.spec,
-        latent_size=config.latent_size,
+        latent_size=config.k,
         classes=data.classes,
         architecture={"name": config.architecture, "options": config.to_dict()["options"]},
         layers=layers,
@@ -144,10 +145,11 @@ def _manifest(
 
 def _counts(recovered: Recovered) -> dict[str, Any]:
     """Return the data set of a manifest; "found" only where images of the run are missing."""
-    data, (train, test) = recovered.dataset, recovered.planned
-    found = {"train": len(data.train.labels), "test": len(data.test.labels)}
-    counts = {"name": data.name, "sha256": data.sha256, "train": train, "test": test}
-    return counts if found == {"train": train, "test": test} else counts | {"found": found}
+    data, names = recovered.dataset, ("train", "test", "validation")
+    planned = dict(zip(names, recovered.planned, strict=True))
+    found = dict(zip(names, (len(data.train.labels), len(data.test.labels), data.validation_count), strict=True))
+    counts = {"name": data.name, "sha256": data.sha256} | planned
+    return counts if found == planned else counts | {"found": found}
 
 
 def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[str, Any]:
@@ -155,9 +157,12 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     done: dict[str, Any] = {
         "command": config.command(),
         "steps": progress.step,
-        "planned_steps": config.steps(recovered.planned[0]),
-        "epochs": len(progress.history),
+        "planned_steps": last_step(config.steps(recovered.planned[0]), progress.ending),
+        "epochs": progress.history[-1]["epoch"] if progress.history else 0,
     }
+    if config.chooses:
+        chosen = "validation" if recovered.planned[2] else "test" if recovered.planned[1] else None
+        done |= {"best_step": progress.best_step, "chosen_by": chosen}
     kept = {key: getattr(config, key) for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
     left_out = {"left_out": record.left_out} if record.left_out else {}
     return done | kept | {"seconds": round(progress.seconds, 1)} | left_out
@@ -176,16 +181,16 @@ def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: P
     train, test = dataset.train.pixels, dataset.test.pixels
     chosen = np.random.default_rng(0).permutation(len(train))[:TRAIN_SAMPLE]
     logged = [entry["pca_mse"] for entry in progress.history if entry["pca_mse"] is not None]
-    pca = (
-        logged[0]
-        if logged
-        else _mean(np.array([pca_mse(train, test, config.latent_size, config.seed)] if len(train) else []))
-    )
+    size = config.k
+    pca = logged[0] if logged else _mean(np.array([pca_mse(train, test, size, config.seed)] if len(train) else []))
     mse, ssim = _figures(codec, test)
+    first = progress.history[0] if progress.history else {}
     found = {
         "train": _mean(_figures(codec, train[chosen])[0]),
         "test": _mean(mse),
         "pca": pca,
+        "validation": progress.best_mse if "validation_pca_mse" in first else None,
+        "validation_pca": first.get("validation_pca_mse"),
         "psnr": _mean(-10 * np.log10(mse)),
         "ssim": _mean(ssim),
     }

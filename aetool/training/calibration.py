@@ -1,0 +1,39 @@
+"""Calibration: the mean and variance of every batch normalisation, computed for the weights as they are now.
+
+The usual running averages lag behind weights that change quickly: after 160 steps of small batches a network was ten
+times worse on test images than on its batches. Precise averages over training images take their place before a network
+is judged or exported (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3), and fold into the layers
+before in the same way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from aetool.arrays import Pixels, to_images
+
+MOST = 1024
+"""Most images that are looked at."""
+BATCH = 128
+
+
+def calibrate(network: nn.Module, train: Pixels, seed: int, device: torch.device | str) -> None:
+    """Set the running averages of `network` to those of training images, uint8 (n, c, h, w), chosen by `seed`."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MOST])
+    batches = np.array_split(rows, -(-len(rows) // BATCH))
+    if not norms or len(batches[-1]) < 2:
+        return
+    momenta, mode = [norm.momentum for norm in norms], network.training
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    network.train()
+    with torch.no_grad():
+        for batch in batches:
+            network(torch.from_numpy(to_images(train[batch])).to(device, memory_format=torch.channels_last))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.train(mode)

@@ -1,0 +1,68 @@
+"""Settings chosen by the data: those that a user leaves out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from aetool.training.config import BATCH_SIZE, FIXED, LEARNING_RATE, TrainConfig
+from aetool.training.pca import Pca
+
+COMPONENTS = 128
+"""Components of PCA that are always computed, so that the start does not depend on how the latent size was chosen."""
+LATENT_SIZES = (16, 32, 64, 128)
+LEFT = 0.05
+"""Share of the variance that PCA may leave with the chosen latent size."""
+STEPS = 3000
+"""Steps of a training on pictures, at most."""
+SHIFT = 1 / 16
+"""Largest random move of a picture, as a share of its shorter side."""
+
+
+def settled(config: TrainConfig, images: int, side: int, pca: Pca, pictures: bool) -> TrainConfig:
+    """Return the configuration with every setting chosen that was left out.
+
+    Named data sets and files with arrays have fixed settings, and keep `epochs` None. `images` is the number of
+    training images, `side` their shorter side; `pca` has at least `COMPONENTS` components, if there are as many;
+    `pictures` is whether the images are a folder of pictures.
+    """
+    if not pictures:
+        return _filled(config, FIXED)
+    batch = config.batch_size or _batch_size(images)
+    per_epoch = images // min(batch, images)
+    epochs = config.epochs or math.ceil(STEPS / per_epoch)
+    return _filled(
+        config,
+        {
+            "latent_size": _latent_size(pca, images),
+            "batch_size": batch,
+            "epochs": epochs,
+            "lr": _learning_rate(batch),
+            "shift": round(side * SHIFT),
+            "patience": epochs * per_epoch // 4,
+        },
+    )
+
+
+def _filled(config: TrainConfig, chosen: dict[str, Any]) -> TrainConfig:
+    """Return the configuration with the chosen values for the settings that have none."""
+    return replace(config, **{name: value for name, value in chosen.items() if getattr(config, name) is None})
+
+
+def _latent_size(pca: Pca, images: int) -> int:
+    """Return the smallest of the latent sizes with which PCA leaves little, at most a quarter of the images."""
+    for size in LATENT_SIZES:
+        if pca.total - pca.variances[:size].sum() < LEFT * pca.total:
+            break
+    return max(1, min(size, images // 4))
+
+
+def _batch_size(images: int) -> int:
+    """Return the images a step: few for a small data set, so that an epoch has some steps."""
+    return next((batch for batch, least in ((64, 1000), (32, 200)) if images >= least), 16)
+
+
+def _learning_rate(batch: int) -> float:
+    """Return the peak of the learning rate, by the square root of the images a step."""
+    return float(f"{LEARNING_RATE * math.sqrt(batch / BATCH_SIZE):.1g}")
