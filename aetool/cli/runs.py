@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def show_runs(as_json: bool, model: str | None, cache: bool) -> None:
     """Print the runs; raises `UsageError` beside a model or --cache."""
-    from aetool.training.runs import Run, survey
+    from aetool.training.runs import FINISHED, Run, survey
 
     if model is not None or cache:
         other = "the decoded folders" if model is None else model
@@ -29,23 +29,28 @@ def show_runs(as_json: bool, model: str | None, cache: bool) -> None:
         else:
             say(f"aetool: warning: {found}")
     write_stdout(to_json([_fields(run) for run in runs]) if as_json else _text(runs))
+    if not as_json and any(run.state == FINISHED for run in runs):
+        say("aetool: a finished run goes on with: aetool train --more-epochs N RUN")
 
 
 def _fields(run: Run) -> dict[str, Any]:
     """Return a run as JSON values; figures are None before they are known."""
-    spec, last = run.record.spec, run.last
+    spec, best = run.record.spec, run.best
     return {
         "run": str(run.path),
         "state": run.state,
         "begun": _begun(run),
         "command": run.record.config.command(),
         "images": None if spec is None else list(spec.shape),
-        "latent_size": run.record.config.latent_size,
+        "latent_size": run.record.config.k,
         "step": run.progress.step,
         "planned_steps": run.planned,
-        "epochs": last.get("epoch", 0),
-        "test_mse": last.get("test_mse"),
-        "pca_mse": last.get("pca_mse"),
+        "epochs": run.progress.history[-1]["epoch"] if run.progress.history else 0,
+        "best_step": best.get("step"),
+        "test_mse": best.get("test_mse"),
+        "pca_mse": best.get("pca_mse"),
+        "validation_mse": best.get("validation_mse"),
+        "validation_pca_mse": best.get("validation_pca_mse"),
         "next": _next(run),
         "settings": run.record.config.to_dict(),
     }

@@ -41,6 +41,7 @@ class Progress(OneLine):
     history         the lines of the log
     best_step, best_mse   of the best network so far: the least distortion of the images that choose
     ending          the step at which patience ran out, None before
+    cycle, begun, earlier   number of the cycle, its first step, and epochs of the log before it
     """
 
     step: int = 0
@@ -50,6 +51,9 @@ class Progress(OneLine):
     best_step: int = 0
     best_mse: float | None = None
     ending: int | None = None
+    cycle: int = 0
+    begun: int = 0
+    earlier: int = 0
 
 
 def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from aetool.arrays import OneLine, Pixels
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
 from aetool.images.spec import ImageSpec
+from aetool.system.atomic import write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
@@ -94,6 +95,13 @@ def config_json(
         "images": hashlib.sha256(images).hexdigest(),
     }
     return json.dumps(data, indent=2).encode() + b"\n"
+
+
+def extend(run: Path, epochs: int) -> None:
+    """Add a continuation by `epochs` epochs to the configuration of a finished run."""
+    data: dict[str, Any] = json.loads(read_file(run / CONFIG))
+    data["config"]["more"] = [*data["config"].get("more", ()), epochs]
+    write_file(run / CONFIG, json.dumps(data, indent=2).encode() + b"\n")
 
 
 def images_jsonl(dataset: Dataset) -> bytes:

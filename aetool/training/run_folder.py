@@ -7,20 +7,25 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aetool.errors import UsageError, printable, some
+from aetool.errors import BundleError, UsageError, printable, some
 from aetool.system.atomic import claim_folder, make_folder, sync_folder, write_file, writing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import composed, existing
 from aetool.system.paths import fitting, safe_name
 from aetool.system.reading import reading
-from aetool.training import record
+from aetool.training import checkpoint, record
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.listed import Listed, write_files
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RUNS = Path("runs")
+START = "start"
+"""Folder with the first weights of a run that begins with those of another."""
 
 
 def create(
@@ -29,17 +34,20 @@ def create(
     listed: Listed | None = None,
     limits: Limits = LIMITS,
     name: str | None = None,
+    start: dict[str, Tensor] | None = None,
 ) -> Path:
     """Make runs/`name`, or the first free of runs/DATASET and runs/DATASET-N, with the record of the run; return it.
 
-    `listed` are the pictures of a list. Of several processes each makes a folder of its own. config.json comes last and
-    makes the folder a run. Raises `UsageError` where runs/`name` exists.
+    `listed` are the pictures of a list, `start` the tensors of the first network. Of several processes each makes a
+    folder of its own. config.json comes last and makes the folder a run. Raises `UsageError` where runs/`name` exists.
     """
     with writing(RUNS):
         make_folder(RUNS)
         run = claim_folder(RUNS, safe_name(dataset.name)) if name is None else _claim(name)
     if listed is not None:
         write_files(run, listed)
+    if start is not None:
+        checkpoint.save(run / START, start, checkpoint.Progress(), {})
     images = record.images_jsonl(dataset)
     write_file(run / record.IMAGES, images)
     write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits, images, name is not None))
@@ -65,6 +73,14 @@ def _claim(name: str) -> Path:
         raise
     sync_folder(RUNS)
     return RUNS / name
+
+
+def first_weights(run: Path) -> dict[str, Tensor]:
+    """Return the tensors of the first network of a run that begins with those of another; raises `BundleError`."""
+    loaded = checkpoint.load_newest(run / START)
+    if loaded is None:
+        raise BundleError(f"the weights that {run} begins with are gone; start a new run")
+    return loaded.part("network.")
 
 
 def remove_unbegun(run: Path) -> None:
@@ -108,6 +124,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     from importlib.metadata import version
 
     made: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
+    del made["more"]  # a continuation changes nothing before it
     return made | {"torch": version("torch"), "processor": platform.machine()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from aetool.arrays import OneLine
 from aetool.errors import BundleError, ReadWriteError
 from aetool.system.atomic import in_use
-from aetool.training import checkpoint
+from aetool.training import checkpoint, course
 from aetool.training.checkpoint import Progress
 from aetool.training.record import Record, read_record
 from aetool.training.run_folder import all_runs
@@ -32,12 +32,15 @@ class Run(OneLine):
         """The steps of the whole training, None where the number of images is unknown."""
         if self.record.images is None:
             return None
-        return self.record.config.steps(sum(not image.held_out for image in self.record.images))
+        images = sum(not (image.held_out or image.validation) for image in self.record.images)
+        return course.cycle(self.record.config, images, self.progress).planned
 
     @property
-    def last(self) -> dict[str, Any]:
-        """The last line of the log, empty before the first."""
-        return self.progress.history[-1] if self.progress.history else {}
+    def best(self) -> dict[str, Any]:
+        """The line of the log of the best network, of the last one where none was chosen; empty before the first."""
+        history, best = self.progress.history, self.progress.best_step
+        chosen = [entry for entry in history if self.record.config.chooses and entry["step"] == best]
+        return (chosen or [*history] or [{}])[-1]
 
 
 def survey() -> Iterator[Run | BundleError]:

@@ -11,19 +11,18 @@ import typer
 
 from aetool import choices
 from aetool.cli import completion
+from aetool.cli.configuration import configured
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
-from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, MaxBytes, Quiet
-from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
+from aetool.cli.process import error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.cli.training import classes, division, plan, result, weakness
 from aetool.errors import UsageError
 from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from aetool.training.config import TrainConfig
     from aetool.training.data.dataset import Dataset as DataSet
     from aetool.training.loop import Report, Trainer
 
@@ -32,14 +31,14 @@ Dataset = Annotated[
     typer.Argument(
         metavar="[DATASET]",
         help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx or .npz "
-        "file; with --resume a run. Default: digits.",
+        "file; with --resume or --more-epochs a run. Default: digits.",
         autocompletion=completion.data_sets,
     ),
 ]
 Data = Annotated[
     str | None,
     typer.Option(
-        "--data", metavar="PLACE", help="With --resume: where the images of the run are now. Default: where they were."
+        "--data", metavar="PLACE", help="Of a run that goes on: where its images are now. Default: where they were."
     ),
 ]
 Name = Annotated[
@@ -47,6 +46,14 @@ Name = Annotated[
     typer.Option("--name", metavar="NAME", help="Name of the run folder in ./runs. Default: that of the data set."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
+MoreEpochs = Annotated[
+    int | None,
+    typer.Option(
+        "--more-epochs",
+        metavar="N",
+        help="Go on with a finished run for N epochs, from its best network.",
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,6 +164,15 @@ class TrainOptions:
         ),
     ] = None
 
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="RUN",
+            help="Begin with the weights of a run, and with its architecture, latent size, size and channels.",
+        ),
+    ] = None
+
     def given(self) -> dict[str, Any]:
         """Return the given settings."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
@@ -168,13 +184,15 @@ def train(
     dataset: Dataset = None,
     name: Name = None,
     resume: Resume = False,
+    more_epochs: MoreEpochs = None,
     data: Data = None,
     max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder.
 
-    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights. A finished run goes on
+    with --more-epochs.
     """
     from aetool.system.processes import all_cores
 
@@ -183,13 +201,16 @@ def train(
 
     console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
     failures = Failures(console, inputs.errors)
-    _check(options, inputs, dataset, resume, data, name)
-    config = None if resume else _config(dataset, options, inputs, console)
+    going_on = resume or more_epochs is not None
+    _check(options, inputs, dataset, going_on, data, name)
+    config = None if going_on else configured(dataset, options.given(), inputs.files_from, console)
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
             begun = (
-                open_run(config, report, limits, files, name) if config else resume_run(dataset, report, limits, data)
+                resume_run(dataset, report, limits, data, more_epochs)
+                if config is None
+                else open_run(config, report, limits, files, name)
             )
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
@@ -206,39 +227,7 @@ def _check(
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
     if data is not None and not resume:
-        raise UsageError("--data belongs to --resume; name the data set of a new run without it")
-
-
-def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console: Console) -> TrainConfig:
-    """Return the configuration of the command line; a folder with the name of a data set is told."""
-    from aetool.cli.settings import configure
-    from aetool.errors import lookup
-    from aetool.system.processes import all_cores
-    from aetool.training.architectures.options import ARCHITECTURES
-    from aetool.training.config import TrainConfig
-    from aetool.training.data.settings import check_settings
-
-    if dataset and inputs.files_from:
-        raise UsageError(f"{dataset} and --files-from both name the images; give one")
-    warn_of_namesake(dataset, console)
-    default, given = TrainConfig(), options.given()
-    if not inputs.files_from:
-        check_settings(dataset or default.dataset, given)
-    kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
-    given["options"] = configure(kind, given.pop("settings", []))
-    if "size" in given:
-        given["size"] = _sides(given["size"])
-    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from}
-    threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
-    return TrainConfig(**{"threads": threads, **given})
-
-
-def _sides(size: str) -> tuple[int, int]:
-    """Return (height, width) of "64" or "48x64"."""
-    sides = size.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise UsageError(f'--size takes pixels a side, as 64, or height and width, as 48x64, not "{size}"')
-    return int(sides[0]), int(sides[-1])
+        raise UsageError("--data belongs to --resume and --more-epochs; name the data set of a new run without it")
 
 
 def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:

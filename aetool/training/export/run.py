@@ -26,6 +26,7 @@ from aetool.runtime.golden import check_golden
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import safe_name
 from aetool.system.progress import Report
+from aetool.training import course
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
@@ -36,7 +37,6 @@ from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
-from aetool.training.schedule import last_step
 from aetool.training.trained import trained_network
 
 CHUNK = 2000
@@ -157,7 +157,7 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     done: dict[str, Any] = {
         "command": config.command(),
         "steps": progress.step,
-        "planned_steps": last_step(config.steps(recovered.planned[0]), progress.ending),
+        "planned_steps": course.cycle(config, recovered.planned[0], progress).planned,
         "epochs": progress.history[-1]["epoch"] if progress.history else 0,
     }
     if config.chooses:
