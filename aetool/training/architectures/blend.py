@@ -26,8 +26,10 @@ LINEAR_VALUES = 24 << 20
 """Most numbers of W, and of V: 96 MiB of the 128 that a graph may have."""
 SHARE = -8.0
 """The logit of the share a at the start: a = 0.0003."""
-SLOW, FAST = 0.02, 20.0
-"""Learning rates of the linear pair and of the share, in units of that of the network."""
+SLOW, GENTLE, FAST = 0.02, 0.1, 20.0
+"""Learning rates of the linear pair, of the last layer of e and of the share, in units of that of the network.
+
+At the full rate the last layer of e would move the latents of PCA by their own size in a step."""
 
 
 class Encoder(nn.Module):
@@ -41,7 +43,8 @@ class Encoder(nn.Module):
         self.shrink = averaging.shrink(shape[0], steps)
         sides = steps[-1].small if steps else shape[1:]
         self.linear = nn.Linear(shape[0] * math.prod(sides), latent_size)
-        self.rates = {"linear.weight": SLOW, "linear.bias": SLOW}
+        last = f"network.layers.{len(self.network.layers) - 1}"
+        self.rates = {"linear.weight": SLOW, "linear.bias": SLOW} | {f"{last}.{n}": GENTLE for n in ("weight", "bias")}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return f(x)."""
