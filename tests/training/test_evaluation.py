@@ -72,7 +72,8 @@ def test_the_steps_of_a_judge_follow_from_the_number_of_images():
     assert plans[5][0] == 256 and plans[2][0] == 16
 
 
-def test_images_without_a_class_teach_the_judge_nothing(data):
+def test_images_without_a_class_teach_the_judge_nothing(data, monkeypatch):
+    monkeypatch.setattr(judge, "plan", lambda _: (50, 30))
     labels = data.train.labels.copy()
     labels[::2] = -1
     some = replace(data, train=replace(data.train, labels=labels))

@@ -69,7 +69,7 @@ def test_runs_are_listed_with_what_they_are_and_how_to_go_on(cli, workplace):
     run_folder.create(TrainConfig(epochs=2), data, name="b c")
     done, begun = json.loads(cli("info", "--runs", "--json")[1])
     assert (done["run"], done["state"], done["step"], done["planned_steps"]) == ("runs/digits", "finished", 11, 11)
-    assert done["latent_size"] == 5 and done["images"] == [1, 8, 8] and 0 < done["test_mse"] and 0 < done["pca_mse"]
+    assert done["latent_size"] == 5 and done["images"] == [1, 8, 8] and done["test_mse"] > 0 and done["pca_mse"] > 0
     assert "aetool train digits --latent-dim 5 --epochs 1" in done["command"]
     assert (begun["state"], begun["step"], begun["planned_steps"]) == ("no checkpoint yet", 0, 24)
     assert begun["test_mse"] is None and begun["next"] == "aetool train --resume 'runs/b c'"

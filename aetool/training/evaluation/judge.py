@@ -35,12 +35,14 @@ SIDE = 64
 """Larger sides are averaged down by a whole number, before images are moved and bent."""
 LIMITS = (16, 16, 7, 4)
 """Larger sides are halved: by the first convolution, by maxima before the second and third, by the fourth."""
-SEEN, EPOCHS = 300_000, (5, 100)
-"""Images seen in training on 60,000 (fewer by the root of their number), and the fewest and most epochs of any set."""
+EPOCHS, LARGE, POWER, MOST = 5, 60_000, 0.7, 100
+"""Epochs on `LARGE` images, more on fewer images and fewer on more by this power, at most `MOST`."""
 BATCH, BATCHES, LR = (16, 256), 32, 1e-2
 """The smallest and the largest batch, batches of a small epoch, and the peak learning rate with the largest batch."""
 SHIFT, ELASTIC, SETTLE = 2, 0.8, 0.3
 """Largest move and random bending in pixels of 28, and the share of the last steps without bending."""
+BENT = 10
+"""Images are bent where they are seen in at least so many epochs: in fewer, bending costs more than it gains."""
 DROP = 0.2
 FEW, MANY = 16, 250
 """Images held at a time in their own size, and images judged at a time."""
@@ -153,6 +155,7 @@ def train(judge: Judge, dataset: Dataset, report: Report) -> None:
     known = torch.from_numpy(np.flatnonzero(dataset.train.labels >= 0))
     pixels, labels = dataset.train.pixels, torch.from_numpy(dataset.train.labels)
     batch, steps = plan(len(known))
+    bent = steps * (1 - SETTLE) if steps * batch >= BENT * len(known) else 0
     peak = LR * math.sqrt(batch / BATCH[1])
     optimiser = torch.optim.AdamW(judge.parameters(), lr=peak, weight_decay=1e-2, fused=True)
     generator = torch.Generator().manual_seed(0)
@@ -160,8 +163,7 @@ def train(judge: Judge, dataset: Dataset, report: Report) -> None:
     for step, rows in enumerate(_batches(known, batch, steps, generator)):
         for group in optimiser.param_groups:
             group["lr"] = one_cycle(step, steps, peak)
-        elastic = ELASTIC if step < steps * (1 - SETTLE) else 0.0
-        images = _changed(judge.reduced(pixels[rows.numpy()]), elastic, generator)
+        images = _changed(judge.reduced(pixels[rows.numpy()]), ELASTIC if step < bent else 0.0, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=_fast_bfloat16()):
             logits = judge(images)
         loss = cross_entropy(logits.float(), labels[rows], label_smoothing=0.05)
@@ -175,7 +177,7 @@ def train(judge: Judge, dataset: Dataset, report: Report) -> None:
 def plan(n: int) -> tuple[int, int]:
     """Return the batch size and the steps for `n` training images."""
     batch = min(n, max(BATCH[0], min(BATCH[1], n // BATCHES)))
-    epochs = max(EPOCHS[0], min(EPOCHS[1], SEEN / math.sqrt(60_000 * n)))
+    epochs = min(MOST, EPOCHS * (LARGE / n) ** POWER)
     return batch, round(epochs * (n // batch))
 
 
