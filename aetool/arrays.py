@@ -15,7 +15,7 @@ from aetool.errors import InvalidInput
 Item = TypeVar("Item")
 
 Images: TypeAlias = npt.NDArray[np.float32]
-"""Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey) or 3 (RGB)."""
+"""Images x: float32 (n, c, h, w) in [0, 1]; c is 1 (grey), 3 (RGB), or another number of channels up to 16."""
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Images as bytes: uint8 (n, c, h, w), 255 for 1.0; the form of files and of data sets in memory."""
@@ -60,6 +60,15 @@ def check_latents(array: npt.NDArray[Any], size: int | None) -> Latents:
     if not np.isfinite(latents).all():
         raise InvalidInput("latents must be finite numbers in the range of float32")
     return latents
+
+
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return all of the places 0 to count - 1, or `most` of them, one in each of as many equal parts, in order."""
+    if count <= most:
+        return np.arange(count)
+    starts = np.arange(most + 1, dtype=np.int64) * count // most
+    hashed = np.arange(most, dtype=np.int64) * 2_654_435_761 >> 12
+    return starts[:-1] + hashed % np.diff(starts)  # so that columns of an image are not repeated
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

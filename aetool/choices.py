@@ -59,6 +59,10 @@ ARCHITECTURES = {
         "conv with a residual block and a hidden layer inside: slower, sharper", "widths=32,64,128 blocks=1 hidden=256"
     ),
 }
+LAYOUTS = {
+    "nchw": Choice("channels first: (n, c, h, w)"),
+    "nhwc": Choice("channels last: (n, h, w, c)"),
+}
 DATASETS = {
     "digits": Choice("1,797 handwritten digits of 8x8, built in"),
     "mnist": Choice("70,000 handwritten digits of 28x28"),
@@ -80,7 +84,8 @@ IMAGE_FORMATS = "png, jpg, gif, bmp, webp, tif, ppm or avif files (with the extr
 """The formats of pictures, for messages."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
-LATENT_SUFFIXES = (".jsonl", ".npz", ".npy")
+ARRAY_SUFFIXES = (".npz", ".npy")
+LATENT_SUFFIXES = (".jsonl", *ARRAY_SUFFIXES)
 
 
 TABLES = {
@@ -90,6 +95,7 @@ TABLES = {
     "`sample --method`": SAMPLERS,
     "`interpolate --method`": METHODS,
     "`search --metric`": METRICS,
+    "`--layout`": LAYOUTS,
     "`--device`": DEVICES,
     "`-m`": SHIPPED,
 }

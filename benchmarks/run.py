@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS: dict[str, list[str]] = {
     "start": ["5"],
     "folders": ["3", "3000", "400"],
+    "reading": ["3"],
     "cost": ["1000", "5000"],
     "inference": ["3"],
     "graphs": ["3"],

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 TITLES = {
     "start": "From the key press to the end of the command",
     "folders": "Folders",
+    "reading": "Reading of JPEGs",
     "inference": "One run of a graph, one thread, times as fast as the other",
     "graphs": "ConvTranspose beside what computes the same, one thread, times as fast as the other",
     "training": "Training on MNIST, k = 16, seconds of steps",
@@ -71,6 +72,9 @@ def notes(found: dict[str, Any]) -> str:
         return f"\nThe first step with torch.compile takes {took}.\n"
     if "profiles" in found:
         return "\nWhere the time of a run goes, batch 64:\n\n" + "".join(map(profile, found["profiles"]))
+    if any("mse" in row for row in found["rows"]):
+        most = max(row["mse"] for row in found["rows"] if "mse" in row)
+        return f"\nThe pixels differ by a mean square of at most {most:.1e}, in units of white.\n"
     if "first_record" not in found:
         return ""
     first = sorted(found["first_record"]["seconds"])

@@ -7,15 +7,16 @@ import shlex
 
 from aetool.bundle.manifest import Manifest
 from aetool.errors import printable, some
+from aetool.images.spec import PREPARATIONS, ImageSpec
 
 
 def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
     """Return the model card in Markdown."""
     d, spec, size = manifest.distortion, manifest.image, manifest.latent_size
-    kind = "grey" if spec.channels == 1 else "colour"
+    kind = {1: "grey images", 3: "colour images"}.get(spec.channels, f"images of {spec.channels} channels")
     return f"""# {name}
 
-An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of {size} numbers, made by
+An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} numbers, made by
 [aetool](../../README.md). Identity `{identity}`.
 
     aetool info -m {name}
@@ -26,6 +27,7 @@ An autoencoder of {kind} images of {spec.height} x {spec.width} with latents of 
 | Data | {_data(manifest)} |
 | Classes | {some(manifest.classes) or "none"} |
 | Architecture | {_architecture(manifest)} |
+| Preparation of files | {_preparation(spec)} |
 | Training | {_training(manifest)} |
 | Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
 | Training mse | {figure(d["train"])} |
@@ -49,6 +51,12 @@ It reconstructs, varies and generates images like those it was trained on; of ot
 def figure(value: float | None, digits: int = 5) -> str:
     """Return a figure of the manifest or of training as text; None and NaN stand for no images to measure."""
     return "not measured" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _preparation(spec: ImageSpec) -> str:
+    words = PREPARATIONS[spec.preparation]
+    alpha = f"alpha over {spec.background}"
+    return f"version {words.version}: upright, {alpha}, centre crop, Lanczos; decoded at {words.decoding_scale}"
 
 
 def _training(manifest: Manifest) -> str:

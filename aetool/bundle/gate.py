@@ -1,9 +1,9 @@
 """The gate: the check of a stranger's graph before ONNX Runtime sees the graph.
 
 ONNX is a programming language: graphs can loop for ever, name files, and ask for any amount of memory. The gate passes
-only a plain chain of the operators and attributes of our exporters, with all constants inside, and with all sizes,
-computed node by node at the largest batch, within `MAX_VALUES` and `MAX_PRODUCTS`. The message types and field numbers
-come from onnx.proto (ONNX 1.23).
+only a plain chain of the operators and attributes of our exporters, with all constants inside. All sizes are computed
+node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has as many items as fit
+into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
 
 Our own reader stands in place of onnx.load and onnx.checker for safety and speed: the checker accepts a 214-byte Loop
 without end, 25 doubling local functions hang the loader, and importing onnx takes 60 ms, where the gate takes 1.6 ms
@@ -23,9 +23,9 @@ OPSET = 20
 IR_VERSIONS = range(8, 14)
 MAX_NODES = 2000
 MAX_VALUES = 1 << 27
-"""Most output values of all nodes together at the largest batch: 512 MiB of float32."""
+"""Most output values of all nodes together in a run: 512 MiB of float32."""
 MAX_PRODUCTS = 1 << 37
-"""Most multiplications of a run at the largest batch: half a minute on a slow core."""
+"""Most multiplications of the largest batch: half a minute on a slow core."""
 FLOAT, INT64 = 1, 7
 """Element types of tensors (TensorProto.DataType)."""
 WIDTH = {FLOAT: 4, INT64: 8}
@@ -65,15 +65,16 @@ KINDS = {"f": 1, "i": 2, "s": 3, "ints": 7}
 """AttributeProto.AttributeType by the field of the value."""
 
 
-def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> None:
-    """Raise `BundleError` unless `data` is a harmless graph from tensor `source` to tensor `target`.
+def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> int:
+    """Return the most items of a run of a harmless graph from tensor `source` to tensor `target`, by their values.
 
-    Both are a name and the sizes of an item; `batch` is the largest number of items in a run.
+    Both are a name and the sizes of an item; `batch` is the largest number of items at a time. Raises `BundleError` for
+    any other graph: for one that takes too long for a batch, or too much memory for an item.
     """
     try:
         model = read_message(data, MODEL)
         _check_model(model)
-        _check_graph(model.get("graph", {}), source, target, batch)
+        return _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
         fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
         raise BundleError(f"{fault}; get or export the bundle anew") from error
@@ -87,16 +88,18 @@ def _check_model(model: Message) -> None:
         raise Refused(f"it uses other operators than those of opset {OPSET}")
 
 
-def _check_graph(graph: Message, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> None:
+def _check_graph(graph: Message, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> int:
+    """Return the most items of a run; raises `Refused`."""
     for which, wanted in (("inputs", source), ("outputs", target)):
         values = graph.get(which, [])
         if len(values) != 1 or values[0].get("name") != wanted[0] or _declared(values[0]) != (FLOAT, ("n", *wanted[1])):
             raise Refused(f"its {which} are not the one tensor {wanted[0]} of {' x '.join(map(str, wanted[1]))}")
     constants = _constants(graph.get("constants", []), source[0])
-    sizes = _sizes(graph.get("nodes", []), source, constants, batch)
+    sizes, most = _sizes(graph.get("nodes", []), source, constants, batch)
     if sizes.get(target[0]) != target[1]:
         raise Refused(f"it does not compute the {target[0]} it declares")
     _check_values(graph.get("values", []), sizes, constants)
+    return most
 
 
 def _constants(tensors: list[Message], taken: str) -> dict[str, Constant]:
@@ -114,8 +117,8 @@ def _constants(tensors: list[Message], taken: str) -> dict[str, Constant]:
 
 def _sizes(
     nodes: list[Message], source: tuple[str, Sizes], constants: dict[str, Constant], batch: int
-) -> dict[str, Sizes]:
-    """Return the sizes of an item of every output tensor of the nodes; raises `Refused`."""
+) -> tuple[dict[str, Sizes], int]:
+    """Return the sizes of an item of every output tensor of the nodes, and the most items; raises `Refused`."""
     if len(nodes) > MAX_NODES:
         raise Refused(f"it has {len(nodes):,} nodes, over {MAX_NODES:,}")
     sizes = {source[0]: source[1]}
@@ -133,11 +136,11 @@ def _sizes(
         given = [sizes[word] if word in sizes else constants[word] for word in words]
         out, work = rule(given, _attributes(node, allowed))
         sizes[outputs[0]] = out
-        values += math.prod(out) * batch
+        values += math.prod(out)
         products += work * batch
         if values > MAX_VALUES or products > MAX_PRODUCTS:
             raise Refused(f"a {name} asks for more memory or time than any model of ours")
-    return sizes
+    return sizes, MAX_VALUES // max(1, values)
 
 
 def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from types import NoneType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from aetool.arrays import Images, Latents, OneLine, check_images, check_latents
+from aetool.arrays import OneLine
+from aetool.bundle.golden import Golden, GoldenPictures, Samples
 from aetool.errors import BundleError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import MOST_CHANNELS, PREPARATIONS, ImageSpec, spec_of
 
 FORMAT = "aetool bundle"
-VERSION = 2
-"""The written version. Fields added to version 2 by a later 0.x are optional; version 1 is read as well."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Golden(OneLine):
-    """Fixed latents (m, k), their decoded images, and the encoded latents of the images."""
-
-    latents: Latents
-    images: Images
-    encoded: Latents
+VERSION, BEFORE = 3, 2
+"""The newest version, and the one that is written where an older aetool can read the manifest: with whole golden images
+of 1 or 3 channels. Fields added to a version by a later 0.x are optional. Version 1 is read as well."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Manifest(OneLine):
     """All of bundle.json.
 
-    image          how pictures become images (`ImageSpec`)
+    image          how pictures become images (`ImageSpec`); in the file the preparation lies beside it, with its words
     latent_size    k
     classes        class names, empty where there are none
     architecture   {"name", "options"}
@@ -49,6 +38,7 @@ class Manifest(OneLine):
                    absent without held-out images; None where nothing could be measured
     parity         torch against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
+    pictures       see `GoldenPictures`; None for a model that was trained on no picture files
     """
 
     image: ImageSpec
@@ -62,6 +52,7 @@ class Manifest(OneLine):
     distortion: dict[str, Any]
     parity: dict[str, Any]
     golden: Golden
+    pictures: GoldenPictures | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -89,14 +80,12 @@ class Manifest(OneLine):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
-        golden = {
-            "latents": self.golden.latents.tolist(),
-            "images": base64.b64encode(self.golden.images.astype("<f4").tobytes()).decode(),
-            "encoded": self.golden.encoded.tolist(),
-        }
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        head = {"format": FORMAT, "version": VERSION}
-        return head | fields | {"image": asdict(self.image), "golden": golden}
+        named = {name: getattr(self, name) for name in ("latent_size", "classes", *PLAIN)}
+        known = self.image.channels in (1, 3) and not isinstance(self.golden.images, Samples)
+        head: dict[str, Any] = {"format": FORMAT, "version": BEFORE if known else VERSION, **self.image.to_dict()}
+        if self.pictures is not None:
+            head["preparation"]["golden"] = self.pictures.to_dict()
+        return head | named | {"golden": self.golden.to_dict()}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -116,10 +105,14 @@ class Manifest(OneLine):
         if type(version) is not int or not 1 <= version <= VERSION:
             raise BundleError("the bundle is of another version; update aetool")
         try:
-            image, size = _image_spec(fields["image"]), _whole(fields["latent_size"], 1 << 16)
-            golden = _golden(fields["golden"], image, size)
-            kept = {name: _plain(name, fields[name]) for name in PLAIN}
-            return cls(image=image, latent_size=size, classes=_names(fields["classes"]), golden=golden, **kept)
+            image, size = _image_spec(fields), _whole(fields["latent_size"], 1 << 16)
+            golden = Golden.from_dict(fields["golden"], image, size)
+            pictures = GoldenPictures.from_dict(fields.get("preparation", {}).get("golden"), image)
+            kept: dict[str, Any] = {name: _plain(name, fields[name]) for name in PLAIN}
+            kept |= {"golden": golden, "pictures": pictures}
+            return cls(image=image, latent_size=size, classes=_names(fields["classes"]), **kept)
+        except BundleError:
+            raise
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, RecursionError) as error:
             fault = printable(f"{type(error).__name__}: {error}"[:200])
             raise BundleError(f"bundle.json is damaged or incomplete ({fault})") from error
@@ -173,29 +166,23 @@ def _whole(value: Any, most: int) -> int:
 
 
 def _image_spec(fields: dict[str, Any]) -> ImageSpec:
-    spec = ImageSpec(**fields)
+    spec = spec_of(fields)
     check_spec(spec)
     return spec
 
 
 def check_spec(spec: ImageSpec) -> None:
     """Raise `ValueError` for sizes of no image."""
-    if spec.channels not in (1, 3) or type(spec.background) is not int or not 0 <= spec.background <= 255:
-        raise ValueError("an image has 1 or 3 channels and a background from 0 to 255")
-    _whole(spec.height, 4096), _whole(spec.width, 4096)
+    if spec.preparation not in PREPARATIONS:
+        raise ValueError("a version of the preparation expected")
+    if type(spec.background) is not int or not 0 <= spec.background <= 255:
+        raise ValueError("a background is from 0 to 255")
+    sides = _whole(spec.height, 4096) * _whole(spec.width, 4096)
+    if _whole(spec.channels, MOST_CHANNELS) * sides > 3 * 4096**2:
+        raise ValueError("an image has more numbers than any of ours")
 
 
 def _names(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values) or len(set(values)) != len(values):
         raise ValueError("class names must be different texts")
     return tuple(values)
-
-
-def _golden(fields: dict[str, Any], spec: ImageSpec, size: int) -> Golden:
-    latents = check_latents(np.array(fields["latents"], np.float64), size)
-    encoded = check_latents(np.array(fields["encoded"], np.float64), size)
-    raw = base64.b64decode(fields["images"], validate=True)
-    if len(raw) != 4 * len(latents) * math.prod(spec.shape) or latents.shape != encoded.shape:
-        raise ValueError("golden values of another shape")
-    images: npt.NDArray[np.float32] = np.frombuffer(raw, "<f4").astype(np.float32).reshape(-1, *spec.shape)
-    return Golden(latents, check_images(images, spec.shape), encoded)

@@ -10,10 +10,11 @@ from aetool.errors import UsageError
 
 if TYPE_CHECKING:
     from aetool.cli.console import Console
+    from aetool.cli.options import Inputs
     from aetool.training.config import TrainConfig
 
 
-def configured(dataset: str | None, given: dict[str, Any], files_from: str | None, console: Console) -> TrainConfig:
+def configured(dataset: str | None, given: dict[str, Any], inputs: Inputs, console: Console) -> TrainConfig:
     """Return the configuration of the `given` settings; a folder with the name of a data set is told.
 
     Raises `UsageError` for settings that do nothing, or that the run to start with has otherwise.
@@ -23,16 +24,17 @@ def configured(dataset: str | None, given: dict[str, Any], files_from: str | Non
     from aetool.training.data.settings import check_settings, of_pictures
     from aetool.training.start import refuse_others, taken
 
+    files_from, layout = inputs.files_from, inputs.layout
     if dataset and files_from:
         raise UsageError(f"{dataset} and --files-from both name the images; give one")
     warn_of_namesake(dataset, console)
     data = dataset or TrainConfig().dataset
     if not files_from:
-        check_settings(data, given)
+        check_settings(data, [*given, *(["layout"] if layout else [])])
     begun = taken(given["start"], bool(files_from) or of_pictures(data)) if "start" in given else {}
     given = _read(given, begun)
     refuse_others(begun, given)
-    given |= begun | {"dataset": data, "files_from": files_from}
+    given |= begun | {"dataset": data, "files_from": files_from, "layout": layout}
     threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
     return TrainConfig(**{"threads": threads, **given})
 

@@ -44,8 +44,9 @@ def suited(target: Target, options: LayoutOptions, report: bool = False) -> Targ
 
     `report` says that figures are printed, and that pictures are made only for a named target.
     """
-    none = target.kind == "latents" or (report and target.path is None)
-    given = {"--scale": options.scale, "--fps": options.fps, "--no-metadata": options.no_metadata or None}
+    none = target.kind in ("latents", "array") or (report and target.path is None)
+    given = {"--scale": options.scale, "--fps": options.fps, "--show": options.show,
+             "--no-metadata": options.no_metadata or None}  # fmt: skip
     if none and (names := [name for name, value in given.items() if value is not None]):
         raise UsageError(f"no picture is written, so {' and '.join(names)} would do nothing; leave that out")
     if options.fps is not None and target.kind != "animation":

@@ -16,7 +16,7 @@ import typer
 
 from aetool import choices
 from aetool.cli import completion
-from aetool.errors import UsageError
+from aetool.errors import UsageError, lookup
 from aetool.system.limits import LIMITS, Limits
 
 
@@ -86,7 +86,7 @@ ModelName = Annotated[
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress on stderr.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Files = Annotated[
-    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, or - for pictures on stdin.")
+    list[str] | None, typer.Argument(metavar="FILES…", help="Images, folders, arrays (.npz, .npy), or - for stdin.")
 ]
 Whole = Annotated[
     bool,
@@ -108,7 +108,7 @@ PictureOutput = Annotated[
     str | None,
     typer.Option(
         "-o", "--output", metavar="PATH",
-        help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, or folder/.",
+        help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, folder/, or an array: .npz .npy.",
     ),
 ]  # fmt: skip
 
@@ -130,7 +130,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
-    """Pictures to read: lists of their names, the account of failures, and the limit of their size."""
+    """Pictures to read: lists of their names, the account of failures, the layout of arrays, and the limits."""
 
     files_from: Annotated[
         str | None,
@@ -147,19 +147,31 @@ class Inputs:
             "--errors", metavar="FILE", help="List inputs that failed in FILE: JSON Lines of path and reason."
         ),
     ] = None
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="NAME",
+            help="Order of an array of images where its shape leaves it open: nchw (channels first) or nhwc.",
+            autocompletion=completion.of(choices.LAYOUTS),
+        ),
+    ] = None
     max_pixels: MaxPixels = LIMITS.pixels
+    max_bytes: MaxBytes = LIMITS.bytes
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for an option without its list, and for a file without a name."""
         if self.errors == "-":
             raise UsageError("--errors takes the name of a file; /dev/stderr is one")
+        if self.layout is not None:
+            lookup(choices.LAYOUTS, self.layout, "layout")
         if self.null and not self.files_from:
             raise UsageError("-0 is for the names of --files-from; name a list, or leave -0 out")
 
     @property
     def limits(self) -> Limits:
         """The limits of input pictures."""
-        return Limits(pixels=self.max_pixels)
+        return Limits(pixels=self.max_pixels, bytes=self.max_bytes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,7 +203,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayoutOptions:
-    """How pictures are written: their scale, the speed and length of an animation, and their provenance."""
+    """How pictures are written: scale, channels, speed and length of an animation, and provenance."""
 
     scale: Annotated[
         int | None,
@@ -207,6 +219,12 @@ class LayoutOptions:
         float | None,
         typer.Option("--fps", metavar="F", min=0.1, max=100, help="Pictures a second of an animation. Default: 10."),
     ] = None
+    show: Annotated[
+        str | None,
+        typer.Option(
+            "--show", metavar="C or C,C,C", help="Channels to show in pictures, numbered from 1, as 4 or 3,2,1."
+        ),
+    ] = None
     no_metadata: Annotated[
         bool, typer.Option("--no-metadata", help="Do not write model, command and seed into pictures.")
     ] = False
@@ -216,3 +234,20 @@ class LayoutOptions:
         """Raise `UsageError` for impossible speeds; the parser accepts nan."""
         if self.fps is not None and not 0.1 <= self.fps <= 100:
             raise UsageError("--fps takes a number from 0.1 to 100")
+        numbers = self.show.split(",") if self.show is not None else ["1"]
+        if len(numbers) not in (1, 3) or not all(one.strip().isdecimal() and int(one) > 0 for one in numbers):
+            raise UsageError(f'--show takes one channel or three, numbered from 1, as 4 or 3,2,1, not "{self.show}"')
+
+    def shown(self, channels: int) -> tuple[int, ...] | None:
+        """Return the numbers, from 0, of the channels to show of images with `channels`, None for all of a picture.
+
+        Raises `UsageError` for channels that there are not, and without --show where it is needed.
+        """
+        if self.show is None:
+            if channels not in (1, 3):
+                raise UsageError(f"a picture has 1 channel or 3, and this model has {channels}", fix="show")
+            return None
+        chosen = tuple(int(one) - 1 for one in self.show.split(","))
+        if max(chosen) >= channels:
+            raise UsageError(f"--show {self.show} names channel {max(chosen) + 1}, and this model has {channels}")
+        return chosen

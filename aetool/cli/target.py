@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aetool.choices import ANIMATION_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES
+from aetool.choices import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES
 from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, reason
 from aetool.system.special import STDOUT, descriptor_of, is_special, is_terminal
 
@@ -51,7 +51,7 @@ class ReadFiles:
 
 @dataclass(frozen=True)
 class Target:
-    """An output: `kind` is picture, animation, folder, latents or terminal; `path` None is stdout.
+    """An output: `kind` is picture, animation, folder, array, latents or terminal; `path` None is stdout.
 
     A terminal gets pictures as text. `read` holds the inputs so far, `complete` hashes of the paths of pictures that
     --skip-existing leaves as they are.
@@ -119,8 +119,10 @@ def _special_target(path: Path, kind: str, suffix: str) -> Target:
 
 
 def picture_target(output: str | None, instead: str) -> Target:
-    """Return a target for pictures; raises `UsageError`, with the command to use `instead`, for latents."""
+    """Return a target for pictures, also as an array; raises `UsageError`, with what to do `instead`, for .jsonl."""
     target = target_of(output)
+    if target.kind == "latents" and target.suffix in ARRAY_SUFFIXES:
+        return replace(target, kind="array")
     if target.kind == "latents":
         raise UsageError(instead)
     return target

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aetool.cli.failures import Failures
 from aetool.cli.layout import preview, provenance
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from aetool.images.provenance import Provenance
     from aetool.latents.files import LatentBatch
     from aetool.model.model import Model
+
+
+Item = TypeVar("Item")
 
 
 def write_generated(
@@ -43,17 +46,24 @@ def write_generated(
     """
     if target.kind == "latents":
         return write_latents(model.signed(batches), target, model.bundle.manifest.latent_size)
+    show = shown_channels(options, model, target)
     named = ((batch.latents, batch.titles) for batch in batches)
     made = provenance(model.bundle, seed, options)
     if target.kind == "folder":
         if failures is not None:
-            return _decode_to_folder(named, model, target, made, cores, failures)
+            return _decode_to_folder(named, model, target, made, cores, failures, show)
         failures = Failures(console)
-        failures.done = _decode_to_folder(named, model, target, made, cores, failures)
+        failures.done = _decode_to_folder(named, model, target, made, cores, failures, show)
         if failures.errors:
             failures.end()
         return failures.done
-    return write_pictures(_decoded(named, model), target, layout, made, console, options.max_frames, lambda _: None)
+    parts = _decoded(named, model)
+    return write_pictures(parts, target, layout, made, console, options.max_frames, lambda _: None, show)
+
+
+def shown_channels(options: LayoutOptions, model: Model, target: Target) -> tuple[int, ...] | None:
+    """Return the channels to write of the images of a model, None for all; raises `UsageError` (see `--show`)."""
+    return None if target.kind == "array" else options.shown(model.bundle.manifest.image.channels)
 
 
 def _decode_to_folder(
@@ -63,10 +73,11 @@ def _decode_to_folder(
     made: Provenance | None,
     cores: int | None,
     failures: Failures,
+    show: tuple[int, ...] | None,
 ) -> int:
     from aetool.runtime.parallel import decode_to
 
-    with _open_folder(target, made, failures.console, failures.add) as (place, write):
+    with _open_folder(target, made, failures.console, failures.add, show) as (place, write):
         return decode_to(write, named, place, model.codec, cores, failures.add)
 
 
@@ -92,7 +103,7 @@ def write_latents(batches: Iterable[LatentBatch], target: Target, size: int) -> 
     return count
 
 
-def _guarded(batches: Iterable[LatentBatch], target: Target, path: Path) -> Iterator[LatentBatch]:
+def _guarded(batches: Iterable[Item], target: Target, path: Path) -> Iterator[Item]:
     """Yield batches; raises `UsageError` at their end where the file to be replaced is among the inputs."""
     yield from batches
     target.read.refuse(path)
@@ -106,14 +117,17 @@ def write_pictures(
     console: Console,
     max_frames: int,
     failed: Callable[[list[Failure]], None],
+    show: tuple[int, ...] | None = None,
 ) -> int:
-    """Write pictures (n, c, h, w) with their names to the target, as a stream into a folder, and return the count.
+    """Write pictures (n, c, h, w) with their names to the target, a folder or array as a stream, and return the count.
 
-    `failed` gets the names in a folder that could not be written.
+    `failed` gets the names in a folder that could not be written; `show` are the channels to write, None for all.
     """
     if target.kind == "folder":
-        return _write_folder(parts, target, made, console, failed)
-    whole = _gathered(parts)
+        return _write_folder(parts, target, made, console, failed, show)
+    if target.kind == "array":
+        return _write_array(parts, target)
+    whole = _gathered(parts if show is None else ((pixels[:, show], names) for pixels, names in parts))
     if whole is None:
         return 0
     if target.kind == "terminal":
@@ -136,17 +150,25 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
         write_file(target.path, data)
 
 
+def _write_array(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target) -> int:
+    from aetool.images.stack_writer import write_stack
+
+    assert target.path is not None
+    return write_stack(target.path, _guarded(parts, target, target.path))
+
+
 def _write_folder(
     parts: Iterable[tuple[Pixels, Sequence[str]]],
     target: Target,
     made: Provenance | None,
     console: Console,
     failed: Callable[[list[Failure]], None],
+    show: tuple[int, ...] | None,
 ) -> int:
     """Write a PNG of native size for each picture, with sub-folders, and return the count."""
     count, rest = 0, iter(parts)
     first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
-    with _open_folder(target, made, console, failed) as (place, write):
+    with _open_folder(target, made, console, failed, show) as (place, write):
         for pixels, names in itertools.chain([first] if first else [], rest):
             failed(write(pixels, [place(name) for name in names]))
             count += len(names)
@@ -155,7 +177,11 @@ def _write_folder(
 
 @contextlib.contextmanager
 def _open_folder(
-    target: Target, made: Provenance | None, console: Console, failed: Callable[[list[Failure]], None]
+    target: Target,
+    made: Provenance | None,
+    console: Console,
+    failed: Callable[[list[Failure]], None],
+    show: tuple[int, ...] | None,
 ) -> Iterator[tuple[Callable[[str], str], PictureWriter]]:
     """Give the paths of pictures by name, "" for a name that has failed, and their writer.
 
@@ -167,7 +193,7 @@ def _open_folder(
     from aetool.system.atomic import flushing
 
     assert target.path is not None
-    with flushing(target.path), picture_folder(target.path, png_text(made), target.complete) as (places, write):
+    with flushing(target.path), picture_folder(target.path, png_text(made), target.complete, show) as (places, write):
 
         def place(name: str) -> str:
             try:

@@ -19,8 +19,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
-from aetool.images.orientation import TURNS, orientation, turned_by_pillow
-from aetool.images.spec import ImageSpec
+from aetool.images.orientation import TURNED, TURNS, orientation, turned_by_pillow
+from aetool.images.scaled import centred, scale_decoding
+from aetool.images.spec import PICTURED, ImageSpec
+from aetool.images.tiff import samples_of
 from aetool.images.wide import narrowed
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.quiet import quiet_libraries
@@ -32,8 +34,9 @@ CONTAINED = ("AVIF", "HEIF")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 GREY = frozenset(["1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"])
 """Grey modes of Pillow; the colours of a palette decide for P and PA."""
-FIRST = {"LAB": "RGB", "La": "LA"}
+SINGLE = {"LAB": "RGB", "La": "LA"}
 """Modes that Pillow converts to a single other one only."""
+
 
 T = TypeVar("T")
 
@@ -43,21 +46,30 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit on 
 
 @dataclass(frozen=True)
 class Kind:
-    """The upright size (height, width) of a picture before decoding, and whether the picture is grey."""
+    """The upright size (height, width) of a picture before decoding, and whether the picture is grey.
+
+    `drawing` is the mean level of what is drawn in a transparent picture, None for any other one or unless asked for.
+    `channels` is the number of a TIFF that is no picture, else None.
+    """
 
     size: tuple[int, int]
     grey: bool
+    drawing: float | None = None
+    channels: int | None = None
 
 
 def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels:
     """Return the first frame of `image` as uint8 (c, h, w) of `spec`; `judge` tells which number is white."""
     turned = turned_by_pillow(image)
+    whole = scale_decoding(image, spec)
     image.load()  # before its tags are asked for: a PNG may have them behind the pixels
     turn = None if turned else TURNS.get(orientation(image))
     image = flatten(eight_bits(image, judge), spec.channels, spec.background)
     if turn is not None:
         image = image.transpose(turn)
-    if image.size != (spec.width, spec.height):
+    if whole is not None:
+        image = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, box=centred(whole, spec))
+    elif image.size != (spec.width, spec.height):
         image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -100,7 +112,10 @@ def open_image(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         with PillowLimit(limits):
             image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
-        raise InvalidInput("not an image that can be read") from None
+        samples = samples_of(data)
+        is_banded = samples is not None and samples not in PICTURED
+        what = f"a TIFF of {samples} channels, no picture" if is_banded else "not an image that can be read"
+        raise InvalidInput(what) from None
     except Image.DecompressionBombError:
         raise _too_large("it", limits) from None
     except Exception as error:  # of whatever kind: Pillow and its plug-ins raise more than they say
@@ -150,28 +165,48 @@ def _refusal(what: str, error: Exception) -> InvalidInput:
     return InvalidInput(f"{what} ({printable(text)})")
 
 
-def kind_of(data: bytes, limits: Limits = LIMITS) -> Kind:
-    """Return size and colour of the picture in `data`, from its header; raises `InvalidInput` or `LimitExceeded`."""
-    return _looked_at(data, _kind, limits)
+def kind_of(data: bytes, limits: Limits = LIMITS, drawn: bool = False) -> Kind:
+    """Return size and colour of the picture in `data`, from its header, and its drawing if `drawn`.
+
+    Raises `InvalidInput` or `LimitExceeded`.
+    """
+    return _looked_at(data, lambda image, data: _kind(image, data, limits, drawn), limits)
 
 
-def _kind(image: Image.Image, _data: bytes) -> Kind:
+def _kind(image: Image.Image, data: bytes, limits: Limits, drawn: bool) -> Kind:
     try:
         grey = image.mode in GREY or (image.mode == "RGBA" and _rawmode(image).startswith("LA"))
         if image.format == "PNG" and "exif" not in image.info:
             image.load()  # the orientation may lie behind the pixels
-        turned = not turned_by_pillow(image) and orientation(image) >= 5
+        turned = not turned_by_pillow(image) and orientation(image) >= TURNED
         if image.mode in ("P", "PA"):
             palette = image.getpalette() or []
             grey = palette[0::3] == palette[1::3] == palette[2::3]
+        drawing = _drawing(image, data, limits) if drawn and image.has_transparency_data else None
     except Exception as error:
         raise _refusal("the image is damaged", error) from error
-    return Kind(image.size if turned else image.size[::-1], grey)
+    return Kind(image.size if turned else image.size[::-1], grey, drawing)
+
+
+def _drawing(image: Image.Image, data: bytes, limits: Limits) -> float | None:
+    """Return the mean level of what is drawn in a transparent picture, None for one that is opaque or empty."""
+    from aetool.images.drawing import drawing_level  # for training alone
+
+    if image.format == "PNG" and data[24] != 8:  # of other than 8 bits, which a loaded picture no longer tells
+        image = open_image(data, limits)
+    if _may_be_wide(image, data):
+        image = narrowed(image, data, guess)
+    scale_transparency(image)
+    image.load()
+    return drawing_level(eight_bits(image))
 
 
 def decode_image(data: bytes, spec: ImageSpec, limits: Limits = LIMITS, judge: Judge = guess) -> Pixels:
     """Return the picture in `data` as uint8 (c, h, w); raises `InvalidInput` or `LimitExceeded`."""
+    if spec.channels not in PICTURED:
+        from aetool.images.bands import decode_bands  # seldom needed
 
+        return decode_bands(data, spec, limits, judge)
     return _looked_at(data, lambda image, data: decode_picture(image, spec, limits, judge, data), limits)
 
 
@@ -204,9 +239,11 @@ def decode_picture(
 
     In `data`, the file of the picture, colour of 16 bits can be read to the last bit.
     """
+    if spec.channels not in PICTURED:
+        raise InvalidInput(f"a picture of 1 or 3 channels, where {spec.channels} are expected")
     try:
         with PillowLimit(limits), quiet_libraries() if image.format == "TIFF" else NOTHING:
-            if data and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB":
+            if _may_be_wide(image, data):
                 image = narrowed(image, data, judge)
             scale_transparency(image)
             return prepare(image, spec, judge)
@@ -218,13 +255,18 @@ def decode_picture(
         raise _refusal("the image is damaged", error) from error
 
 
+def _may_be_wide(image: Image.Image, data: bytes) -> bool:
+    """Return whether an opened picture in the file `data` may have colour of 16 bits, which Pillow cuts."""
+    return bool(data) and image.format in ("PNG", "TIFF") and image.mode[:3] == "RGB"
+
+
 def flatten(image: Image.Image, channels: int, background: int) -> Image.Image:
     """Put a transparent image over the grey level `background`, and convert to grey (1 channel) or RGB (3)."""
     mode = "L" if channels == 1 else "RGB"
-    if image.mode in FIRST:
-        image = image.convert(FIRST[image.mode])
+    if image.mode in SINGLE:
+        image = image.convert(SINGLE[image.mode])
     if not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     image.load()
     whole = Image.new(mode, image.size)
     for top in range(0, image.height, STRIP):

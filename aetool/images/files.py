@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,9 @@ from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import existing
 from aetool.system.reading import read_file
 
+if TYPE_CHECKING:
+    from aetool.images.stacked import Stacked
+
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
@@ -37,7 +40,8 @@ class ImageFile:
 
     `data` holds the bytes of a picture from stdin, `picture` an opened Pillow image. `named` marks a file named by the
     user: then a FIFO, such as <(...) of the shell, is read. `part` is "train" or "test". `whole` marks a picture that
-    is never cut into tiles. `folder` is the walked folder, None for a picture named alone.
+    is never cut into tiles. `folder` is the walked folder, None for a picture named alone. `stacked` is an image of an
+    array (see `aetool.images.stacked`).
     """
 
     path: str
@@ -49,6 +53,7 @@ class ImageFile:
     picture: Image.Image | None = None
     whole: bool = False
     folder: str | None = None
+    stacked: Stacked | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,11 +138,21 @@ def pixels_of(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses
 
 def pixels_or_sheet(file: ImageFile, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels | bytes:
     """Return a picture as `pixels_of` does, or the bytes of a file that calls itself a sheet."""
-    judge = partial(guesses.white, file)
+    if file.stacked is not None:
+        return _of_stack(file.stacked, spec, limits, guesses)
+    judge = partial(guesses.white, file, spec.channels)
     if file.picture is not None:
         return decode_picture(file.picture, spec, limits, judge)
     data = read_image(file)
     return data if says_sheet(data) and not file.whole else decode_image(data, spec, limits, judge)
+
+
+def _of_stack(stacked: Stacked, spec: ImageSpec, limits: Limits, guesses: Guesses) -> Pixels:
+    from aetool.images.stacked import prepared
+
+    if stacked.note is not None:
+        guesses.say(stacked.note)
+    return prepared(stacked, spec, limits)
 
 
 def _tiles(

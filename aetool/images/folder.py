@@ -106,12 +106,14 @@ def _is_picture(name: str) -> bool:
 class PictureWriter(OneLine):
     """A writer of PNG files with the text chunks `text`; unfinished files lie in the folder `place`.
 
-    `alone` is True for an output folder that was empty at the start, where no existing file needs care.
+    `alone` is True for an output folder that was empty at the start, where no existing file needs care. `show` are the
+    numbers of the channels that are written, None for all.
     """
 
     place: Path
     text: bytes
     alone: bool
+    show: tuple[int, ...] | None = None
 
     def __call__(self, pixels: Pixels, paths: Iterable[str]) -> list[Failure]:
         """Write uint8 (n, c, h, w) to n paths, "" for none, and return the names that failed.
@@ -119,7 +121,8 @@ class PictureWriter(OneLine):
         Raises `ReadWriteError` for a failure of more than one name.
         """
         failures = []
-        for data, path in zip(png_files(pixels, self.text), paths, strict=True):
+        shown = pixels if self.show is None else pixels[:, self.show]
+        for data, path in zip(png_files(shown, self.text), paths, strict=True):
             try:
                 if path:
                     self._write(path, data)
@@ -148,16 +151,16 @@ class PictureWriter(OneLine):
 
 @contextlib.contextmanager
 def picture_folder(
-    folder: Path, text: bytes, taken: Container[int] = ()
+    folder: Path, text: bytes, taken: Container[int] = (), show: tuple[int, ...] | None = None
 ) -> Iterator[tuple[UniquePaths, PictureWriter]]:
-    """Make `folder`, and give its unique paths, other than those with the hashes `taken`, and its writer."""
+    """Make `folder`, and give its unique paths, other than those with the hashes `taken`, and its writer of `show`."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         with os.scandir(folder) as entries:
             alone = next(entries, None) is None
     with _workshop(folder) as place:
-        yield UniquePaths(str(folder), taken), PictureWriter(place, text, alone)
+        yield UniquePaths(str(folder), taken), PictureWriter(place, text, alone, show)
 
 
 @contextlib.contextmanager

@@ -112,16 +112,30 @@ def told(image: Image.Image, values: Array) -> int | None:
     tags = getattr(image, "tag_v2", {})
     if image.format in ("PPM", "HEIF"):  # scaled by Pillow and by pillow-heif
         return None if image.mode == "F" else 65535
-    bits, largest = _first(tags, BITS_PER_SAMPLE), _first(tags, MAX_OF_FORMAT) or _first(tags, MAX_SAMPLE)
-    significant = image.info.get("sBIT")
-    if isinstance(bits, int) and bits not in (8, 16, 32):
-        return (1 << bits) - 1
-    if isinstance(largest, int | float) and _is_depth(largest) and measure(values).top <= OVERSHOOT * largest:
-        return int(largest)
+    white, significant = told_by_tags(tags, values), image.info.get("sBIT")
+    if white is not None:
+        return white
     if isinstance(significant, int) and 8 <= significant < 16:
         scaled = bool((values & ((1 << (16 - significant)) - 1) == 0).all())  # as PNG wants it
         return 65535 if scaled or values.max(initial=0) >> significant else (1 << significant) - 1
     return None
+
+
+def told_by_tags(tags: Any, values: Array) -> int | None:
+    """Return the number that is white in numbers (h, w) as the tags of a TIFF say, None where they do not say so."""
+    bits, largest = _first(tags, BITS_PER_SAMPLE), _first(tags, MAX_OF_FORMAT) or _first(tags, MAX_SAMPLE)
+    if isinstance(bits, int) and bits not in (8, 16, 32, 64):
+        return (1 << bits) - 1
+    if isinstance(largest, int | float) and _is_depth(largest) and measure(values).top <= OVERSHOOT * largest:
+        return int(largest)
+    return None
+
+
+def evidence_in(values: Array) -> Evidence:
+    """Return what numbers (h, w) of any size say about their depth, as those of 16 or 32 bits do."""
+    found = measure(values)
+    kind = found.kind[0]
+    return Evidence("f4" if kind == "f" else f"{kind}{2 if values.dtype.itemsize < 4 else 4}", found.top)
 
 
 def _is_depth(number: float) -> bool:
@@ -149,14 +163,20 @@ def eight_bits(image: Image.Image, judge: Judge = guess) -> Image.Image:
         white = judge(measure(values))
     grey = np.empty(values.shape, np.uint8)
     for start, rows in enumerate(_strips(values)):
-        known = np.nan_to_num(rows.astype(np.float64), nan=0, posinf=white, neginf=0).clip(0, white)
-        grey[start * STRIP : start * STRIP + STRIP] = np.rint(known * (255.0 / white))
+        grey[start * STRIP : start * STRIP + STRIP] = levels_of(rows, white)
     if _first(getattr(image, "tag_v2", {}), PHOTOMETRIC) == 0:  # white is 0, which Pillow leaves so
         grey = np.uint8(255) - grey
     picture = Image.fromarray(grey)
     if isinstance(clear, int):  # tRNS: one level of the 16 bits is transparent
         picture.putalpha(Image.fromarray(np.where(values == clear, np.uint8(0), np.uint8(255))))
     return picture
+
+
+def levels_of(values: Array, white: int) -> npt.NDArray[np.uint8]:
+    """Return numbers as levels from 0 to 255, of which `white` is 255."""
+    known = np.nan_to_num(values.astype(np.float64), nan=0, posinf=white, neginf=0).clip(0, white)
+    levels: npt.NDArray[np.uint8] = np.rint(known * (255.0 / white)).astype(np.uint8)
+    return levels
 
 
 def _strips(values: Array) -> Iterator[Array]:

@@ -22,7 +22,13 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by orientation; from 5 on, width and height are exchanged."""
+"""What makes a picture upright, by orientation."""
+TURNED = 5
+"""From this orientation on, width and height are exchanged."""
+FROM_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)
+"""Orientations whose first upright column, or row, is the last that is stored."""
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 NUMBERS = {3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
 """Types of whole numbers in EXIF data, as `struct` calls them; a byte, a text or "undefined" is no orientation."""
 XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
@@ -49,6 +55,15 @@ def orientation(image: Image.Image) -> int:
     if found is None and ("xmp" in info or "XML:com.adobe.xmp" in info):
         found = _in_xmp(info.get("XML:com.adobe.xmp") or info["xmp"])
     return found if found in TURNS else 1
+
+
+def upright_place(turn: int, size: tuple[int, int], part: tuple[float, float]) -> Box:
+    """Return where the top left `part` (width, height) of a stored picture of `size` lies in the upright picture."""
+    if turn >= TURNED:
+        size, part = size[::-1], part[::-1]
+    x = size[0] - part[0] if turn in FROM_RIGHT else 0
+    y = size[1] - part[1] if turn in FROM_BELOW else 0
+    return x, y, x + part[0], y + part[1]
 
 
 def _in_exif(data: Any) -> int | None:

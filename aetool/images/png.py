@@ -15,6 +15,7 @@ import zlib
 import numpy as np
 
 from aetool.arrays import Pixels
+from aetool.images.spec import not_pictured
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPE = {1: 0, 3: 2}
@@ -24,8 +25,13 @@ NONE, UP = 0, 2
 
 
 def png_files(pixels: Pixels, text: bytes = b"") -> list[bytes]:
-    """Return uint8 (n, c, h, w), c 1 or 3, as the bytes of n PNG files, each with the chunks `text`."""
+    """Return uint8 (n, c, h, w), as the bytes of n PNG files, each with the chunks `text`.
+
+    Raises `UsageError` for other channels than 1 or 3.
+    """
     c, h, w = pixels.shape[1:]
+    if c not in COLOUR_TYPE:
+        raise not_pictured(c)
     start = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, COLOUR_TYPE[c], 0, 0, 0)) + text
     end = chunk(b"IEND", b"")
     files = []

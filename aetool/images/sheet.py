@@ -10,6 +10,7 @@ from PIL import Image
 
 from aetool.arrays import Pixels
 from aetool.errors import LimitExceeded
+from aetool.images.spec import PICTURED, not_pictured
 
 SMALL = 64
 """Tiles of sheets and animations are enlarged by whole factors to at least this many pixels."""
@@ -83,7 +84,9 @@ def check_size(pixels: int) -> None:
 
 
 def to_pil(pixels: Pixels) -> Image.Image:
-    """Return uint8 (c, h, w) as a grey or RGB picture."""
+    """Return uint8 (c, h, w) as a grey or RGB picture; raises `UsageError` for another c."""
+    if len(pixels) not in PICTURED:
+        raise not_pictured(len(pixels))
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 

@@ -1,4 +1,4 @@
-"""The extent of a TIFF: how far the directories and parts of the file reach."""
+"""The extent of a TIFF: how far the directories and parts of the file reach; and its channels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,35 @@ MOST = 1 << 20
 """Entries and values looked at, in all; a hostile file could name one list again and again."""
 
 
+STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of TIFF and BigTIFF, in both byte orders."""
+SAMPLES_PER_PIXEL = 277
+"""The tag of the number of channels."""
+
+
+def samples_of(data: bytes) -> int | None:
+    """Return the channels of the first page of a TIFF, by its tag; None for anything else, or a damaged one."""
+    if data[:4] not in STARTS:
+        return None
+    order, big = "<" if data[0] == 0x49 else ">", b"+" in data[2:4]
+    offset, number, row = ("Q", "Q", 20) if big else ("I", "H", 12)
+    try:
+        (start,) = struct.unpack_from(order + offset, data, 8 if big else 4)
+        (count,) = struct.unpack_from(order + number, data, start)
+        at = start + struct.calcsize(order + number)
+        for place in range(at, at + row * min(count, MOST), row):
+            tag, kind = struct.unpack_from(order + "HH", data, place)
+            if tag == SAMPLES_PER_PIXEL and kind in WHOLE:
+                (samples,) = struct.unpack_from(order + WHOLE[kind], data, place + row - (8 if big else 4))
+                return int(samples)
+    except struct.error:
+        return None
+    return 1
+
+
 def tiff_extent(data: bytes) -> int:
     """Return the end of all parts of a TIFF (Adobe, 6.0; BigTIFF); the length of anything else, or of a damaged one."""
-    if data[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if data[:4] not in STARTS:
         return len(data)
     try:
         return min(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import pickle
 import shutil
 import tempfile
@@ -26,9 +25,9 @@ from aetool.arrays import Latents, OneLine, batched, check_latents
 from aetool.errors import InvalidInput, LimitExceeded, UsageError
 from aetool.system.atomic import Output, replacing, writing
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.npz import NpzError, NpzTooLarge, parse_npy, read_npz
+from aetool.system.npz import NpzError, NpzTooLarge, parse_npy, read_npz, write_header
 from aetool.system.paths import LEAST_DIGITS, digits
-from aetool.system.special import is_special
+from aetool.system.special import spool_folder
 
 SUFFIXES = frozenset({".jsonl", ".npz", ".npy"})
 BATCH = 256
@@ -76,7 +75,10 @@ def read_latents(stream: BinaryIO, name: str, size: int | None, limits: Limits =
     """
     head = stream.read(6)
     if head.startswith(b"\x93NUMPY"):
-        yield _bare(_parse_npy(_whole(head, stream, name, limits), name), name, size)
+        array = _parse_npy(_whole(head, stream, name, limits), name)
+        if array.ndim in (3, 4):
+            raise InvalidInput(f"{name} is of shape {array.shape}, as images are; latents are (n, k)", fix="images")
+        yield _bare(array, name, size)
     elif head.startswith(b"PK"):
         yield _read_npz(_whole(head, stream, name, limits), name, size, limits)
     else:
@@ -125,6 +127,8 @@ def _read_npz(data: bytes, name: str, size: int | None, limits: Limits) -> Laten
         fault = f"{error.member} in {name} is not a NumPy array of numbers" if error.member else None
         raise InvalidInput(fault or f"{name} is a damaged .npz file") from error
     if "latents" not in arrays:
+        if "images" in arrays:
+            raise InvalidInput(f"{name} holds images, not latents", fix="images")
         raise InvalidInput(f'{name} holds no array "latents"')
     bare = _bare(arrays["latents"], name, size)
     columns = [arrays[key] for key in ("sources", "classes") if key in arrays]
@@ -234,13 +238,13 @@ class Spool:
                 np.lib.format.write_array(member, np.array(self.model))
 
     def _write_latents(self, stream: Output | IO[bytes]) -> None:
-        _header(stream, "<f4", (self.count, self.size))
+        write_header(stream, "<f4", (self.count, self.size))
         self._rows.seek(0)
         shutil.copyfileobj(self._rows, stream, 1 << 20)
 
     def _write_texts(self, stream: IO[bytes], place: int) -> None:
         kind = f"<U{self._widths[place]}"
-        _header(stream, kind, (self.count,))
+        write_header(stream, kind, (self.count,))
         for texts in self._kept_texts():
             stream.write(np.array(texts[place], kind).tobytes())
 
@@ -249,11 +253,6 @@ class Spool:
         self._texts.seek(0)
         while self._texts.tell() < end:
             yield pickle.load(self._texts)
-
-
-def _header(stream: Output | IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
-    fields: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, fields)
 
 
 def write_latents(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
@@ -272,14 +271,9 @@ def write_latents(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
 
 
 def _write_array(path: Path, batches: Iterable[LatentBatch], size: int) -> int:
-    with writing(path), Spool(_spool_folder(path), size) as spool:
+    with writing(path), Spool(spool_folder(path), size) as spool:
         spool.add(batches)
         if spool.count:
             with replacing(path) as stream:
                 spool.write(stream, path.suffix.lower())
         return spool.count
-
-
-def _spool_folder(path: Path) -> Path:
-    """Return the folder for spooled rows: the folder of the file, or the temporary folder for devices."""
-    return Path(tempfile.gettempdir()) if is_special(path) else Path(os.path.realpath(path)).parent

@@ -21,6 +21,7 @@ from aetool.choices import LATENT_SUFFIXES
 from aetool.errors import AetoolError, InvalidInput, LevelsGuessed, UsageError
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
+from aetool.images.scaled import stored_bytes
 from aetool.images.walk import Listing
 from aetool.latents.files import LatentBatch, holds_latents, read_latents
 from aetool.system.limits import LIMITS, Limits
@@ -57,7 +58,9 @@ def _pictures(source: Source, number: int, folders: Folders, listing: Listing | 
     if isinstance(source, bytes):
         return [ImageFile(f"image {number}", name, data=source)]
     if isinstance(source, Image.Image):
-        return [ImageFile(f"image {number}", name, picture=source)]
+        data = stored_bytes(source)
+        picture = source if data is None else None
+        return [ImageFile(f"image {number}", name, data=data, picture=picture, whole=True)]
     path = os.fspath(source)
     return folders.named(path, find_images([path], listing))
 

@@ -87,7 +87,7 @@ class Model:
         """Return latents (n, k) of pictures, or of images float32 (n, c, h, w) in [0, 1]."""
         if isinstance(sources, np.ndarray):
             return self.codec.encode(sources)
-        return keys.joined(keys.values(self.encoded(image_files(_listed(sources))))).latents
+        return keys.joined(keys.values(self.encoded(self._files(sources)))).latents
 
     def encoded(self, files: Iterable[ImageFile], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
         """Yield the latents of picture files."""
@@ -105,7 +105,7 @@ class Model:
 
     def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
         """Return the reconstructions g(f(x)) of pictures."""
-        return self._pictures(keys.values(self.encoded(image_files(_listed(sources)))))
+        return self._pictures(keys.values(self.encoded(self._files(sources))))
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
         """Yield the reconstructions of picture files, and their distortions if `measured`."""
@@ -116,7 +116,7 @@ class Model:
 
     def score(self, sources: Source | Iterable[Source]) -> list[Score]:
         """Return the score of each picture."""
-        return [score for part in keys.values(self.scored(image_files(_listed(sources)))) for score in part]
+        return [score for part in keys.values(self.scored(self._files(sources))) for score in part]
 
     def scored(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[list[Score]]]:
         """Yield the scores of picture files."""
@@ -143,7 +143,7 @@ class Model:
         """
         from aetool.model.drawing import fresh_seed
 
-        bank = None if images is None else self.bank_of(keys.values(self.encoded(image_files(_listed(images)))))
+        bank = None if images is None else self.bank_of(keys.values(self.encoded(self._files(images))))
         labels = {name: None} if bank else self.labels([name])
         seed = fresh_seed() if seed is None else seed
         return self._pictures(self.sampled(labels, n, seed, method, bank), seed=seed)
@@ -274,6 +274,17 @@ class Model:
         """Yield batches with the identity of this model, and the names of their pictures as sources."""
         return (replace(batch, sources=batch.titles, names=None, model=self.bundle.identity) for batch in batches)
 
+    def each_image(self, files: Iterable[ImageFile], layout: str | None = None) -> Iterator[ImageFile]:
+        """Yield picture files; in place of a stack (.npz, .npy) each of its images (see `open_stack`)."""
+        from aetool.images.stacked import unstacked
+
+        return unstacked(files, self.bundle.manifest.image, self.limits, layout)
+
+    def _files(self, sources: Any) -> Iterator[ImageFile]:
+        """Yield the pictures of a source or of several."""
+        listed = [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
+        return self.each_image(image_files(listed))
+
     def _pictures(
         self, batches: Iterable[LatentBatch], columns: int | None = None, strip: bool = False, seed: int | None = None
     ) -> Pictures:
@@ -284,11 +295,6 @@ class Model:
         size = self.codec.batch
         parts = [to_pixels(self.codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
         return Pictures(np.concatenate(parts), batch, Layout(columns, strip), seed)
-
-
-def _listed(sources: Any) -> Iterable[Any]:
-    """Return a single source as a list, and several sources unchanged."""
-    return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else sources
 
 
 def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:

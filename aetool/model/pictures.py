@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +13,7 @@ from aetool.images.encode import encode_picture
 from aetool.images.folder import picture_folder
 from aetool.images.layout import Layout, encode_pictures, sheet_of
 from aetool.images.sheet import to_pil
+from aetool.images.spec import PICTURED
 from aetool.latents.files import LatentBatch, write_latents
 from aetool.system.atomic import flushing, write_file
 from aetool.system.special import is_special
@@ -57,8 +58,14 @@ class Pictures:
         seeded = "" if self.seed is None else f", seed {self.seed}"
         return f"<{n} pictures of {' x '.join(map(str, shape))}{seeded}>"
 
-    def _repr_png_(self) -> bytes:
-        """Return the sheet as PNG: notebooks show it."""
+    def shown(self, *channels: int) -> Pictures:
+        """Return the pictures with one or three of their channels, numbered from 1."""
+        return replace(self, pixels=self.pixels[:, [channel - 1 for channel in channels]])
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the sheet as PNG: notebooks show it; None for channels that make no picture."""
+        if self.pixels.shape[1] not in PICTURED:
+            return None
         return encode_picture(sheet_of(self.pixels, self.layout))
 
     def sheet(self) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,16 @@ Tensor = tuple[str, tuple[int, ...]]
 BATCH_VALUES = 1 << 18
 """Most image values of one run; bounds the memory for images of every size."""
 MAX_BATCH = 256
+"""Most images of one run, fewer where the gate says so."""
 CPU_RUN = 64
 """Most images of one run on a CPU: the values of larger batches leave the processor's caches (see benchmarks/)."""
+
+
+class Opened(NamedTuple):
+    """A session of a graph, and the most items of a run."""
+
+    session: ort.InferenceSession
+    most: int
 
 
 class Codec:
@@ -51,21 +59,26 @@ class Codec:
         return f"<codec on {self.device}: images of {shape}, latents of {self.graphs.latent_size}>"
 
     @cached_property
-    def _encoder(self) -> ort.InferenceSession:
+    def _encoder(self) -> Opened:
         return self._open(self.graphs.encoder, ("images", self.spec.shape), ("latents", (self.graphs.latent_size,)))
 
     @cached_property
-    def _decoder(self) -> ort.InferenceSession:
+    def _decoder(self) -> Opened:
         return self._open(self.graphs.decoder, ("latents", (self.graphs.latent_size,)), ("images", self.spec.shape))
 
-    def _open(self, graph: bytes, source: Tensor, target: Tensor) -> ort.InferenceSession:
+    def close(self) -> None:
+        """Let go of the sessions and their memory; the next run opens its session again."""
+        for name in ("_encoder", "_decoder"):
+            self.__dict__.pop(name, None)
+
+    def _open(self, graph: bytes, source: Tensor, target: Tensor) -> Opened:
         """Return a session of a graph from tensor `source` to `target`; raises `BundleError` for any other graph."""
-        check_graph(graph, source, target, self.batch)
+        most = check_graph(graph, source, target, self.batch)
         session = self._session(graph)
         for values, (name, shape) in ((session.get_inputs(), source), (session.get_outputs(), target)):
             if [(v.name, v.type, tuple(v.shape[1:])) for v in values] != [(name, "tensor(float)", shape)]:
                 raise BundleError(f"a graph does not have the {name} that its manifest says")
-        return session
+        return Opened(session, most)
 
     def _session(self, graph: bytes) -> ort.InferenceSession:
         """Return a session on the device, or on the CPU where the device was chosen by auto and fails."""
@@ -101,16 +114,15 @@ class Codec:
         """Return g(f(x)) for images (n, c, h, w)."""
         return self.decode(self.encode(images))
 
-    def _run(
-        self, session: ort.InferenceSession, values: npt.NDArray[np.float32], shape: tuple[int, ...]
-    ) -> npt.NDArray[np.float32]:
+    def _run(self, opened: Opened, values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Return the output of a graph, run in batches; raises `BundleError` for infinite values or another shape."""
+        session, size = opened.session, min(self.run_size, opened.most)
         name = session.get_inputs()[0].name
         result = np.empty((len(values), *shape), np.float32)
-        for start in range(0, len(values), self.run_size):
-            part = values[start : start + self.run_size]
+        for start in range(0, len(values), size):
+            part = values[start : start + size]
             try:
-                (out,) = session.run(None, {name: part if self.device == "cpu" else _padded(part, self.run_size)})
+                (out,) = session.run(None, {name: part if self.device == "cpu" else _padded(part, size)})
             except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
                 raise BundleError(f"the graph failed to run on {self.device}: {first_line(error)}") from error
             out = out[: len(part)]

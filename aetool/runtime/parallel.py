@@ -125,7 +125,7 @@ def _chunks(files: Iterable[ImageFile], size: int) -> Iterator[tuple[ImageFile, 
     held = 0
     for file in files:
         chunk.append(file)
-        held += len(file.data or b"")
+        held += len(file.data or b"") + (file.stacked.size if file.stacked is not None else 0)
         if len(chunk) >= size or held >= HELD:
             yield tuple(chunk)
             chunk, held = [], 0
@@ -197,7 +197,7 @@ def _sorted(chunk: tuple[ImageFile, ...], errors: Errors) -> tuple[tuple[ImageFi
 
 def _light(file: ImageFile) -> ImageFile | tuple[str, str | None]:
     """Return the part of a picture that a worker needs: its path and folder, unless the picture is no plain file."""
-    plain = file.data is None and file.picture is None and not file.named and not file.whole
+    plain = file.data is None and file.picture is None and not file.named and not file.whole and file.stacked is None
     return (file.path, file.folder) if plain else file
 
 

@@ -1,4 +1,4 @@
-"""Archives of arrays (.npz), read from memory: bounded in size, without pickle.
+"""Archives of arrays (.npz), read from memory: bounded in size, without pickle; and where arrays lie in a file.
 
 A stored member becomes a view of the bytes of the archive: nothing is copied, however large the array is.
 """
@@ -10,7 +10,8 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Set as AbstractSet
-from typing import Any
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -87,11 +88,79 @@ def _body(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes, verified
 def parse_npy(data: memoryview) -> npt.NDArray[Any]:
     """Return the array in the bytes of an .npy file, as a view; raises `ValueError` for objects and for other sizes."""
     stream = io.BytesIO(data[: 1 << 16])
+    shape, fortran, dtype = _header(stream, len(data))
+    return np.frombuffer(data[stream.tell() :], dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], length: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type of an .npy file of `length` bytes; the stream then stands at its numbers."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
-    body = data[stream.tell() :]
     size = dtype.itemsize * int(np.prod(shape, dtype=object))
-    if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0 or size != len(body):
+    if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0 or size != length - stream.tell():
         raise ValueError("no array of numbers or texts of the size that the header declares")
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+    return shape, fortran, dtype
+
+
+def write_header(stream: Any, kind: str, shape: tuple[int, ...]) -> None:
+    """Write the header of an .npy file for numbers of type `kind`, as "<f4", in rows."""
+    fields: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, fields)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies in a file: its shape, order and type, and its member (None in an .npy file).
+
+    `start` is the first byte of its numbers in the file, None for a compressed member. `unpacked` is the bytes that the
+    member unpacks to, header included, and `packed` its bytes in the file.
+    """
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    member: zipfile.ZipInfo | None
+    start: int | None
+    unpacked: int
+    packed: int
+
+
+def find_arrays(file: BinaryIO) -> dict[str, Place | None]:
+    """Return where the arrays of an opened .npz file lie, by name; of two members of one name, the last.
+
+    The array of an .npy file is called "". None stands for a member that holds no array of numbers or texts. Raises
+    `NpzError`.
+    """
+    try:
+        if file.read(2) != b"PK":
+            return {"": _bare(file)}
+        places = {}
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                places[info.filename.removesuffix(".npy")] = _placed(archive, info, file)
+        return places
+    except Exception as error:  # whatever zipfile, its decompressors and NumPy raise
+        raise NpzError from error
+
+
+def _bare(file: BinaryIO) -> Place:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    header = _header(file, size)
+    return Place(*header, None, file.tell(), size, size)
+
+
+def _placed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> Place | None:
+    with archive.open(info) as member:
+        try:
+            header = _header(member, info.file_size)
+        except ValueError:
+            return None
+        behind = member.tell()
+    start = None
+    if info.compress_type == zipfile.ZIP_STORED:
+        file.seek(info.header_offset)
+        start = info.header_offset + LOCAL_HEADER.size + behind
+        start += sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
+    return Place(*header, info, start, info.file_size, info.compress_size)

@@ -15,7 +15,8 @@ from aetool.system.special import open_named
 MAX_FILE = 1 << 30
 """Bytes of the largest file to read into memory, by default."""
 CHUNK = 1 << 20
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags to open a file to read, without waiting for a writer of a FIFO."""
 
 
 @contextlib.contextmanager
@@ -36,7 +37,7 @@ def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> byt
     """
     with reading(path):
         try:
-            descriptor = open_named(path, _FLAGS)
+            descriptor = open_named(path, READ_ONLY)
         except ValueError:
             fix = "null" if "\0" in str(path) else None
             raise ReadWriteError(f"could not read {printable(str(path))}: no file has such a name", fix) from None
@@ -53,7 +54,7 @@ def read_file(path: Path | str, most: int = MAX_FILE, fifo: bool = False) -> byt
 def read_own(path: Path, most: int) -> bytes | None:
     """Return the bytes of a regular file of at most `most`; None for a link or anything else. Raises `OSError`."""
     try:
-        descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, READ_ONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             return None

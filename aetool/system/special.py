@@ -60,6 +60,13 @@ def open_named(path: Path | str, flags: int) -> int:
         return os.dup(number)
 
 
+def spool_folder(path: Path) -> Path:
+    """Return the folder for unfinished data of a file: that of the file, or the temporary folder for devices."""
+    import tempfile
+
+    return Path(tempfile.gettempdir()) if is_special(path) else Path(os.path.realpath(path)).parent
+
+
 def is_terminal(path: Path | str) -> bool:
     """Return whether a path names a terminal."""
     number = descriptor_of(path)

@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from aetool.arrays import Pixels, to_images
+from aetool.arrays import to_images
+from aetool.training.data.stored import AnyPixels
 
 MOST = 1024
 """Most images that are looked at."""
 BATCH = 128
 
 
-def calibrate(network: nn.Module, train: Pixels, seed: int, device: torch.device | str) -> None:
+def calibrate(network: nn.Module, train: AnyPixels, seed: int, device: torch.device | str) -> None:
     """Set the running averages of `network` to those of training images, uint8 (n, c, h, w), chosen by `seed`."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MOST])

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from aetool.choices import DATASETS, device_named
+from aetool.choices import DATASETS, LAYOUTS, device_named
 from aetool.errors import BundleError, UsageError, lookup
+from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, BlendConfig
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -26,7 +27,8 @@ class TrainConfig:
     """All inputs of the weights besides the data; stored in the run folder as config.json.
 
     files_from is the name of the list of pictures that the images were named in; the run folder keeps the names.
-    channels, size (height, width) and background prepare the images of a folder (see `data.folder.FolderOptions`).
+    channels, size (height, width) and background prepare the images of a folder, layout those of an array (see
+    `data.folder.FolderOptions`).
     shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
     left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
     loss stay float32. lr is the peak of a one-cycle schedule over the epochs. patience is the number of steps without a
@@ -41,7 +43,8 @@ class TrainConfig:
     start: str | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
-    background: int = 0
+    background: int | None = None
+    layout: str | None = None
     architecture: str = "blend"
     options: ArchitectureConfig = field(default_factory=BlendConfig)
     latent_size: int | None = None
@@ -77,15 +80,19 @@ class TrainConfig:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size == 1:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
-        if self.channels not in (None, 1, 3):
-            raise UsageError(f"images have 1 channel (grey) or 3 (colour), not {self.channels}")
-        if self.size is not None and not 8 <= min(self.size) <= max(self.size) <= 128:
-            raise UsageError(f"images can be trained on from 8 to 128 pixels a side, not {self.size[0]}x{self.size[1]}")
+        if self.layout is not None:
+            lookup(LAYOUTS, self.layout, "layout")
+        if self.channels is not None and not 1 <= self.channels <= MOST_CHANNELS:
+            raise UsageError(f"images have 1 channel (grey), 3 (colour), or up to {MOST_CHANNELS}, not {self.channels}")
+        if self.size is not None and not all(side in SIDES for side in self.size):
+            raise UsageError(
+                f"images can be trained on from 8 to {SIDES[-1]} pixels a side, not {self.size[0]}x{self.size[1]}"
+            )
         if not 0 <= (self.shift or 0) <= 64:
             raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
         if not 0 <= self.elastic <= 64:
             raise UsageError(f"images can be bent by 0 to 64 pixels, not {self.elastic}")
-        if not 0 <= self.background <= 255:
+        if self.background is not None and not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if (self.patience or 0) < 0:
             raise UsageError(f"the patience is a number of steps, 0 for none, not {self.patience}")
@@ -127,13 +134,15 @@ class TrainConfig:
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "patience": "patience", "precision": "precision",
-            "channels": "channels", "background": "background", "seed": "seed",
+            "channels": "channels", "background": "background", "layout": "layout", "seed": "seed",
         }  # fmt: skip
         usual = TrainConfig()
         if self.dataset in DATASETS and not self.files_from:
             usual = replace(usual, **FIXED)
         for flag, name in flags.items():
-            if getattr(self, name) not in (None, getattr(usual, name)):
+            if getattr(self, name) not in (None, getattr(usual, name)) and not (
+                name == "background" and self._of_old()
+            ):
                 words.append(f"--{flag} {getattr(self, name)}")
         if self.size is not None:
             words.append(f"--size {self.size[0]}x{self.size[1]}")
@@ -143,6 +152,10 @@ class TrainConfig:
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
         more = [f"aetool train --more-epochs {epochs}" for epochs in self.more]
         return " && ".join([" ".join(words), *more])
+
+    def _of_old(self) -> bool:
+        """Return whether the background is the default of earlier versions, which named data sets and files refuse."""
+        return self.background == 0 and (self.dataset in DATASETS or Path(self.dataset).is_file())
 
     def _source(self) -> list[str]:
         """Return the words for the data; ./NAME is a folder that is called like a data set."""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import OneLine, Pixels, to_images
+from aetool.arrays import OneLine, to_images
+from aetool.training.data.stored import AnyPixels
 
 Matrix = npt.NDArray[np.float32]
 Reduce = Callable[[Matrix], Matrix]
@@ -65,7 +66,7 @@ def _same(images: Matrix) -> Matrix:
     return images
 
 
-def fit(train: Pixels, k: int, seed: int, reduce: Reduce = _same) -> Pca:
+def fit(train: AnyPixels, k: int, seed: int, reduce: Reduce = _same) -> Pca:
     """Return at most `k` principal components of training images, uint8 (n, c, h, w), each passed through `reduce`.
 
     Exact with at most `EXACT` values an image, or `EXACT` images; else by subspace iteration (Halko, Martinsson and
@@ -140,12 +141,12 @@ def _with_variance(
     return q, variances
 
 
-def pca_mse(train: Pixels, test: Pixels, k: int, seed: int) -> float:
+def pca_mse(train: AnyPixels, test: AnyPixels, k: int, seed: int) -> float:
     """Return the test distortion of PCA with `k` components, fitted on the training images; NaN without test images."""
     return distortion(fit(train, k, seed), test) if len(test) else math.nan
 
 
-def distortion(pca: Pca, pixels: Pixels) -> float:
+def distortion(pca: Pca, pixels: AnyPixels) -> float:
     """Return the mean squared error of images (n, c, h, w) reconstructed by PCA, clipped to [0, 1]; NaN for none."""
     if not len(pixels):
         return math.nan

@@ -16,6 +16,7 @@ from aetool.arrays import Pixels
 from aetool.images.encode import encode_picture
 from aetool.images.provenance import Provenance, description
 from aetool.images.sheet import sheet, tile_scale
+from aetool.images.spec import PICTURED
 from aetool.system.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -124,7 +125,13 @@ def png_of(plot: Figure, provenance: Provenance | None = None) -> bytes:
 
 
 def reconstruction_sheet(originals: Pixels, reconstructions: Pixels, provenance: Provenance | None = None) -> bytes:
-    """Return a PNG of originals (n, c, h, w), each row above the row of its reconstructions."""
+    """Return a PNG of originals (n, c, h, w), each row above the row of its reconstructions.
+
+    Of images that are no pictures the first three channels are shown, of two the first.
+    """
+    if originals.shape[1] not in PICTURED:
+        shown = 3 if originals.shape[1] > 3 else 1
+        originals, reconstructions = originals[:, :shown], reconstructions[:, :shown]
     rows = [
         part for i in range(0, len(originals), COLUMNS)
         for part in (originals[i : i + COLUMNS], reconstructions[i : i + COLUMNS])

@@ -12,21 +12,23 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aetool.arrays import OneLine, Pixels
+from aetool.arrays import OneLine
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import ImageSpec, spec_of
 from aetool.system.atomic import write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, Split
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import AnyPixels, blocks
 
 CONFIG, IMAGES = "config.json", "images.jsonl"
 MAX_BYTES = 1 << 34
@@ -71,9 +73,11 @@ class Record(OneLine):
     named: bool = False
 
 
-def digests(pixels: Pixels) -> list[str]:
-    """Return the sha256 of each of the images (n, c, h, w)."""
-    return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(pixels)]
+def digests(pixels: AnyPixels) -> Iterator[str]:
+    """Yield the sha256 of each of the images (n, c, h, w)."""
+    for block in blocks(pixels):
+        for image in np.ascontiguousarray(block):
+            yield hashlib.sha256(image).hexdigest()
 
 
 def config_json(
@@ -86,7 +90,7 @@ def config_json(
         "dataset": dataset.name,
         "sha256": dataset.sha256,
         "beside": None if named else os.path.relpath(os.path.realpath(config.dataset), os.path.realpath(run)),
-        "image": asdict(dataset.spec),
+        **dataset.spec.to_dict(),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
         "named": chosen,
@@ -106,9 +110,11 @@ def extend(run: Path, epochs: int) -> None:
 
 def images_jsonl(dataset: Dataset) -> bytes:
     """Return images.jsonl of a run."""
-    rows = [*_rows(dataset, dataset.train, held_out=False), *_rows(dataset, dataset.test, held_out=True)]
+    parts = [_rows(dataset, dataset.train, held_out=False), _rows(dataset, dataset.test, held_out=True)]
     if dataset.validation:
-        rows += [row | {"validation": True} for row in _rows(dataset, dataset.validation, held_out=False)]
+        validation = _rows(dataset, dataset.validation, held_out=False)
+        parts.append(row | {"validation": True} for row in validation)
+    rows = chain.from_iterable(parts)
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
@@ -126,7 +132,7 @@ def read_record(run: Path) -> Record:
         record = Record(config, str(data["dataset"]), str(data["sha256"]))
         if "image" not in data:
             return record
-        check_spec(spec := ImageSpec(**data["image"]))
+        check_spec(spec := spec_of(data))
         limits = Limits(**{name: int(value) for name, value in data["limits"].items()})
         images = _read_images(run / IMAGES, str(data["images"]))
         return Record(

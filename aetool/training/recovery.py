@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from aetool.arrays import OneLine
 from aetool.errors import AetoolError, InvalidInput, UsageError, printable
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import FIRST, ImageSpec
 from aetool.system.limits import Limits
 from aetool.system.progress import Report
 from aetool.training.config import TrainConfig
@@ -22,6 +22,7 @@ from aetool.training.data.files import Labelled
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import Listed, read_files
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import taken
 from aetool.training.record import Record, RunImage, digests
 
 Rows = npt.NDArray[np.intp]
@@ -55,7 +56,7 @@ class Recovered(OneLine):
         chosen = np.resize(np.arange(len(self.rows)), count)
         chosen[self.rows] = np.arange(len(self.rows))
         sources = [train.sources[i] for i in chosen.tolist()]
-        return replace(self.dataset, train=Split(train.pixels[chosen], train.labels[chosen], sources))
+        return replace(self.dataset, train=Split(taken(train.pixels, chosen), train.labels[chosen], sources))
 
 
 def recover(
@@ -123,10 +124,13 @@ def _prepared(
     config: TrainConfig, listed: Listed | None, record: Record, spec: ImageSpec, report: Report, limits: Limits
 ) -> Labelled:
     """Return the images at a place, prepared as for training, whatever sizes and depths have come in since."""
-    asked = FolderOptions(config.channels, config.size, config.background)
-    exact = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, record.whites)
+    version = spec.preparation
+    asked = FolderOptions(config.channels, config.size, config.background, layout=config.layout, preparation=version)
+    whole = spec.height, spec.width
+    exact = FolderOptions(spec.channels, whole, spec.background, record.whites, config.layout, version)
     found, _ = read(config.dataset, config.data_dir, report, asked, config.threads, limits, listed)
-    if (found.pixels.shape[1:], found.whites) != (spec.shape, record.whites) and Path(config.dataset).is_dir():
+    wanted = (spec.shape, record.whites, spec.background)
+    if (found.pixels.shape[1:], found.whites, found.background) != wanted and Path(config.dataset).exists():
         found, _ = read(config.dataset, config.data_dir, report, exact, config.threads, limits, listed)
     return found
 
@@ -157,7 +161,7 @@ def _recovered(record: Record, spec: ImageSpec, images: tuple[RunImage, ...], fo
     splits = []
     for part in parts:
         there = part[rows[part] >= 0]
-        splits.append(Split(found.pixels[rows[there]], labels[there], [images[i].name for i in there]))
+        splits.append(Split(taken(found.pixels, rows[there]), labels[there], [images[i].name for i in there]))
     train, test, validation = splits
     dataset = Dataset(
         record.name, record.classes, spec, train, test, record.sha256, found.skipped, found.listing,
@@ -197,8 +201,11 @@ def _unproven(run: Path, record: Record, place: str | None, errors: list[AetoolE
 def _whole(run: Path, record: Record, place: str | None, report: Report, limits: Limits) -> Recovered:
     """Return the data set of a run without images.jsonl, proven by the sha256 of all of its pixels."""
     errors: list[AetoolError] = []
+    version, background = FIRST, record.config.background
+    if record.spec is not None:
+        version, background = record.spec.preparation, record.spec.background
     for config in _places(run, record, place):
-        options = FolderOptions(config.channels, config.size, config.background)
+        options = FolderOptions(config.channels, config.size, background, layout=config.layout, preparation=version)
         try:
             listed = _listed(run, config, place)
             data = load(

@@ -107,7 +107,7 @@ def open_run(
     config = started(config, of_pictures(config.dataset))
     check_config(config)
     config = _located(config)
-    options = FolderOptions(config.channels, config.size, config.background)
+    options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
     data = load(
         config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed, choosing=True
     )

@@ -13,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import FILES, write
-from aetool.bundle.gate import MAX_NODES, check_graph
+from aetool.bundle.gate import MAX_NODES, MAX_VALUES, check_graph
 from aetool.bundle.gate_protobuf import MAX_FIELDS
 from aetool.errors import BundleError
-from aetool.runtime.codec import Codec
+from aetool.runtime.codec import Codec, Opened
 from tests.conftest import command
 from tests.toy import toy_graphs
 
@@ -24,8 +24,8 @@ SOURCE, TARGET = ("latents", (4,)), ("images", (1, 8, 8))
 FLOAT = TensorProto.FLOAT
 
 
-def check(model: onnx.ModelProto | bytes, batch: int = 256) -> None:
-    check_graph(model if isinstance(model, bytes) else model.SerializeToString(), SOURCE, TARGET, batch)
+def check(model: onnx.ModelProto | bytes, batch: int = 256) -> int:
+    return check_graph(model if isinstance(model, bytes) else model.SerializeToString(), SOURCE, TARGET, batch)
 
 
 def graph(nodes, constants=None, **more) -> onnx.ModelProto:
@@ -278,11 +278,29 @@ def test_limits_are_exact():
         check(wide_stride(5))
 
 
-def test_size_limits_hold_for_the_largest_batch():
+def test_values_bound_the_items_of_a_run(monkeypatch):
     model = edited(lambda m: m.graph.node.extend([node("Relu", ["flat"], [f"r{i}"]) for i in range(1000)]))
-    check(model, batch=1000)
+    assert check(model, batch=1) == check(model, batch=1000) == MAX_VALUES // (64 * 1003)
+    monkeypatch.setattr("aetool.bundle.gate.MAX_VALUES", 64 * 1003)
+    assert check(model) == 1
+    monkeypatch.setattr("aetool.bundle.gate.MAX_VALUES", 64 * 1003 - 1)
     with pytest.raises(BundleError, match="memory or time"):
-        check(model, batch=10_000)
+        check(model, batch=1)
+
+
+def test_multiplications_are_those_of_the_largest_batch(monkeypatch):
+    monkeypatch.setattr("aetool.bundle.gate.MAX_PRODUCTS", 320 * 256)  # 4 x 64 of MatMul, 64 of Clip
+    check(decoder(), batch=256)
+    with pytest.raises(BundleError, match="memory or time"):
+        check(decoder(), batch=257)
+
+
+def test_a_model_with_large_values_runs_with_fewer_items(toy, monkeypatch):
+    latents = np.random.default_rng(0).random((40, 4), np.float32)
+    whole = Codec(Bundle.read(toy)).decode(latents)
+    monkeypatch.setattr("aetool.bundle.gate.MAX_VALUES", 5 * 192)
+    codec = Codec(Bundle.read(toy))
+    assert np.array_equal(codec.decode(latents), whole) and codec._decoder.most == 5 and codec._encoder.most > 5
 
 
 def varint(number: int) -> bytes:
@@ -343,13 +361,13 @@ def test_numbers_of_another_shape_are_refused(toy):
     codec = Codec(Bundle.read(toy), "cpu")
 
     class Other:
-        get_inputs = codec._encoder.get_inputs
+        get_inputs = codec._encoder.session.get_inputs
 
         def run(self, outputs, feed):
             return [np.zeros((1, 5), np.float32)]
 
     with pytest.raises(BundleError, match="another shape"):
-        codec._run(Other(), np.zeros((1, 1, 8, 8), np.float32), (4,))
+        codec._run(Opened(Other(), 8), np.zeros((1, 1, 8, 8), np.float32), (4,))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

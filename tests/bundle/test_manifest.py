@@ -9,12 +9,13 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from aetool.bundle.manifest import FORMAT, VERSION, Golden, Manifest
+from aetool.bundle.golden import Golden, Samples, golden_pictures
+from aetool.bundle.manifest import BEFORE, FORMAT, VERSION, Manifest
 from aetool.errors import BundleError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import CURRENT, PREPARATIONS, ImageSpec
 from tests.toy import toy_manifest
 
-NAMES = [field.name for field in fields(Manifest)]
+NAMES = [field.name for field in fields(Manifest) if field.name != "pictures"]
 GOLDEN = ["latents", "images", "encoded"]
 
 
@@ -68,10 +69,66 @@ def test_the_file_is_readable_json_that_says_what_it_is():
     assert data.endswith(b"}\n") and data.count(b"\n") > 50
     content = json.loads(data)
     assert list(content)[:2] == ["format", "version"]
-    assert (content["format"], content["version"]) == (FORMAT, VERSION) == ("aetool bundle", 2)
-    assert set(content) == {"format", "version", *NAMES}
-    assert content["image"] == asdict(toy_manifest().image)
+    assert (content["format"], content["version"]) == (FORMAT, BEFORE) == ("aetool bundle", 2)
+    assert set(content) == {"format", "version", "preparation", *NAMES}
+    assert content["image"] == {"channels": 1, "height": 8, "width": 8, "background": 0}
+    assert content["preparation"] == asdict(PREPARATIONS[CURRENT])
     assert set(content["golden"]) == set(GOLDEN)
+
+
+def test_golden_pictures_lie_with_the_preparation():
+    manifest = replace(toy_manifest(), pictures=golden_pictures(toy_manifest().image))
+    content = json.loads(manifest.to_json())
+    assert set(content["preparation"]["golden"]) == {"pillow", "png", "jpeg"} and content["version"] == BEFORE
+    assert Manifest.from_json(manifest.to_json()).to_json() == manifest.to_json()
+    for wrong in (5, {}, content["preparation"]["golden"] | {"jpeg": None}):
+        content["preparation"]["golden"] = wrong
+        with pytest.raises(BundleError, match="damaged or incomplete"):
+            read(content)
+
+
+def test_a_manifest_with_samples_of_large_images_names_a_newer_version_and_stays_small():
+    spec, latents = ImageSpec(3, 512, 512), np.random.default_rng(0).normal(size=(2, 1024)).astype(np.float32)
+    images = np.random.default_rng(0).random((2, *spec.shape), np.float32)
+    pictures, golden = golden_pictures(spec), Golden(latents, Samples.of(images), latents)
+    manifest = replace(toy_manifest(), image=spec, latent_size=1024, golden=golden, pictures=pictures)
+    data = manifest.to_json()
+    assert json.loads(data)["version"] == VERSION == 3 and len(data) < 256_000
+    assert Manifest.from_json(data).to_json() == data
+
+
+def test_the_largest_images_that_are_kept_whole_stay_small():
+    spec, latents = ImageSpec(3, 64, 64), np.random.default_rng(0).normal(size=(2, 1024)).astype(np.float32)
+    images = np.random.default_rng(0).random((2, *spec.shape), np.float32)
+    golden = Golden(latents, images, latents)
+    manifest = replace(toy_manifest(), image=spec, latent_size=1024, golden=golden, pictures=golden_pictures(spec))
+    data = manifest.to_json()
+    assert json.loads(data)["version"] == BEFORE and len(data) < 256_000
+    assert Manifest.from_json(data).to_json() == data
+
+
+@pytest.mark.parametrize("version", PREPARATIONS)
+def test_the_preparation_comes_back_by_its_version(version):
+    manifest = replace(toy_manifest(), image=replace(toy_manifest().image, preparation=version))
+    assert Manifest.from_json(manifest.to_json()).image.preparation == version
+
+
+def test_a_manifest_without_a_preparation_has_the_first():
+    content = written()
+    del content["preparation"]
+    assert read(content).image.preparation == 1
+    assert json.loads(read(content).to_json())["preparation"]["version"] == 1
+
+
+def test_a_later_preparation_is_told_and_not_called_damage():
+    with pytest.raises(BundleError, match="prepared by version 99, which is not known here; update aetool"):
+        read(written() | {"preparation": {"version": 99, "later": 5}})
+
+
+@pytest.mark.parametrize("value", [None, 2, "2", [], {}, *({"version": v} for v in (None, 0, -1, True, "2", 2.0, [2]))])
+def test_a_preparation_that_cannot_be_is_refused(value):
+    with pytest.raises(BundleError, match="damaged or incomplete"):
+        read(written() | {"preparation": value})
 
 
 def test_unknown_fields_are_left_out():
@@ -164,6 +221,7 @@ def test_true_is_no_latent_size():
         {"channels": True}, {"channels": 3}, {"height": 0}, {"height": -8}, {"height": 8.0}, {"height": 4097},
         {"height": None}, {"height": 10**30}, {"width": 0}, {"width": "8"}, {"width": True}, {"width": 9},
         {"background": -1}, {"background": 256}, {"background": 0.5}, {"background": None}, {"extra": 1},
+        {"preparation": 2},
     ],
     ids=str,
 )  # fmt: skip
@@ -212,7 +270,7 @@ def test_a_golden_number_beyond_float64_is_refused(name):
         read(with_golden(**{name: [[0, 0, 0, 10**400]]}))
 
 
-@pytest.mark.parametrize("version", [0, 3, 99, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 4, 99, "1", None, [1]])
 def test_another_version_is_refused(version):
     with pytest.raises(BundleError, match="of another version; update aetool"):
         read(written() | {"version": version})
@@ -220,7 +278,7 @@ def test_another_version_is_refused(version):
 
 def test_a_newer_version_is_told_whatever_else_is_in_it():
     with pytest.raises(BundleError, match="of another version"):
-        read({"format": FORMAT, "version": 3})
+        read({"format": FORMAT, "version": 4})
 
 
 @pytest.mark.parametrize("content", [[], 5, None, "text", {}, {"format": "other"}, {"version": 1}, {"format": None}])

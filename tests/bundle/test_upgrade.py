@@ -17,6 +17,7 @@ from aetool.bundle.folder import write
 from aetool.errors import BundleError
 from aetool.generation.neighbour_graph import neighbour_graph, shortest_path
 from aetool.generation.stored import completed
+from aetool.images.spec import CURRENT
 from aetool.latents.bank import Edges, read_bank, write_bank
 from tests.conftest import REPOSITORY
 from tests.toy import CLASSES, toy_bank, toy_latents
@@ -57,6 +58,26 @@ def test_upgrade_keeps_the_graphs_and_writes_the_same_bytes_twice(old):
     first = {path.name: path.read_bytes() for path in old.iterdir()}
     upgrade(old)
     assert {path.name: path.read_bytes() for path in old.iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("command", "version"),
+    [("aetool train mnist --epochs 2", 2), ("aetool train digits", 2), ("aetool train photos --epochs 2", 1),
+     ("aetool train ./mnist --epochs 2", 1), ("aetool train --files-from mnist", 1), ("none", 1), ("", 1)],
+)  # fmt: skip
+def test_upgrade_gives_a_new_preparation_to_models_of_no_files_alone(old, command, version):
+    bundle = Bundle.read(old)
+    manifest = json.loads(bundle.files["bundle.json"])
+    del manifest["preparation"]
+    manifest["training"]["command"] = command
+    write(old, {**bundle.files, "bundle.json": json.dumps(manifest).encode()}, "old card", replace=True)
+    assert Bundle.read(old).manifest.image.preparation == 1
+    upgrade(old)
+    assert Bundle.read(old).manifest.image.preparation == version
+
+
+def test_shipped_mnist_has_the_newest_preparation():
+    assert Bundle.find("mnist").manifest.image.preparation == CURRENT
 
 
 def test_stored_edges_are_those_that_would_be_computed():

@@ -8,6 +8,7 @@ import pytest
 from aetool import Bundle, Codec
 from aetool.arrays import to_images, to_pixels
 from aetool.errors import BundleError, InvalidInput
+from aetool.runtime.codec import Opened
 from tests.toy import toy_latents, toy_pixels
 
 
@@ -57,13 +58,13 @@ def test_a_graph_that_gives_non_finite_numbers_is_refused(toy):
 
     class Broken:
         def get_inputs(self):
-            return codec._encoder.get_inputs()
+            return codec._encoder.session.get_inputs()
 
         def run(self, outputs, feed):
             return [np.full((1, 4), np.nan, np.float32)]
 
     with pytest.raises(BundleError, match="not finite"):
-        codec._run(Broken(), np.zeros((1, 1, 8, 8), np.float32), (4,))
+        codec._run(Opened(Broken(), 8), np.zeros((1, 1, 8, 8), np.float32), (4,))
 
 
 def test_a_graph_that_is_none_is_refused(toy):

@@ -26,9 +26,18 @@ WORDS = ["--epochs", 1, "--latent-dim", 2, "--threads", 1, "-q"]
 @pytest.mark.parametrize(
     ("black", "white", "background", "said"),
     [
-        (20, 0, [], "all 20 images are equal once prepared, so there is nothing to learn; dark drawings"),
-        (14, 6, [], "14 of 20 images have one colour everywhere once prepared; dark drawings"),
+        (20, 0, [], None),
+        (0, 20, [], None),
+        (14, 6, [], None),
         (9, 11, [], None),
+        (
+            20,
+            0,
+            ["--background", 0],
+            "all 20 images are equal once prepared, so there is nothing to learn; dark drawings",
+        ),
+        (14, 6, ["--background", 0], "14 of 20 images have one colour everywhere once prepared; dark drawings"),
+        (9, 11, ["--background", 0], None),
         (20, 0, ["--background", 255], None),
         (0, 20, ["--background", 255], "all 20 images are equal once prepared, so there is nothing to learn\n"),
     ],
@@ -40,7 +49,7 @@ def test_drawings_that_vanish_are_told_and_training_goes_on(cli, workplace, blac
     assert (code, out) == (0, b"runs/in\n")
     warnings = [line + "\n" for line in err.splitlines() if "once prepared" in line]
     assert len(warnings) == (said is not None) and (said is None or said in warnings[0])
-    assert said is None or ("a --background other than 0, as 255" in warnings[0]) == (not background)
+    assert said is None or ("a --background other than 0, as 255" in warnings[0]) == (background[1] == 0)
 
 
 def test_equal_images_of_a_file_are_told_without_an_option(cli, workplace):

@@ -111,23 +111,27 @@ def test_an_idx_file_by_its_path(tmp_path):
     assert np.array_equal(data.test.labels, np.where(rows < 20, 1, 0))
 
 
-@pytest.mark.parametrize("side", [7, 129])
+@pytest.mark.parametrize("side", [7, 513])
 @pytest.mark.parametrize("wide", [True, False])
 def test_sides_out_of_range_are_refused(tmp_path, side, wide):
     np.savez(tmp_path / "x.npz", images=np.zeros((20, 8, side) if wide else (20, side, 8), np.uint8))
-    with pytest.raises(InvalidInput, match=r"x has images of 1 x .*; expected 1 or 3 channels, sides from 8 to 128"):
+    with pytest.raises(InvalidInput, match=r"x has images of 1 x .*; expected 1 to 16 channels, sides from 8 to 512"):
         load(str(tmp_path / "x.npz"), 0)
 
 
-@pytest.mark.parametrize("side", [8, 128])
+@pytest.mark.parametrize("side", [8, 512])
 def test_the_smallest_and_the_largest_side_are_taken(tmp_path, side):
     assert load(made(tmp_path / "x.npz", {"a": 16}, side), 0).spec.shape == (1, side, side)
 
 
-@pytest.mark.parametrize("channels", [2, 4])
-def test_other_channels_are_refused(tmp_path, channels):
-    with pytest.raises(InvalidInput, match="1 or 3 channels"):
-        load(made(tmp_path / "x.npz", {"a": 20}, channels=channels), 0)
+@pytest.mark.parametrize("channels", [1, 2, 4, 16])
+def test_up_to_16_channels_are_taken(tmp_path, channels):
+    assert load(made(tmp_path / "x.npz", {"a": 20}, 17, channels), 0).spec.shape == (channels, 17, 17)
+
+
+def test_more_channels_are_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="1 to 16 channels"):
+        load(made(tmp_path / "x.npz", {"a": 20}, 20, channels=17), 0)
 
 
 def test_fewer_than_16_images_are_refused(tmp_path):

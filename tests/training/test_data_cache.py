@@ -125,11 +125,10 @@ def test_another_limit_is_another_entry_and_the_fix_stays(tmp_path):
     "change",
     [
         lambda patch: patch.setattr(PIL, "__version__", "0"),
-        lambda patch: patch.setattr(cache, "PREPARATION", 0),
         lambda patch: patch.setattr(cache, "_decoders", lambda: ("other",)),
         lambda patch: patch.setattr(os.path, "realpath", os.path.realpath),
     ],
-    ids=["Pillow", "preparation", "decoders", "nothing"],
+    ids=["Pillow", "decoders", "nothing"],
 )
 def test_other_decoders_make_an_entry_anew(tmp_path, place, monkeypatch, change, request):
     fill(tmp_path / "set", 16)
@@ -137,6 +136,14 @@ def test_other_decoders_make_an_entry_anew(tmp_path, place, monkeypatch, change,
     change(monkeypatch)
     load(tmp_path / "set")
     assert len(list(place.iterdir())) == (1 if "nothing" in request.node.name else 2)
+
+
+def test_each_preparation_has_an_entry(tmp_path, place):
+    fill(tmp_path / "set", 16)
+    for count, version in enumerate((2, 1), 1):
+        for _ in range(2):
+            assert load(tmp_path / "set", preparation=version).spec.preparation == version
+            assert len(list(place.iterdir())) == count
 
 
 def test_failed_files_are_named_as_the_folder_is_named_now(tmp_path, monkeypatch):
@@ -181,9 +188,9 @@ def test_the_cache_is_bounded_in_bytes_and_the_oldest_go_first(tmp_path, place, 
 
 
 def test_what_decoding_said_is_said_again(tmp_path, monkeypatch):
-    def decode(files, options, workers, report, limits):
+    def decode(files, options, workers, report, *more):
         report("16 bits are read as levels from 0 to 4,095, a guess", 0, None, "")
-        return original(files, options, workers, report, limits)
+        return original(files, options, workers, report, *more)
 
     original = cache.decode_folder
     monkeypatch.setattr(cache, "decode_folder", decode)

@@ -117,14 +117,14 @@ def test_what_cannot_be_used_is_named_and_skipped(tmp_path):
 def test_a_look_that_fails_and_decoding_that_works_count_as_one_picture(tmp_path, monkeypatch):
     fill(tmp_path / "set", 20)
     real = folder_module.kind_of
-    monkeypatch.setattr(folder_module, "kind_of", lambda data, limits: 1 / 0 if data == bad else real(data, limits))
+    monkeypatch.setattr(folder_module, "kind_of", lambda data, *more: 1 / 0 if data == bad else real(data, *more))
     bad = (tmp_path / "set/03.png").read_bytes()
     files = list(find_images([str(tmp_path / "set")]))
     data = decode_folder(files, FolderOptions(), 2, ignore)
     assert (
         data.pixels[:, 0, 0, 0].tolist() == [7 * i for i in range(20)] and len(data.sources) == len(data.labels) == 20
     )
-    monkeypatch.setattr(folder_module, "kind_of", lambda data, limits: real(data, limits) if data == bad else 1 / 0)
+    monkeypatch.setattr(folder_module, "kind_of", lambda data, *more: real(data, *more) if data == bad else 1 / 0)
     assert len(decode_folder(files, FolderOptions(), 2, ignore).pixels) == 20
     monkeypatch.undo()
     real_pixels = folder_module.pixels_of
@@ -155,7 +155,7 @@ def test_the_first_frame_of_an_animation_counts(tmp_path):
 
 def test_transparency_shows_the_background_that_was_asked_for(tmp_path):
     fill(tmp_path / "set", 16, "LA")
-    assert load(tmp_path / "set").train.pixels.max() == 0
+    assert load(tmp_path / "set", background=0).train.pixels.max() == 0
     data = load(tmp_path / "set", background=200)
     assert set(np.unique(data.train.pixels)) == {200} and data.spec.background == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from aetool import Bundle, Codec, metrics
 from aetool.arrays import to_images
+from aetool.bundle.golden import Golden, Samples
 from aetool.bundle.lookup import SHIPPED, shipped_path
+from aetool.errors import BundleError
 from aetool.runtime.golden import check_golden
 from aetool.training.data.dataset import load
 from aetool.training.export import parity
@@ -38,6 +41,25 @@ def test_the_manifest_says_what_was_measured(digits):
     assert manifest.training["command"] == "aetool train digits --epochs 12 --threads 1"
     assert manifest.parity["found"].keys() == parity.BOUNDS.keys()
     assert check_golden(bundle, codec)["found"] == {"latents": 0.0, "images": 0.0}
+
+
+def test_samples_of_golden_images_prove_the_graphs_as_whole_images_do(digits):
+    bundle = Bundle.read(digits)
+    golden, codec = bundle.manifest.golden, Codec(bundle, "cpu")
+    samples = Samples.of(golden.images)
+
+    def check(kept: Samples, encoded=golden.encoded) -> float:
+        manifest = replace(bundle.manifest, golden=Golden(golden.latents, kept, encoded))
+        return check_golden(replace(bundle, manifest=manifest), codec)["found"]["images"]
+
+    assert check(samples) == 0
+    for values, means in ((0.01, 0), (0, 0.01)):
+        changed = Samples(samples.values.copy(), samples.means + np.float32(means))
+        changed.values[1, 5] += np.float32(values)
+        with pytest.raises(BundleError, match=r"golden images differ by 0\.01"):
+            check(changed)
+    with pytest.raises(BundleError, match="golden latents differ"):
+        check(samples, golden.encoded + np.float32(0.1) * abs(golden.encoded).max())
 
 
 def test_encoding_a_training_image_gives_the_latent_in_the_bank_to_the_bit(digits):

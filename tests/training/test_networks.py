@@ -11,7 +11,7 @@ from torch import nn
 from aetool import Codec
 from aetool.bundle.bundle import Graphs
 from aetool.errors import BundleError, UsageError
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import SIDES, ImageSpec
 from aetool.training.architectures.autoencoder import build
 from aetool.training.architectures.geometry import halvings
 from aetool.training.architectures.options import ARCHITECTURES
@@ -19,7 +19,7 @@ from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 
 NAMES = list(ARCHITECTURES)
-PARITY_SHAPES = [(1, 28, 28), (3, 33, 20), (1, 8, 15)]
+PARITY_SHAPES = [(1, 28, 28), (3, 33, 20), (1, 8, 15), (5, 24, 17), (16, 8, 8)]
 
 
 def trained(name: str, shape: tuple[int, int, int], k: int):
@@ -31,9 +31,9 @@ def trained(name: str, shape: tuple[int, int, int], k: int):
     return network.eval()
 
 
-@pytest.mark.parametrize("side", range(8, 129))
+@pytest.mark.parametrize("side", SIDES)
 def test_every_side_is_halved_to_4_to_7_and_doubled_back(side):
-    for step in halvings(side, 128):
+    for step in halvings(side, 512):
         i, o = step.small[0], step.large[0]
         k, s, p = step.kernel[0], step.stride[0], step.padding[0]
         assert (o + 2 * p - k) // s + 1 == i
@@ -43,7 +43,9 @@ def test_every_side_is_halved_to_4_to_7_and_doubled_back(side):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 128), (1, 9, 11), (3, 31, 64), (1, 128, 127)])
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 8), (3, 8, 128), (1, 9, 11), (3, 31, 64), (1, 128, 127), (2, 8, 512), (7, 511, 9)]
+)
 def test_shapes(name, shape):
     network = build(name, ARCHITECTURES[name], shape, 5).eval()
     images = torch.rand(2, *shape)
@@ -100,6 +102,18 @@ def test_parity(name, shape):
     with pytest.raises(BundleError, match="torch and ONNX Runtime differ"):
         parity.prove(network, codec, pixels)
     check_graphs(files, shape)
+
+
+@pytest.mark.parametrize("shape", [(3, 512, 511), (16, 509, 512)], ids=str)
+def test_parity_of_the_largest_images_is_proven_in_small_batches(shape):
+    torch.manual_seed(0)
+    network = build("conv", ARCHITECTURES["conv"], shape, 6)
+    network(torch.rand(2, *shape))
+    files = graphs(network.eval(), shape, 6)
+    codec = Codec(Graphs(files["encoder.onnx"], files["decoder.onnx"], ImageSpec(*shape), 6), "cpu")
+    proof = parity.prove(network, codec, np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8))
+    assert codec.batch == 1 and proof["batches"] == [1, 2, 5 if shape[0] == 3 else 3]
+    assert all(0 <= proof["found"][key] <= bound for key, bound in parity.BOUNDS.items())
 
 
 def check_graphs(files: dict[str, bytes], shape) -> None:

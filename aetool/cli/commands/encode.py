@@ -34,5 +34,6 @@ def encode(
     found = input_files(files, inputs, target, console)
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
-    write_latents(failures.values(model.encoded(taken_whole(found, whole))), target, model.bundle.manifest.latent_size)
+    pictures = taken_whole(model.each_image(found, inputs.layout), whole)
+    write_latents(failures.values(model.encoded(pictures)), target, model.bundle.manifest.latent_size)
     failures.end()

@@ -117,12 +117,14 @@ def _shown(value: object) -> str:
 
 def _summary(bundle: Bundle) -> str:
     from aetool.bundle.card import figure
+    from aetool.images.spec import PREPARATIONS
 
     m, bank = bundle.manifest, bundle.bank()
-    d = m.distortion
+    d, scale = m.distortion, PREPARATIONS[m.image.preparation].decoding_scale
     rows = [
         ["model", f"{bundle.name} {bundle.identity}"],
         ["images", f"{' x '.join(map(str, m.image.shape))} in [0, 1], alpha over {m.image.background}"],
+        ["preparation", f"version {m.image.preparation}, decoded at: {scale}"],
         ["latents", f"{m.latent_size} numbers"],
         ["classes", some(m.classes) or "none"],
         ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],

@@ -15,7 +15,7 @@ from aetool.cli.layout import layout_of, provenance, suited
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet, Whole
 from aetool.cli.target import Target, picture_target, write_stdout
-from aetool.cli.write import write_pictures
+from aetool.cli.write import shown_channels, write_pictures
 from aetool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,15 +46,16 @@ def reconstruct(
     _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
     failures = Failures(console, inputs.errors)
+    model = open_model(options, console, inputs.limits)
+    found = model.each_image(found, inputs.layout)
     if skip_existing:
         found = only_missing(found, target, failures)
-    model = open_model(options, console, inputs.limits)
     parts = failures.values(_named(model.reconstructed(taken_whole(found, whole), as_json), as_json))
     if as_json and output is None:
         deque(parts, maxlen=0)  # the report is the data; pictures need -o
     else:
-        made = provenance(model.bundle, None, layout)
-        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames, failures.unwritten)
+        made, show = provenance(model.bundle, None, layout), shown_channels(layout, model, target)
+        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames, failures.unwritten, show)
     failures.end()
 
 

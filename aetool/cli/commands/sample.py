@@ -126,6 +126,8 @@ def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:
         raise UsageError("--each stands for every class of the model; leave --digit, --class and --from out")
     if not chosen.folder and not inputs.files_from and (chosen.whole or inputs.errors):
         raise UsageError("--whole and --errors are for the images of --from or --files-from; name some")
+    if not chosen.folder and not inputs.files_from and inputs.layout:
+        raise UsageError("--layout is for the images of --from; name some")
     return name
 
 
@@ -145,8 +147,9 @@ def _own_bank(
     """Return the bank of the pictures of --from or --files-from, None without both."""
     if not chosen.folder and not inputs.files_from:
         return None
-    pictures = input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console)
-    return model.bank_of(failures.values(model.encoded(taken_whole(_of_class(pictures, name), chosen.whole))))
+    files = input_files([chosen.folder] if chosen.folder else [], inputs, target, failures.console)
+    pictures = _of_class(model.each_image(files, inputs.layout), name)
+    return model.bank_of(failures.values(model.encoded(taken_whole(pictures, chosen.whole))))
 
 
 def _labels(

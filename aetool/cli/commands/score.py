@@ -46,7 +46,8 @@ def score(
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
     over, head = 0, "" if as_json else "percentile  mse       source\n"
-    for scores in failures.values(model.scored(taken_whole(found, whole))):
+    pictures = taken_whole(model.each_image(found, inputs.layout), whole)
+    for scores in failures.values(model.scored(pictures)):
         write_stdout(head + "".join(map(_json_line if as_json else _text_line, scores)))
         head = ""
         over += sum(fail_over is not None and score.percentile > fail_over for score in scores)

@@ -15,14 +15,14 @@ from aetool.cli.configuration import configured
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
-from aetool.cli.options import Inputs, MaxBytes, Quiet
+from aetool.cli.options import Inputs, Quiet
 from aetool.cli.process import error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.cli.training import classes, division, plan, result, weakness
 from aetool.errors import UsageError
-from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
+    from aetool.training.config import TrainConfig
     from aetool.training.data.dataset import Dataset as DataSet
     from aetool.training.loop import Report, Trainer
 
@@ -30,8 +30,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
-        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx or .npz "
-        "file; with --resume or --more-epochs a run. Default: digits.",
+        help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx, .npz "
+        "or .npy file; with --resume or --more-epochs a run. Default: digits.",
         autocompletion=completion.data_sets,
     ),
 ]
@@ -127,19 +127,24 @@ class TrainOptions:
         ),
     ] = None
     channels: Annotated[
-        int | None, typer.Option("--channels", metavar="N", help="1 grey, 3 colour. Default: grey if all files are.")
+        int | None,
+        typer.Option("--channels", metavar="N", help="1 grey, 3 colour, else those of TIFFs. Default: by the files."),
     ] = None
     size: Annotated[
         str | None,
         typer.Option(
             "--size",
             metavar="N or HxW",
-            help="Pixels a side of a folder's images. Default: as they are, if all agree and are at most 128, else 64.",
+            help="Pixels a side of a folder's images, 8 to 512. Default: as they are, if all agree, to 128; else 64.",
         ),
     ] = None
     background: Annotated[
         int | None,
-        typer.Option("--background", metavar="N", help="Grey level behind transparent pixels. Default: 0, black."),
+        typer.Option(
+            "--background",
+            metavar="N",
+            help="Grey level 0 to 255 behind transparent pixels. Default: against the drawing.",
+        ),
     ] = None
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="For weights, order and split. Default: 0.")
@@ -186,7 +191,6 @@ def train(
     resume: Resume = False,
     more_epochs: MoreEpochs = None,
     data: Data = None,
-    max_bytes: MaxBytes = LIMITS.bytes,
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder.
@@ -199,11 +203,11 @@ def train(
     limit_blas(options.threads or all_cores())
     from aetool.training.session import open_run, resume_run
 
-    console, limits = Console(quiet), Limits(pixels=inputs.max_pixels, bytes=max_bytes)
+    console, limits = Console(quiet), inputs.limits
     failures = Failures(console, inputs.errors)
     going_on = resume or more_epochs is not None
     _check(options, inputs, dataset, going_on, data, name)
-    config = None if going_on else configured(dataset, options.given(), inputs.files_from, console)
+    config = None if going_on else configured(dataset, options.given(), inputs, console)
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
@@ -222,7 +226,7 @@ def train(
 def _check(
     options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None, name: str | None
 ) -> None:
-    if resume and (options.given() or inputs.files_from or name):
+    if resume and (options.given() or inputs.files_from or inputs.layout or name):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
@@ -244,17 +248,17 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
         console.note(classes(data))
-    _warn_of_blank(data, trainer.config.dataset, console)
+    _warn_of_blank(data, trainer.config, console)
 
 
-def _warn_of_blank(data: DataSet, name: str, console: Console) -> None:
+def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None:
     """Warn where all images are equal once prepared, or at least half of them blank."""
     from aetool.training.data.alike import all_equal, count_blank
     from aetool.training.data.settings import of_pictures
 
     n, blank = len(data.train.pixels) + len(data.test.pixels), count_blank(data)
     fix = f"; dark drawings on transparency need a --background other than {data.spec.background}, as 255"
-    fix = fix if of_pictures(name) and data.spec.background < 255 else ""
+    fix = fix if of_pictures(config.dataset) and config.background is not None and data.spec.background < 255 else ""
     if all_equal(data):
         console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
     elif blank * 2 >= n:

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from aetool.arrays import Pixels
 from aetool.errors import lookup
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig
+from aetool.training.data.stored import AnyPixels
 from aetool.training.pca import Pca, fit
 
 
@@ -37,7 +37,7 @@ class Autoencoder(nn.Module):
         """Whether the network begins as PCA does."""
         return hasattr(self.encoder, "start")
 
-    def start(self, train: Pixels, pca: Pca, seed: int) -> None:
+    def start(self, train: AnyPixels, pca: Pca, seed: int) -> None:
         """Begin as PCA does; `pca` is fitted on the training images, and anew where the network makes these smaller."""
         encoder: Any = self.encoder
         decoder: Any = self.decoder

@@ -6,6 +6,7 @@ import numpy as np
 
 from aetool.arrays import Pixels
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.stored import blocks
 
 PROBES = 16
 """Values of an image that are compared first; most images differ in these."""
@@ -14,12 +15,13 @@ PROBES = 16
 def all_equal(data: Dataset) -> bool:
     """Return whether all training and test images are one and the same."""
     first = data.train.pixels[0]
-    return all((image == first).all() for part in (data.train, data.test) for image in part.pixels)
+    parts = (block for part in (data.train, data.test) for block in blocks(part.pixels))
+    return all((image == first).all() for block in parts for image in block)
 
 
 def count_blank(data: Dataset) -> int:
     """Return the number of training and test images that have one colour everywhere."""
-    return sum(_blank(part.pixels) for part in (data.train, data.test))
+    return sum(_blank(block) for part in (data.train, data.test) for block in blocks(part.pixels))
 
 
 def _blank(pixels: Pixels) -> int:

@@ -16,17 +16,18 @@ import numpy as np
 
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, ReadWriteError
 from aetool.images.files import Failure, ImageFile
+from aetool.images.stacks import holds_stack
 from aetool.images.walk import is_read
 from aetool.system.atomic import replacing, write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
-from aetool.training.data.files import Labelled, TooFewImages
+from aetool.training.data.files import ARRAY, Labelled, TooFewImages, labels_beside, read_arrays, read_idx_pair
 from aetool.training.data.folder import FolderOptions, decode_folder
 from aetool.training.data.listed import Listed, files_of
+from aetool.training.data.room import FILE
+from aetool.training.data.stored import StoredPixels, sha256, stored_pixels
 
-PREPARATION = 1
-"""The version of the way from files to pixels; another number makes every entry of the cache anew."""
 KEPT = 8
 """Folders in the cache; the least recently read folder is removed first."""
 BYTES = 4_000_000_000
@@ -54,15 +55,37 @@ def read_folder(
     labelled = _load(entry, files, said)
     if labelled is None:
         try:
-            labelled = decode_folder(files, options, workers, _noting(report, said), limits)
+            labelled = decode_folder(files, options, workers, _noting(report, said), limits, place)
         except TooFewImages as error:
             raise TooFewImages(str(error), error.skipped, listing) from None
-        with contextlib.suppress(AetoolError, OSError):
-            _save(entry, labelled, _meta(labelled, folder, files, said))
+        keep(entry, labelled, folder, files, said)
     else:
         for line in said:
             report(line, 0, None, "")
     return replace(labelled, listing=listing)
+
+
+def read_labelled(path: Path, options: FolderOptions, report: Report, limits: Limits = LIMITS) -> Labelled:
+    """Return the images of an idx, .npz or .npy file; those that are unpacked to a file are found again in the cache.
+
+    Raises `InvalidInput`, `LimitExceeded`, `ReadWriteError`.
+    """
+    files = [ImageFile(str(part), part.name) for part in (path, labels_beside(path)) if part is not None]
+    entry = entries_folder() / fingerprint(str(path), files, options, limits)
+    said: list[str] = []
+    labelled = _load(entry, files, said)
+    if labelled is not None:
+        for line in said:
+            report(line, 0, None, "")
+        return labelled
+    if holds_stack(path):
+        white = dict(options.whites).get(ARRAY)
+        labelled = read_arrays(path, limits, place, options.layout, white, _noting(report, said))
+    else:
+        labelled = read_idx_pair(path, limits, place)
+    if isinstance(labelled.pixels, StoredPixels) and labelled.pixels.file.is_temporary:
+        keep(entry, labelled, str(path), files, said)
+    return labelled
 
 
 def _noting(report: Report, said: list[str]) -> Report:
@@ -84,10 +107,11 @@ def entries_folder() -> Path:
 def fingerprint(folder: str, files: Sequence[ImageFile], options: FolderOptions, limits: Limits = LIMITS) -> str:
     """Return a name for all that the images of a folder depend on.
 
-    That is the path of the folder; path, class, size, times and inode of each file; options, limits and decoders. The
-    time of change and the inode find files that were exchanged or restored with their old times.
+    That is the path of the folder; path, class, size, times and inode of each file; options, among them the version of
+    the preparation, limits and decoders. The time of change and the inode find files that were exchanged or restored
+    with their old times.
     """
-    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, PREPARATION, _decoders())
+    settings = (str(Path(folder).resolve()), asdict(options), limits.pixels, _decoders())
     digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
     for file in files:
         digest.update(os.fsencode(f"\0{file.relative}\0{file.label}\0{file.part}\0"))
@@ -109,6 +133,26 @@ def _decoders() -> tuple[str | None, ...]:
     return PIL.__version__, *codecs, *modules, version("pillow_heif") if is_read(".heic") else None
 
 
+def place(size: int) -> Path:
+    """Return the folder of a temporary file of images, which may become an entry; raises `OSError`.
+
+    There is room for an entry of `size` bytes then, unless it is larger than the cache.
+    """
+    folder = entries_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    if size <= BYTES:
+        _make_room(folder, size)
+    return folder
+
+
+def keep(entry: Path, data: Labelled, source: str, files: Sequence[ImageFile], said: list[str]) -> None:
+    """Make an entry of the images of `source`, if possible; a temporary file of images has no name afterwards."""
+    with contextlib.suppress(AetoolError, OSError):
+        _save(entry, data, _meta(data, source, files, said))
+    if isinstance(data.pixels, StoredPixels) and data.pixels.file.is_temporary:
+        data.pixels.file.discard()
+
+
 def _save(entry: Path, data: Labelled, meta: bytes) -> None:
     """Write pixels.bin, then meta.json, which completes the entry, after making room.
 
@@ -119,8 +163,11 @@ def _save(entry: Path, data: Labelled, meta: bytes) -> None:
         return
     _make_room(entry, size)
     entry.mkdir(parents=True, exist_ok=True)
-    with replacing(entry / "pixels.bin") as stream:
-        stream.write(data.pixels.data)
+    if isinstance(data.pixels, StoredPixels):
+        data.pixels.file.keep(entry / FILE)
+    else:
+        with replacing(entry / FILE) as stream:
+            stream.write(data.pixels.data)
     write_file(entry / "meta.json", meta)
 
 
@@ -129,7 +176,7 @@ def _meta(data: Labelled, folder: str, files: Sequence[ImageFile], said: list[st
     meta = {
         "folder": os.path.realpath(folder),
         "shape": data.pixels.shape,
-        "sha256": hashlib.sha256(data.pixels.data).hexdigest(),
+        "sha256": sha256(data.pixels),
         "labels": data.labels.tolist(),
         "classes": data.classes,
         "train_count": data.train_count,
@@ -156,9 +203,7 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
     """Return the images of an entry, and add what decoding said; None for a missing entry or another sha256."""
     try:
         meta: dict[str, Any] = json.loads((entry / "meta.json").read_bytes())
-        pixels = np.fromfile(entry / "pixels.bin", np.uint8).reshape(meta["shape"])
-        if hashlib.sha256(pixels.data).hexdigest() != meta["sha256"]:
-            return None
+        pixels = stored_pixels(entry / FILE, tuple(map(int, meta["shape"])), str(meta["sha256"]))
         os.utime(entry)
         said += map(str, meta["said"])
         paths = {file.relative: file.path for file in files}  # they depend on the current folder
@@ -167,12 +212,12 @@ def _load(entry: Path, files: Sequence[ImageFile], said: list[str]) -> Labelled 
             np.array(meta["labels"], np.int64),
             tuple(meta["classes"]),
             meta["train_count"],
-            sources=tuple(meta["sources"]),
+            sources=None if meta["sources"] is None else tuple(meta["sources"]),
             background=meta["background"],
             skipped=tuple(Failure(paths[name], ERRORS[kind](text, fix)) for name, kind, text, fix in meta["skipped"]),
             whites=tuple((str(kind), int(white)) for kind, white in meta["whites"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ReadWriteError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

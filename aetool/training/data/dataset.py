@@ -10,22 +10,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Labels, OneLine, Pixels
+from aetool.arrays import Labels, OneLine
 from aetool.errors import InvalidInput, UsageError, did_you_mean
 from aetool.images.files import Failure
-from aetool.images.spec import ImageSpec
+from aetool.images.spec import MOST_CHANNELS, SIDES, ImageSpec
 from aetool.images.walk import Listing
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.names import composed, existing
 from aetool.system.progress import Report
-from aetool.training.data.cache import read_folder
-from aetool.training.data.files import Labelled, TooFewImages, read_arrays, read_idx_pair
+from aetool.training.data.cache import read_folder, read_labelled
+from aetool.training.data.files import Labelled, TooFewImages
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.listed import Listed
 from aetool.training.data.named import DATASETS
+from aetool.training.data.stored import AnyPixels, blocks, taken
 
-SIDES = range(8, 129)
-"""Accepted heights and widths of training images."""
 CHOOSING = 100
 """Fewest images of which some are taken for validation."""
 VALIDATION = 1000
@@ -35,9 +34,12 @@ DEFAULT_OPTIONS = FolderOptions()
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split(OneLine):
-    """Training or test images of a data set: pixels (n, c, h, w), labels (n,), and n source names."""
+    """Training or test images of a data set: pixels (n, c, h, w), labels (n,), and n source names.
 
-    pixels: Pixels
+    The pixels of a large data set lie in a file (see `StoredPixels`).
+    """
+
+    pixels: AnyPixels
     labels: Labels
     sources: Sequence[str]
 
@@ -101,7 +103,7 @@ def load(
     train, test = _split(labelled, seed)
     train, validation = apart(train, seed, len(labelled.labels)) if choosing else (train, None)
     _, channels, height, width = labelled.pixels.shape
-    spec = ImageSpec(channels, height, width, labelled.background)
+    spec = ImageSpec(channels, height, width, labelled.background, options.preparation)
     whole, rest = _digest(labelled), (labelled.skipped, labelled.listing, labelled.whites)
     return Dataset(composed(title), labelled.classes, spec, train, test, whole, *rest, validation)
 
@@ -123,17 +125,17 @@ def read(
     if path.is_dir():
         return read_folder(name, options, workers, report, limits, listed), path.resolve().name
     if path.is_file():
-        reader = read_arrays if path.suffix.lower() == ".npz" else read_idx_pair
-        return reader(path, limits), path.name.split(".")[0]
+        return read_labelled(path, options, report, limits), path.name.split(".")[0]
     hint = did_you_mean(name, list(DATASETS))
     there = ", ".join(DATASETS)
-    raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx or .npz file')
+    raise UsageError(f'no data set "{name}"{hint}; there is {there}, or a folder, idx, .npz or .npy file')
 
 
 def _check(data: Labelled, name: str) -> None:
     n, c, h, w = data.pixels.shape
-    if c not in (1, 3) or h not in SIDES or w not in SIDES:
-        raise InvalidInput(f"{name} has images of {c} x {h} x {w}; expected 1 or 3 channels, sides from 8 to 128")
+    if not 1 <= c <= MOST_CHANNELS or h not in SIDES or w not in SIDES:
+        wanted = f"1 to {MOST_CHANNELS} channels, sides from {SIDES[0]} to {SIDES[-1]}"
+        raise InvalidInput(f"{name} has images of {c} x {h} x {w}; expected {wanted}")
     if n < 16:
         raise TooFewImages(f"{name} has {n} images; at least 16 are needed", data.skipped, data.listing)
     if len(data.labels) != n:
@@ -142,7 +144,8 @@ def _check(data: Labelled, name: str) -> None:
 
 def _digest(data: Labelled) -> str:
     digest = hashlib.sha256(repr((data.pixels.shape, data.classes, data.train_count)).encode())
-    digest.update(np.ascontiguousarray(data.pixels).data)
+    for block in blocks(data.pixels):
+        digest.update(np.ascontiguousarray(block).data)
     digest.update(np.ascontiguousarray(data.labels, dtype="<i8").data)
     return digest.hexdigest()
 
@@ -153,15 +156,15 @@ def _split(data: Labelled, seed: int) -> tuple[Split, Split]:
         numbered = [f"train/{i}" for i in range(cut)] + [f"test/{i}" for i in range(len(data.pixels) - cut)]
         names = data.sources or numbered
         return (
-            Split(data.pixels[:cut], data.labels[:cut], names[:cut]),
-            Split(data.pixels[cut:], data.labels[cut:], names[cut:]),
+            Split(taken(data.pixels, slice(cut)), data.labels[:cut], names[:cut]),
+            Split(taken(data.pixels, slice(cut, None)), data.labels[cut:], names[cut:]),
         )
     held_out = _stratified(data.labels, np.random.default_rng([seed, len(data.labels)]))
     train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     sources = data.sources or [str(i) for i in range(len(data.labels))]
     return (
-        Split(data.pixels[train], data.labels[train], [sources[i] for i in train]),
-        Split(data.pixels[test], data.labels[test], [sources[i] for i in test]),
+        Split(taken(data.pixels, train), data.labels[train], [sources[i] for i in train]),
+        Split(taken(data.pixels, test), data.labels[test], [sources[i] for i in test]),
     )
 
 
@@ -182,7 +185,7 @@ def apart(train: Split, seed: int, images: int) -> tuple[Split, Split | None]:
 
 def rows_of(split: Split, rows: npt.NDArray[np.intp]) -> Split:
     """Return some rows of a split."""
-    return Split(split.pixels[rows], split.labels[rows], [split.sources[i] for i in rows.tolist()])
+    return Split(taken(split.pixels, rows), split.labels[rows], [split.sources[i] for i in rows.tolist()])
 
 
 def _stratified(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

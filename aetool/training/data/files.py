@@ -1,13 +1,17 @@
-"""Files of labelled images: idx (the format of MNIST) and .npz, with checks."""
+"""Files of labelled images: idx (the format of MNIST), .npz and .npy, with checks."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import math
+import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +19,24 @@ import numpy.typing as npt
 from aetool.arrays import Labels, OneLine, Pixels
 from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import Failure
+from aetool.images.stacks import Stack, open_stack
 from aetool.images.walk import Listing
 from aetool.system.limits import ALWAYS, LIMITS, MAX_RATIO, Limits
 from aetool.system.names import composed
-from aetool.system.npz import NpzError, NpzTooLarge, read_npz
-from aetool.system.reading import read_file
+from aetool.system.progress import Report
+from aetool.system.reading import read_file, reading
+from aetool.training.data import stored
+from aetool.training.data.room import Place, room_for
+from aetool.training.data.stored import AnyPixels, stored_pixels
 
 TIMES = 8
 """Ratio of the largest file of images to the largest file of latents."""
+PACKED = b"\x1f\x8b"
+"""The first bytes of a gzip file."""
+ARRAY = "array"
+"""The type of the number that is white in a stack (see `FolderOptions`)."""
+IDX_HEADER = 16
+"""Bytes before the values of an idx file of images."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +51,7 @@ class Labelled(OneLine):
     whites        numbers that were white in pictures of more than 8 bits, by type (see `FolderOptions`)
     """
 
-    pixels: Pixels
+    pixels: AnyPixels
     labels: Labels
     classes: tuple[str, ...]
     train_count: int | None = None
@@ -58,76 +72,153 @@ class TooFewImages(InvalidInput):
 
 def parse_idx(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     """Return the array in an idx file of bytes (LeCun's format: 0, 0, 8, dimensions, big-endian sizes, data)."""
+    shape, start = _idx_header(data, name)
+    _check_size(shape, len(data) - start, name)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _idx_header(data: bytes, name: str) -> tuple[list[int], int]:
+    """Return the shape that an idx file declares, and where its values begin."""
     dimensions = data[3] if len(data) >= 4 and data[:3] == b"\0\0\x08" else 0
     if dimensions not in (1, 3) or len(data) < 4 + 4 * dimensions:
         raise InvalidInput(f"{name} is not an idx file of bytes with images or labels")
-    shape = np.frombuffer(data, ">u4", dimensions, 4).astype(np.int64).tolist()
-    count = 1
-    for side in shape:
-        count *= side
-    if count != len(data) - 4 - 4 * dimensions:
-        raise InvalidInput(
-            f"{name} says {' x '.join(map(str, shape))} and holds {len(data) - 4 - 4 * dimensions} bytes"
-        )
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(data, ">u4", dimensions, 4).astype(np.int64).tolist(), 4 + 4 * dimensions
 
 
-def read_idx_pair(path: Path, limits: Limits = LIMITS) -> Labelled:
-    """Read idx images, and the labels in the file with "labels-idx1" in place of "images-idx3" in its name."""
+def _check_size(shape: list[int], held: int, name: str) -> None:
+    if math.prod(shape) != held:
+        raise InvalidInput(f"{name} says {' x '.join(map(str, shape))} and holds {held} bytes")
+
+
+def read_idx_pair(path: Path, limits: Limits = LIMITS, place: Place | None = None) -> Labelled:
+    """Read idx images, and the labels in the file with "labels-idx1" in place of "images-idx3" in its name.
+
+    Many images stay in their file, or are unpacked to the folder that `place` gives (see `room_for`).
+    """
+    images = _idx_images(path, limits, place)
+    beside = labels_beside(path)
+    if beside is None:
+        return Labelled(images, np.full(len(images), -1), ())
+    return Labelled(images, *_numbered(parse_idx(_unpacked(beside, limits), beside.name), beside.name))
+
+
+def labels_beside(path: Path) -> Path | None:
+    """Return the file of the labels of idx images, None where there is none."""
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    return beside if beside != path and beside.is_file() else None
+
+
+def _idx_images(path: Path, limits: Limits, place: Place | None) -> AnyPixels:
+    with reading(path), path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        packed = stream.read(2) == PACKED
+        stream.seek(0)
+        head = _start(stream, path) if packed else stream.read(IDX_HEADER)
+    if size > TIMES * limits.bytes or len(head) < IDX_HEADER or head[3] != 3:
+        return _few_images(path, limits)  # or the error of what the file is
+    (n, h, w), start = _idx_header(head, path.name)
+    if n * h * w <= stored.IN_MEMORY:
+        return _few_images(path, limits)
+    if packed:
+        return _unpacked_images(path, (n, h, w), _most(size, limits), place)
+    _check_size([n, h, w], size - start, path.name)
+    return stored_pixels(path, (n, 1, h, w), offset=start)
+
+
+def _few_images(path: Path, limits: Limits) -> Pixels:
     images = parse_idx(_unpacked(path, limits), path.name)
     if images.ndim != 3:
         raise InvalidInput(f"{path.name} holds labels; name the file of the images")
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    if beside == path or not beside.is_file():
-        return Labelled(images[:, None], np.full(len(images), -1), ())
-    return Labelled(images[:, None], *_numbered(parse_idx(_unpacked(beside, limits), beside.name), beside.name))
+    return images[:, None]
+
+
+def _start(stream: BinaryIO, path: Path) -> bytes:
+    with _gzip_errors(path):
+        return gzip.GzipFile(fileobj=stream).read(IDX_HEADER)
+
+
+def _unpacked_images(path: Path, shape: tuple[int, int, int], most: int, place: Place | None) -> AnyPixels:
+    """Return the images of a packed file, unpacked block by block."""
+    n, h, w = shape
+    room = room_for(min(n, most // (h * w)), (1, h, w), place)
+    step = max(1, stored.BLOCK // (h * w)) * h * w
+    held = 0
+    with reading(path), path.open("rb") as file, _gzip_errors(path):
+        stream = gzip.GzipFile(fileobj=file)
+        stream.read(IDX_HEADER)
+        while part := stream.read(step):
+            held += len(part)
+            if held + IDX_HEADER > most:
+                raise _too_large(path, most)
+            if held <= n * h * w and not len(part) % (h * w):
+                room.add(np.frombuffer(part, np.uint8).reshape(-1, 1, h, w))
+    _check_size(list(shape), held, path.name)
+    return room.done()
 
 
 def _unpacked(path: Path, limits: Limits) -> bytes:
     most = TIMES * limits.bytes
     data = read_file(path, most)
-    if data[:2] != b"\x1f\x8b":
+    if data[:2] != PACKED:
         return data
-    try:
-        most = min(most, max(ALWAYS, MAX_RATIO * len(data)))
+    most = _most(len(data), limits)
+    with _gzip_errors(path):
         data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvalidInput(f"{path} is a damaged gzip file") from error
     if len(data) > most:
-        raise LimitExceeded(f"{path} unpacks to more than the {most >> 20} MiB accepted of a file of its size")
+        raise _too_large(path, most)
     return data
 
 
-def read_arrays(path: Path, limits: Limits = LIMITS) -> Labelled:
-    """Read `images` (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats in [0, 1], and `labels` if there are."""
-    most = TIMES * limits.bytes
+def _most(packed: int, limits: Limits) -> int:
+    """Return the bytes that a gzip file of so many may unpack to."""
+    return min(TIMES * limits.bytes, max(ALWAYS, MAX_RATIO * packed))
+
+
+def _too_large(path: Path, most: int) -> LimitExceeded:
+    return LimitExceeded(f"{path} unpacks to more than the {most >> 20} MiB accepted of a file of its size")
+
+
+@contextlib.contextmanager
+def _gzip_errors(path: Path) -> Iterator[None]:
     try:
-        arrays = read_npz(read_file(path, most), most, {"images", "labels"})
-    except NpzTooLarge as error:
-        raise LimitExceeded(f"{path} unpacks to {error}, more than is accepted of a file of its size") from None
-    except NpzError as error:
-        raise InvalidInput(f"{path} is not an .npz file of numbers") from error
-    if "images" not in arrays:
-        raise InvalidInput(f'{path} holds no array "images"')
-    labels = arrays.get("labels")
-    pixels = _as_pixels(arrays["images"], path.name)
-    if labels is None:
-        return Labelled(pixels, np.full(len(pixels), -1), ())
-    return Labelled(pixels, *_numbered(labels, path.name))
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidInput(f"{path} is a damaged gzip file") from error
 
 
-def _as_pixels(images: npt.NDArray[Any], name: str) -> Pixels:
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or not images.size:
-        raise InvalidInput(f"the images in {name} have shape {images.shape}; expected (n, h, w) or (n, h, w, c)")
-    if images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1:
-        images = np.rint(images * 255).astype(np.uint8)
-    if images.dtype != np.uint8:
-        raise InvalidInput(f"the images in {name} are {images.dtype}; expected uint8, or floats in [0, 1]")
-    return np.ascontiguousarray(images)
+def read_arrays(
+    path: Path,
+    limits: Limits = LIMITS,
+    place: Place | None = None,
+    layout: str | None = None,
+    white: int | None = None,
+    report: Report = lambda *_: None,
+) -> Labelled:
+    """Read the stack of images in an .npz or .npy file (see `open_stack`), and its labels if there are.
+
+    Many images stay in their file where they lie there as bytes, else they are unpacked to the folder that `place`
+    gives (see `room_for`).
+    """
+    with open_stack(path, limits, layout, white=white, name=path.name) as stack:
+        if stack.note:
+            report(stack.note, 0, None, "")
+        none: tuple[Labels, tuple[str, ...]] = np.full(len(stack), -1), ()
+        labels, classes = none if stack.labels is None else _numbered(stack.labels, path.name)
+        whites = () if stack.white is None else ((ARRAY, stack.white),)
+        return Labelled(_pixels_of(path, stack, place), labels, classes, whites=whites)
+
+
+def _pixels_of(path: Path, stack: Stack, place: Place | None) -> AnyPixels:
+    n, c, h, w = stack.shape
+    if stack.start is None or n * c * h * w <= stored.IN_MEMORY:
+        room = room_for(n, (c, h, w), place)
+        for block in stack.blocks():
+            room.add(block)
+        return room.done()
+    for _ in stack.blocks():  # which compares the checksum of the archive
+        pass
+    last = stack.layout == "nhwc"
+    return stored_pixels(path, (n, h, w, c) if last else stack.shape, offset=stack.start, last=last)
 
 
 def _numbered(labels: npt.NDArray[Any], name: str) -> tuple[Labels, tuple[str, ...]]:

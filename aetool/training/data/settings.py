@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aetool.errors import UsageError
+from aetool.images.stacks import holds_stack
 from aetool.training.config import TrainConfig
 from aetool.training.data.named import DATASETS
 
@@ -26,6 +27,8 @@ def check_settings(dataset: str, given: Iterable[str]) -> None:
     prepared = [name for name in OF_PICTURES if name in given]
     if prepared and not of_pictures(dataset):
         raise UsageError(f"{dataset} is no folder of images, and sets {_listed(prepared)} itself", fix="prepared")
+    if "layout" in given and not holds_stack(dataset):
+        raise UsageError(f"{dataset} is no array of images, and has no layout", fix="no-layout")
     if "data_dir" in given and dataset not in SEARCHED and (dataset in DATASETS or Path(dataset).exists()):
         raise UsageError(f"{dataset} is not looked for in another folder", fix="not-searched")
 
@@ -33,7 +36,7 @@ def check_settings(dataset: str, given: Iterable[str]) -> None:
 def check_config(config: TrainConfig) -> None:
     """Raise `UsageError` where a configuration has settings that do nothing for its data set."""
     default = TrainConfig()
-    names = (*OF_PICTURES, "data_dir")
+    names = (*OF_PICTURES, "layout", "data_dir")
     check_settings(config.dataset, [name for name in names if getattr(config, name) != getattr(default, name)])
 
 

@@ -38,7 +38,7 @@ def find_dataset(
     chosen = name or manifest.dataset["name"]
     if name is None and chosen not in DATASETS:
         raise UsageError(f'{bundle.name} was trained on "{chosen}"', fix="data")
-    options = FolderOptions(spec.channels, (spec.height, spec.width), spec.background)
+    options = FolderOptions(spec.channels, (spec.height, spec.width), spec.background, preparation=spec.preparation)
     dataset = load(chosen, manifest.training["seed"], data_dir, report, options, threads)
     if dataset.spec.shape != spec.shape or dataset.classes != tuple(map(composed, manifest.classes)):
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")

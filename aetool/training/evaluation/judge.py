@@ -24,6 +24,7 @@ from aetool.system.paths import cache_folder
 from aetool.system.progress import Report
 from aetool.training import augment
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.stored import AnyPixels
 from aetool.training.schedule import one_cycle
 
 VERSION = 2
@@ -93,7 +94,7 @@ def _convolutions(channels: int, height: int, width: int) -> tuple[list[nn.Modul
     return layers, channels * math.prod(sides)
 
 
-def judgements(judge: Judge, pixels: Pixels) -> tuple[Features, Labels]:
+def judgements(judge: Judge, pixels: AnyPixels) -> tuple[Features, Labels]:
     """Return the features (n, 128) of uint8 images, and their recognised classes (n,)."""
     features, labels = [], []
     judge.eval()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from aetool.arrays import Pixels
 from aetool.metrics import Figures
+from aetool.training.data.stored import AnyPixels
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
@@ -36,7 +37,7 @@ SLACK = 1e-5
 class Nearest:
     """Training images, uint8 (n, c, h, w), prepared for many searches; read in blocks."""
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: AnyPixels) -> None:
         self.pixels = pixels
         count = min(SAMPLE, max(1, SAMPLED // math.prod(pixels.shape[1:])))
         sample = _flat(pixels[np.sort(np.random.default_rng(0).permutation(len(pixels))[:count])])
@@ -46,14 +47,14 @@ class Nearest:
         self.points = np.concatenate([self._coordinates(_flat(pixels[rows])) for rows in _blocks(len(pixels), values)])
         self.norms = np.square(self.points).sum(1)
 
-    def squared(self, pixels: Pixels) -> Squares:
+    def squared(self, pixels: AnyPixels) -> Squares:
         """Return the squared distance (q,) of each of the images (q, c, h, w) to its nearest, in levels of 8 bits."""
         found = np.empty(len(pixels), np.int64)
         for rows in _blocks(len(pixels), max(self.mean.size, len(self.points))):
             found[rows] = self._block(pixels[rows])
         return found
 
-    def mse(self, pixels: Pixels) -> Figures:
+    def mse(self, pixels: AnyPixels) -> Figures:
         """Return the mse (q,) of each of the images (q, c, h, w) to its nearest, of values in [0, 1]."""
         figures: Figures = self.squared(pixels) / (255**2 * self.mean.size)
         return figures

@@ -17,6 +17,7 @@ from aetool.metrics import Features, Figures, Support, frechet, mse, radii, supp
 from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset, Split
+from aetool.training.data.stored import AnyPixels
 from aetool.training.evaluation.judge import Judge, judgements
 from aetool.training.evaluation.nearest import Nearest
 
@@ -67,7 +68,7 @@ class Reference(OneLine):
     copier: float
     distance: float
 
-    def measure(self, name: str, pixels: Pixels, labels: Labels) -> Quality:
+    def measure(self, name: str, pixels: AnyPixels, labels: Labels) -> Quality:
         """Return the row of uint8 images (n, c, h, w) with the requested classes `labels` (n,)."""
         features, judged = judgements(self.judge, pixels)
         right = judged == labels
@@ -140,7 +141,7 @@ def _drawn(
     return np.concatenate(parts), np.repeat(classes, counts)
 
 
-def _reconstructed(codec: Codec, pixels: Pixels) -> Pixels:
+def _reconstructed(codec: Codec, pixels: AnyPixels) -> Pixels:
     parts = [pixels[i : i + codec.batch] for i in range(0, len(pixels), codec.batch)]
     return np.concatenate([to_pixels(codec.reconstruct(to_images(part))) for part in parts])
 

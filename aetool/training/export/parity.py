@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from aetool import metrics
-from aetool.arrays import Images, Latents, Pixels, to_images
+from aetool.arrays import Images, Latents, to_images
 from aetool.errors import BundleError
 from aetool.images.spec import ImageSpec
 from aetool.runtime.codec import Codec
 from aetool.training.architectures.autoencoder import Autoencoder
+from aetool.training.data.stored import AnyPixels
 
 BATCHES = (1, 2, 7, 256)
+"""Images of the compared runs; fewer of large images (see `batches_for`)."""
+VALUES = 1 << 22
+"""Most image values of a run: 256 images of 64x64 in colour have fewer."""
 BOUNDS = {"latents": 1e-4, "images": 1e-5, "reconstructions": 1e-4, "distortion": 1e-6}
 """Largest difference of latents in units of their scale, of decoded and reconstructed values, and of the mean mse."""
 
 
-def prove(network: Autoencoder, codec: Codec, pixels: Pixels) -> dict[str, Any]:
+def prove(network: Autoencoder, codec: Codec, pixels: AnyPixels) -> dict[str, Any]:
     """Return the differences between torch and ONNX Runtime, and the bounds; raises `BundleError` beyond a bound.
 
     Compared are `pixels` (n, c, h, w), repeated where few, and as many made images: with real images that are all
     alike, a difference in an idle part of the network would stay hidden.
     """
-    sets = [made_images(codec.spec)]
-    if len(pixels):
-        sets.insert(0, to_images(np.resize(pixels, (sum(BATCHES), *pixels.shape[1:]))))
-    codec.run_size = max(BATCHES)  # so that each batch is one run
-    every = [_differences(network, codec, images) for images in sets]
+    batches = batches_for(codec.spec)
+    codec.run_size = max(batches)  # so that each batch is one run, as far as the gate lets it
+    every = [_differences(network, codec, images, batches) for images in _sets(codec.spec, pixels, sum(batches))]
     found = {name: max(each[name] for each in every) for name in BOUNDS}
     for name, bound in BOUNDS.items():
         if not found[name] <= bound:
             raise BundleError(f"torch and ONNX Runtime differ by {found[name]:.2g} in {name}, over {bound:g}")
-    return {"batches": list(BATCHES), "images": "held-out" if len(pixels) else "made", "found": found, "bounds": BOUNDS}
+    return {"batches": list(batches), "images": "held-out" if len(pixels) else "made", "found": found, "bounds": BOUNDS}
 
 
-def made_images(spec: ImageSpec) -> Images:
-    """Return images of random grey levels, as many as all batches together, the same ones in every call."""
-    return to_images(np.random.default_rng(0).integers(0, 256, (sum(BATCHES), *spec.shape), np.uint8))
+def _sets(spec: ImageSpec, pixels: AnyPixels, count: int) -> Iterator[Images]:
+    if len(pixels):
+        yield to_images(pixels[np.arange(count) % len(pixels)])
+    yield made_images(spec, count)
 
 
-def _differences(network: Autoencoder, codec: Codec, images: Images) -> dict[str, float]:
-    starts = np.cumsum((0, *BATCHES[:-1]))
-    parts = [images[start : start + n] for start, n in zip(starts, BATCHES, strict=True)]
+def batches_for(spec: ImageSpec) -> tuple[int, ...]:
+    """Return the batches for images of a spec: `BATCHES`, cut where they would hold more than `VALUES`."""
+    most = max(3, VALUES // math.prod(spec.shape))
+    return tuple(sorted({min(size, most) for size in BATCHES}))
+
+
+def made_images(spec: ImageSpec, count: int) -> Images:
+    """Return `count` images of random grey levels, the same ones in every call."""
+    return to_images(np.random.default_rng(0).integers(0, 256, (count, *spec.shape), np.uint8))
+
+
+def _differences(network: Autoencoder, codec: Codec, images: Images, batches: Sequence[int]) -> dict[str, float]:
+    starts = np.cumsum((0, *batches[:-1]))
+    parts = [images[start : start + n] for start, n in zip(starts, batches, strict=True)]
     latents, decoded = _torch(network, parts)
     ours = [codec.encode(part) for part in parts]
+    codec.close()  # a session keeps the memory of its largest run: one at a time
     again = [codec.decode(z) for z in ours]
     return {
         "latents": _largest(latents, ours) / scale(np.concatenate(latents)),
@@ -77,4 +94,4 @@ def _torch(network: Autoencoder, parts: list[Images]) -> tuple[list[Latents], li
 
 
 def _mean_mse(images: list[Images], again: list[Images]) -> float:
-    return float(metrics.mse(np.concatenate(images), np.concatenate(again)).mean())
+    return float(np.concatenate([metrics.mse(*pair) for pair in zip(images, again, strict=True)]).mean())

@@ -14,15 +14,16 @@ import numpy.typing as npt
 import torch
 
 from aetool import metrics
-from aetool.arrays import Latents, OneLine, Pixels, to_images
+from aetool.arrays import Latents, OneLine, to_images
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
-from aetool.bundle.manifest import Golden, Manifest
+from aetool.bundle.golden import WHOLE, Golden, Samples, golden_pictures
+from aetool.bundle.manifest import Manifest
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
-from aetool.runtime.golden import check_golden
+from aetool.runtime.golden import check_golden, check_pictures
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import safe_name
 from aetool.system.progress import Report
@@ -31,6 +32,8 @@ from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
+from aetool.training.data.settings import of_pictures
+from aetool.training.data.stored import AnyPixels, blocks, taken
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
@@ -39,9 +42,11 @@ from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
 from aetool.training.trained import trained_network
 
-CHUNK = 2000
-"""Images in float32 at a time."""
+CHUNK = 1 << 20
+"""Values of images in float32 at a time."""
 GOLDEN = 2
+FEW_NUMBERS = 1024
+"""Numbers of the largest latents of which there are `GOLDEN` in a manifest, of larger ones one: it stays small."""
 TRAIN_SAMPLE = 10_000
 """Training images whose distortion is measured."""
 
@@ -71,9 +76,9 @@ def make_bundle(
     network, progress, notes = trained_network(config, dataset.spec, run)
     torch.set_num_threads(config.threads)
     graphs = _graphs(network, dataset.spec, config.k)
-    codec = Codec(graphs, "cpu")
     shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
-    proof = parity.prove(network, codec, shown)
+    proof = parity.prove(network, Codec(graphs, "cpu"), shown)  # whose memory for the largest batch ends with it
+    codec = Codec(graphs, "cpu")
     bank = _bank(codec, dataset, config.seed, rows)
     measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
@@ -86,6 +91,7 @@ def make_bundle(
     }
     bundle = Bundle(run.name, Manifest.from_json(files["bundle.json"]), files, identity(files))
     check_golden(bundle, Codec(bundle, "cpu"))  # with new sessions, and as a reader will find it
+    check_pictures(bundle.manifest)
     said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
     name = run.name if record.named else safe_name(bundle.manifest.dataset["name"])
     return Exported(files, bundle.manifest, bundle.identity, name, said)
@@ -140,6 +146,7 @@ def _manifest(
         distortion=distortion,
         parity=proof,
         golden=golden,
+        pictures=golden_pictures(data.spec) if of_pictures(config.dataset) else None,
     )
 
 
@@ -168,9 +175,9 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     return done | kept | {"seconds": round(progress.seconds, 1)} | left_out
 
 
-def _encode(codec: Codec, pixels: Pixels) -> Latents:
-    starts = range(0, max(1, len(pixels)), CHUNK)
-    return np.concatenate([codec.encode(to_images(pixels[i : i + CHUNK])) for i in starts])
+def _encode(codec: Codec, pixels: AnyPixels) -> Latents:
+    none = codec.encode(to_images(pixels[:0]))
+    return np.concatenate([none, *(codec.encode(to_images(part)) for part in blocks(pixels, CHUNK))])
 
 
 def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: Progress) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def _distortion(codec: Codec, dataset: Dataset, config: TrainConfig, progress: P
     mse, ssim = _figures(codec, test)
     first = progress.history[0] if progress.history else {}
     found = {
-        "train": _mean(_figures(codec, train[chosen])[0]),
+        "train": _mean(_figures(codec, taken(train, chosen))[0]),
         "test": _mean(mse),
         "pca": pca,
         "validation": progress.best_mse if "validation_pca_mse" in first else None,
@@ -205,11 +212,10 @@ def _mean(values: npt.NDArray[np.float64] | metrics.Figures) -> float | None:
     return None if math.isnan(mean) else mean
 
 
-def _figures(codec: Codec, pixels: Pixels) -> tuple[metrics.Figures, metrics.Figures]:
+def _figures(codec: Codec, pixels: AnyPixels) -> tuple[metrics.Figures, metrics.Figures]:
     """Return the mse and ssim (n,) of the reconstructions of images (n, c, h, w)."""
     mse, ssim = [np.empty(0)], [np.empty(0)]
-    for start in range(0, len(pixels), CHUNK):
-        images = to_images(pixels[start : start + CHUNK])
+    for images in map(to_images, blocks(pixels, CHUNK)):
         again = codec.reconstruct(images)
         mse.append(metrics.mse(images, again))
         ssim.append(metrics.ssim(images, again))
@@ -218,7 +224,9 @@ def _figures(codec: Codec, pixels: Pixels) -> tuple[metrics.Figures, metrics.Fig
 
 def _golden(codec: Codec, mean: Latents, covariance: npt.NDArray[np.float32], seed: int) -> Golden:
     """Return golden values for every machine: latents around the mean, without a real image."""
-    drawn = np.random.default_rng(seed).standard_normal((GOLDEN, len(mean)))
+    count = GOLDEN if len(mean) <= FEW_NUMBERS else 1
+    drawn = np.random.default_rng(seed).standard_normal((count, len(mean)))
     latents = (mean + drawn * np.sqrt(np.diag(covariance))).astype(np.float32)
     images = codec.decode(latents)
-    return Golden(latents, images, codec.encode(images))
+    kept = images if math.prod(codec.spec.shape) <= WHOLE else Samples.of(images)
+    return Golden(latents, kept, codec.encode(images))

@@ -1,0 +1,59 @@
+"""JPEGs decoded at a smaller scale: much sooner, and for a small image nearly the same pixels."""
+
+from __future__ import annotations
+
+import contextlib
+
+from PIL import Image
+
+from aetool.images.orientation import TURNED, Box, orientation, upright_place
+from aetool.images.spec import FIRST, ImageSpec
+
+SCALED = ("JPEG", "MPO")
+"""Formats, by Pillow's names, that are decoded at a smaller scale: an MPO holds several JPEGs."""
+
+
+def scale_decoding(image: Image.Image, spec: ImageSpec) -> Box | None:
+    """Have a JPEG decoded at the smallest scale with twice the sides of `spec`, from the second preparation on.
+
+    Return where the picture lies, upright, among the decoded pixels: their last column and row may be parts of pixels.
+    None stands for the full size: of other pictures, of loaded ones, and of those that are not large.
+    """
+    if spec.preparation == FIRST or image.format not in SCALED:
+        return None
+    turn = orientation(image)
+    width, height = (spec.height, spec.width) if turn >= TURNED else (spec.width, spec.height)
+    if image.width < 4 * width or image.height < 4 * height:
+        return None
+    scaled = image.draft(None, (2 * width, 2 * height))
+    return scaled and upright_place(turn, image.size, scaled[1][2:])
+
+
+def stored_bytes(image: Image.Image) -> bytes | None:
+    """Return the bytes of a JPEG that the caller opened and did not load, None for any other picture.
+
+    Decoding at a smaller scale changes the size of an opened picture, so another one is to be opened. A picture that
+    cannot be opened again as it is, such as the second of an MPO, is loaded.
+    """
+    if image.format not in SCALED or not getattr(image, "tile", None):
+        return None
+    stream = getattr(image, "fp", None)
+    if stream is None or image.tell() or getattr(image, "decoderconfig", None):
+        with contextlib.suppress(Exception):  # told when the picture is prepared
+            image.load()
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        place = stream.tell()
+        stream.seek(0)
+        data = stream.read()
+        stream.seek(place)
+        return bytes(data)
+    return None
+
+
+def centred(whole: Box, spec: ImageSpec) -> Box:
+    """Return the largest part of `whole` with the sides of `spec`, in its middle, as `ImageOps.fit` does."""
+    left, top, right, bottom = whole
+    scale = min((right - left) / spec.width, (bottom - top) / spec.height)
+    x, y = (right - left - scale * spec.width) / 2, (bottom - top - scale * spec.height) / 2
+    return left + max(0, x), top + max(0, y), right - max(0, x), bottom - max(0, y)
