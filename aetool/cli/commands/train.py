@@ -205,8 +205,7 @@ def train(
 
     console, limits = Console(quiet), inputs.limits
     failures = Failures(console, inputs.errors)
-    going_on = resume or more_epochs is not None
-    _check(options, inputs, dataset, going_on, data, name)
+    going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
     config = None if going_on else configured(dataset, options.given(), inputs, console)
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
@@ -224,14 +223,23 @@ def train(
 
 
 def _check(
-    options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None, name: str | None
-) -> None:
-    if resume and (options.given() or inputs.files_from or inputs.layout or name):
+    options: TrainOptions,
+    inputs: Inputs,
+    dataset: str | None,
+    resume: bool,
+    more_epochs: int | None,
+    data: str | None,
+    name: str | None,
+) -> bool:
+    """Return whether a run goes on; raises `UsageError` for options that exclude each other."""
+    going_on = resume or more_epochs is not None
+    if going_on and (options.given() or inputs.files_from or inputs.layout or name):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
-    if data is not None and not resume:
+    if data is not None and not going_on:
         raise UsageError("--data belongs to --resume and --more-epochs; name the data set of a new run without it")
+    return going_on
 
 
 def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
