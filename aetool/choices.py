@@ -42,7 +42,12 @@ DEVICES = {
 }
 DEVICE_NAMES = {"gpu": "cuda", "nvidia": "cuda", "cuda:0": "cuda", "gpu:0": "cuda"}
 """Other names of devices, as other tools have them."""
-TRAINING_DEVICES = {name: DEVICES[name] for name in ("auto", "cpu", "cuda")}
+TRAINING_DEVICES = {
+    "auto": DEVICES["auto"],
+    "cpu": DEVICES["cpu"],
+    "cuda": Choice("an NVIDIA GPU, where torch has it"),
+    "mps": Choice("the GPU of an Apple processor, where torch has it"),
+}
 PRECISIONS = {
     "float32": Choice("the default"),
     "bfloat16": Choice("faster on processors and GPUs with hardware for bfloat16"),

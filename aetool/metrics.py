@@ -130,9 +130,12 @@ class Support:
     coverage: float
 
 
-def support(real: Features, made: Features, k: int = 5) -> Support:
-    """Return the four figures; a ball reaches to the k-th nearest other of its own set (k at most its size - 1)."""
-    radii_real, radii_made = radii(real, k), radii(made, k)
+def support(real: Features, made: Features, k: int = 5, radii_real: Features | None = None) -> Support:
+    """Return the four figures; a ball reaches to the k-th nearest other of its own set (k at most its size - 1).
+
+    `radii_real` are the `radii` of `real`, if known.
+    """
+    radii_real, radii_made = radii(real, k) if radii_real is None else radii_real, radii(made, k)
     in_real = np.zeros(len(made), np.int64)
     covered = np.zeros(len(real), np.bool_)
     recalled = np.zeros(len(real), np.bool_)

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -277,7 +278,21 @@ def run_lock(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if lock(descriptor) is False:
-            raise RunInUse(f"another process is training in {folder}; wait for it, or start a new run")
+            time.sleep(0.02)  # `in_use` holds a lock for an instant
+            if lock(descriptor) is False:
+                raise RunInUse(f"another process is training in {folder}; wait for it, or start a new run")
         yield
+    finally:
+        os.close(descriptor)
+
+
+def in_use(folder: Path) -> bool:
+    """Return whether another process has locked a run folder; nothing is written."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return lock(descriptor) is False
     finally:
         os.close(descriptor)

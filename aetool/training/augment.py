@@ -27,6 +27,8 @@ def elastic(images: Tensor, pixels: float, generator: torch.Generator) -> Tensor
     out, so the image does not move as a whole. After Simard, Steinkraus and Platt, "Best practices for convolutional
     neural networks applied to visual document analysis", ICDAR 2003, with knots in place of a Gaussian filter.
     """
+    if images.device.type == "mps":  # where torch repeats no edges in grid_sample
+        return elastic(images.cpu(), pixels, generator).to(images.device)
     n, _, h, w = images.shape
     knots = torch.randn(n, 2, KNOTS, KNOTS, generator=generator).to(images.device)
     field = interpolate(knots * pixels, size=(h, w), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)

@@ -41,6 +41,7 @@ class Progress(OneLine):
     history         the lines of the log
     best_step, best_mse   of the best network so far: the least distortion of the images that choose
     ending          the step at which patience ran out, None before
+    cycle, begun, earlier   number of the cycle, its first step, and epochs of the log before it
     """
 
     step: int = 0
@@ -50,6 +51,9 @@ class Progress(OneLine):
     best_step: int = 0
     best_mse: float | None = None
     ending: int | None = None
+    cycle: int = 0
+    begun: int = 0
+    earlier: int = 0
 
 
 def save(folder: Path, tensors: dict[str, Tensor], progress: Progress, settings: dict[str, Any]) -> None:
@@ -114,11 +118,24 @@ def load(path: Path) -> Loaded:
 
     data, body = read(path)
     try:
-        progress = body["progress"]
-        restored = Progress(**progress | {"history": tuple(progress["history"])})
-        return Loaded(load_tensors(data), restored, body["settings"])
+        return Loaded(load_tensors(data), _progress(body), body["settings"])
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"checkpoint {path.stem} is damaged ({error})") from error
+
+
+def newest_progress(folder: Path) -> Progress | None:
+    """Return the progress of the newest checkpoint by its JSON alone, None without a readable one."""
+    for path in reversed(found(folder)):
+        try:
+            return _progress(_unsealed(read_file(path)))
+        except (ReadWriteError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _progress(body: dict[str, Any]) -> Progress:
+    progress = body["progress"]
+    return Progress(**progress | {"history": tuple(progress["history"])})
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from aetool.errors import BundleError, UsageError, lookup
 from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.training.architectures.options import ARCHITECTURES, ArchitectureConfig, BlendConfig
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("float32", "bfloat16")
 LATENT_SIZE, BATCH_SIZE, LEARNING_RATE = 16, 128, 1e-2
 FIXED: dict[str, Any] = {
@@ -33,12 +33,14 @@ class TrainConfig:
     left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
     loss stay float32. lr is the peak of a one-cycle schedule over the epochs. patience is the number of steps without a
     better network after which training ends early, 0 for never. threads are included because the last bits of sums on
-    a CPU depend on the threads. None stands for a choice by the data, see `defaults.settled`.
+    a CPU depend on the threads. start is the run whose weights the first ones are; more are the epochs of each
+    continuation of the finished run. None stands for a choice by the data, see `defaults.settled`.
     """
 
     dataset: str = "digits"
     data_dir: str | None = None
     files_from: str | None = None
+    start: str | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
     background: int | None = None
@@ -57,6 +59,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     threads: int = 1
+    more: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for values of no possible training."""
@@ -71,6 +74,8 @@ class TrainConfig:
         for name, value in whole.items():
             if value is not None and value < 1:
                 raise UsageError(f"the {name} must be at least 1, not {value}")
+        if min(self.more, default=1) < 1:
+            raise UsageError(f"a run goes on for at least 1 epoch, not {min(self.more)}")
         if (self.latent_size or 0) > 1 << 16 or self.threads > 1024:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size == 1:
@@ -125,6 +130,7 @@ class TrainConfig:
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
         words = ["aetool train", *self._source()]
+        words += ["--start", shlex.quote(Path(self.start).name)] if self.start else []
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
             "lr": "lr", "shift": "shift", "elastic": "elastic", "patience": "patience", "precision": "precision",
@@ -144,7 +150,8 @@ class TrainConfig:
         for key, value in asdict(self.options).items():
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return " ".join(words)
+        more = [f"aetool train --more-epochs {epochs}" for epochs in self.more]
+        return " && ".join([" ".join(words), *more])
 
     def _of_old(self) -> bool:
         """Return whether the background is the default of earlier versions, which named data sets and files refuse."""
@@ -170,6 +177,6 @@ class TrainConfig:
             known = {f.name for f in fields(cls)}
             size = tuple(data["size"]) if data.get("size") else None
             kept = {key: value for key, value in data.items() if key in known}
-            return cls(**kept | {"options": options(**given), "size": size})
+            return cls(**kept | {"options": options(**given), "size": size, "more": tuple(data.get("more", ()))})
         except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise BundleError(f"this is not the configuration of a training run: {error}") from error

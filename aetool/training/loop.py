@@ -19,19 +19,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from aetool import __version__
-from aetool.arrays import to_pixels
-from aetool.errors import DeviceUnavailable, UsageError, printable
-from aetool.images.provenance import Provenance
-from aetool.system.atomic import write_file
-from aetool.training import augment, checkpoint, distortion, pca, run_folder, schedule
+from aetool.errors import UsageError
+from aetool.training import augment, checkpoint, distortion, pca, run_folder
 from aetool.training.architectures.autoencoder import build
 from aetool.training.calibration import calibrate
 from aetool.training.config import LEARNING_RATE, TrainConfig
+from aetool.training.course import Cycle, cycle, next_cycle
 from aetool.training.data.dataset import Dataset
 from aetool.training.defaults import COMPONENTS
+from aetool.training.device import torch_device
+from aetool.training.drawing import draw
 from aetool.training.optimiser import make_optimisers
-from aetool.training.plots import loss_curve, reconstruction_sheet
 
 SAVE_EVERY = 30.0
 """Seconds between checkpoints."""
@@ -62,13 +60,6 @@ class Report:
     entry: dict[str, Any] | None = None
 
 
-def torch_device(name: str) -> torch.device:
-    """Return the device called auto, cpu or cuda; raises `DeviceUnavailable`."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceUnavailable("torch finds no CUDA device here", fix="no-cuda")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 class Trainer:
     """A training run at work: `reports()` trains, `save()` keeps a checkpoint at any time between two reports."""
 
@@ -81,7 +72,6 @@ class Trainer:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = len(dataset.train.labels)
         self.batch_size, self.per_epoch = config.batch(images), config.steps_per_epoch(images)
-        self.epochs, self.steps = config.epochs_of(images), config.steps(images)
         self.optimisers = make_optimisers(network, config)
         self.progress = checkpoint.Progress()
         self.best: dict[str, Tensor] = {}
@@ -90,14 +80,38 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     @property
+    def cycle(self) -> Cycle:
+        """The present cycle."""
+        return cycle(self.config, len(self.dataset.train.labels), self.progress)
+
+    @property
+    def steps(self) -> int:
+        """The steps of the whole training, where patience does not run out."""
+        return self.cycle.begun + self.cycle.steps + self.cycle.later
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch of the present cycle."""
+        return self.cycle.earlier + self.cycle.epochs
+
+    @property
     def last_step(self) -> int:
         """The step after which training ends: fewer than `steps` once patience ran out."""
-        return schedule.last_step(self.steps, self.progress.ending)
+        return self.cycle.planned
 
     @property
     def finished(self) -> bool:
         """Whether all steps are done."""
         return self.progress.step >= self.last_step
+
+    def _turn(self) -> None:
+        """Begin the next cycle where one has ended: from the best network, with a new optimiser."""
+        if self.progress.step < self.cycle.last:
+            return
+        if self.best:
+            self.network.load_state_dict(self.best)
+        self.optimisers = make_optimisers(self.network, self.config)
+        self.progress = next_cycle(self.progress)
 
     @property
     def floors(self) -> dict[str, float | None]:
@@ -133,9 +147,10 @@ class Trainer:
         """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second."""
         self.begin()
         while not self.finished:
+            self._turn()
             yield from self._epoch()
         self.save()
-        self._draw()
+        draw(self)
 
     def begin(self) -> None:
         """Fit PCA, start from it where the architecture does, and evaluate the network of step 0, all this once."""
@@ -144,7 +159,9 @@ class Trainer:
         data, k = self.dataset, self.config.k
         found = self.pca or pca.fit(data.train.pixels, max(k, COMPONENTS), self.config.seed)
         found = found.first(k)
-        if self.network.starts_from_pca:
+        if self.config.start:
+            self.network.load_state_dict(run_folder.first_weights(self.run))
+        elif self.network.starts_from_pca:
             self.network.start(data.train.pixels, found, self.config.seed)
         floors = {"pca_mse": _known(pca.distortion(found, data.test.pixels))}
         if data.validation:
@@ -167,7 +184,9 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Report]:
         """Train from where the run stands to the end of the epoch, or of training."""
-        epoch, first = divmod(self.progress.step, self.per_epoch)
+        now = self.cycle
+        epoch, first = divmod(self.progress.step - now.begun, self.per_epoch)
+        epoch += now.earlier
         order = self._order(epoch)
         last = started = time.monotonic()
         self.network.train()
@@ -176,17 +195,17 @@ class Trainer:
             loss = float(self.step(self._images(rows)))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}", fix="diverged")
-            now = time.monotonic()
-            self._advance(loss, now - started)
-            started = now
-            if self.finished:
+            at = time.monotonic()
+            self._advance(loss, at - started)
+            started = at
+            if self.progress.step >= self.cycle.last:
                 break
-            if now - last >= REPORT_EVERY and i + 1 < self.per_epoch:
-                last = now
+            if at - last >= REPORT_EVERY and i + 1 < self.per_epoch:
+                last = at
                 yield self._report(epoch + 1)
                 self._save_if_due()
-        every = -(-self.epochs // EVALUATIONS)
-        if (epoch + 1) % every == 0 or self.finished:
+        every = -(-now.epochs // EVALUATIONS)
+        if (epoch + 1 - now.earlier) % every == 0 or self.progress.step >= self.cycle.last:
             yield self._evaluate(epoch + 1, self._mean_loss(), self.floors)
         self._save_if_due()
 
@@ -210,14 +229,14 @@ class Trainer:
         if config.shift:
             batch = augment.shifted(batch, config.shift, generator)
         images = batch.float().div_(255)
-        if config.elastic and step < self.steps * (1 - SETTLE):
+        if config.elastic and step - self.cycle.begun < self.cycle.steps * (1 - SETTLE):
             images = augment.elastic(images, config.elastic, generator)
         return images.contiguous(memory_format=torch.channels_last)
 
     def step(self, pixels: Tensor) -> Tensor:
         """Train on a batch, uint8 (n, c, h, w), and return its mean squared error."""
         images, done = self._augmented(pixels), self.progress
-        rate = schedule.rate(done.step, self.steps, self.config.lr or LEARNING_RATE, done.ending)
+        rate = self.cycle.rate(done.step, self.config.lr or LEARNING_RATE)
         loss = self._loss(images)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimisers.step(rate)
@@ -264,23 +283,8 @@ class Trainer:
         if done.best_mse is None or not mse >= done.best_mse:
             self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
             self.progress = replace(done, best_step=done.step, best_mse=_known(mse))
-        elif patience and done.ending is None and done.step - done.best_step >= patience:
+        elif patience and done.ending is None and done.step - max(done.best_step, done.begun) >= patience:
             self.progress = replace(done, ending=done.step)
-
-    def _draw(self) -> None:
-        made = self._provenance()
-        write_file(self.run / "loss.png", loss_curve(self.progress.history, made))
-        held_out = self.dataset.test.pixels
-        shown = (held_out if len(held_out) else self.dataset.train.pixels)[:32]
-        if self.best:
-            self.network.load_state_dict(self.best)
-        again = to_pixels(distortion.reconstruct(self.network, shown, self.device).numpy())
-        write_file(self.run / "reconstructions.png", reconstruction_sheet(shown, again, made))
-
-    def _provenance(self) -> Provenance:
-        """Return the provenance of the pictures of the run: its command and how far it came."""
-        reached = f"run {self.run.name} at step {self.progress.step} of {self.steps}"
-        return Provenance(f"aetool {__version__}", reached, printable(self.config.command()), self.config.seed)
 
 
 def _known(figure: float) -> float | None:

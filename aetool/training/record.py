@@ -22,6 +22,7 @@ from aetool.arrays import OneLine
 from aetool.bundle.manifest import check_spec
 from aetool.errors import BundleError, ReadWriteError
 from aetool.images.spec import ImageSpec, spec_of
+from aetool.system.atomic import write_file
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.reading import read_file
 from aetool.training.config import TrainConfig
@@ -56,6 +57,7 @@ class Record(OneLine):
     images     None for runs of aetool 0.1, which have no images.jsonl, and where that file is damaged
     left_out   number of files that could not be used
     whites     numbers that were white in pictures of more than 8 bits, by type
+    named      whether the user named the run; its bundle is then called like the run
     """
 
     config: TrainConfig
@@ -68,6 +70,7 @@ class Record(OneLine):
     images: tuple[RunImage, ...] | None = None
     left_out: int = 0
     whites: tuple[tuple[str, int], ...] = ()
+    named: bool = False
 
 
 def digests(pixels: AnyPixels) -> Iterator[str]:
@@ -77,8 +80,10 @@ def digests(pixels: AnyPixels) -> Iterator[str]:
             yield hashlib.sha256(image).hexdigest()
 
 
-def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes) -> bytes:
-    """Return config.json of a run in the folder `run`, whose images.jsonl is `images`."""
+def config_json(
+    config: TrainConfig, dataset: Dataset, run: Path, limits: Limits, images: bytes, chosen: bool = False
+) -> bytes:
+    """Return config.json of a run in the folder `run`, named by the user or not, whose images.jsonl is `images`."""
     named = config.dataset in DATASETS
     data = {
         "config": config.to_dict(),
@@ -88,11 +93,19 @@ def config_json(config: TrainConfig, dataset: Dataset, run: Path, limits: Limits
         **dataset.spec.to_dict(),
         "classes": list(dataset.classes),
         "limits": asdict(limits),
+        "named": chosen,
         "left_out": dataset.left_out,
         "whites": dict(dataset.whites),
         "images": hashlib.sha256(images).hexdigest(),
     }
     return json.dumps(data, indent=2).encode() + b"\n"
+
+
+def extend(run: Path, epochs: int) -> None:
+    """Add a continuation by `epochs` epochs to the configuration of a finished run."""
+    data: dict[str, Any] = json.loads(read_file(run / CONFIG))
+    data["config"]["more"] = [*data["config"].get("more", ()), epochs]
+    write_file(run / CONFIG, json.dumps(data, indent=2).encode() + b"\n")
 
 
 def images_jsonl(dataset: Dataset) -> bytes:
@@ -124,6 +137,7 @@ def read_record(run: Path) -> Record:
         return Record(
             config, record.name, record.sha256, _text(data["beside"]), spec, tuple(data["classes"]), limits, images,
             int(data["left_out"]), tuple((str(kind), int(white)) for kind, white in data["whites"].items()),
+            data.get("named") is True,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, BundleError):

@@ -3,40 +3,84 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aetool.errors import UsageError, some
-from aetool.system.atomic import claim_folder, make_folder, write_file, writing
+from aetool.errors import BundleError, UsageError, printable, some
+from aetool.system.atomic import claim_folder, make_folder, sync_folder, write_file, writing
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.names import existing
-from aetool.system.paths import safe_name
+from aetool.system.names import composed, existing
+from aetool.system.paths import fitting, safe_name
 from aetool.system.reading import reading
-from aetool.training import record
+from aetool.training import checkpoint, record
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.listed import Listed, write_files
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RUNS = Path("runs")
+START = "start"
+"""Folder with the first weights of a run that begins with those of another."""
 
 
-def create(config: TrainConfig, dataset: Dataset, listed: Listed | None = None, limits: Limits = LIMITS) -> Path:
-    """Make runs/NAME, or the first free runs/NAME-N, with the record of the run, and return the folder.
+def create(
+    config: TrainConfig,
+    dataset: Dataset,
+    listed: Listed | None = None,
+    limits: Limits = LIMITS,
+    name: str | None = None,
+    start: dict[str, Tensor] | None = None,
+) -> Path:
+    """Make runs/`name`, or the first free of runs/DATASET and runs/DATASET-N, with the record of the run; return it.
 
-    `listed` are the pictures of a list. Of several processes each makes a folder of its own. config.json comes last and
-    makes the folder a run.
+    `listed` are the pictures of a list, `start` the tensors of the first network. Of several processes each makes a
+    folder of its own. config.json comes last and makes the folder a run. Raises `UsageError` where runs/`name` exists.
     """
     with writing(RUNS):
         make_folder(RUNS)
-        run = claim_folder(RUNS, safe_name(dataset.name))
+        run = claim_folder(RUNS, safe_name(dataset.name)) if name is None else _claim(name)
     if listed is not None:
         write_files(run, listed)
+    if start is not None:
+        checkpoint.save(run / START, start, checkpoint.Progress(), {})
     images = record.images_jsonl(dataset)
     write_file(run / record.IMAGES, images)
-    write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits, images))
+    write_file(run / record.CONFIG, record.config_json(config, dataset, run, limits, images, name is not None))
     return run
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` for a name that no folder in runs/ can have, or that one has."""
+    fit = safe_name(fitting(name))
+    if fit != composed(name):
+        raise UsageError(f'a run is named as its folder in {RUNS}, as "{fit}", not "{printable(name)}"')
+    if os.path.lexists(RUNS / name):
+        raise UsageError(f"{printable(str(RUNS / name))} exists", fix="run-exists")
+
+
+def _claim(name: str) -> Path:
+    """Make runs/`name`, as no other process can."""
+    check_name(name)
+    try:
+        (RUNS / name).mkdir()
+    except FileExistsError:  # another process was faster
+        check_name(name)
+        raise
+    sync_folder(RUNS)
+    return RUNS / name
+
+
+def first_weights(run: Path) -> dict[str, Tensor]:
+    """Return the tensors of the first network of a run that begins with those of another; raises `BundleError`."""
+    loaded = checkpoint.load_newest(run / START)
+    if loaded is None:
+        raise BundleError(f"the weights that {run} begins with are gone; start a new run")
+    return loaded.part("network.")
 
 
 def remove_unbegun(run: Path) -> None:
@@ -80,6 +124,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     from importlib.metadata import version
 
     made: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
+    del made["more"]  # a continuation changes nothing before it
     return made | {"torch": version("torch"), "processor": platform.machine()}
 
 

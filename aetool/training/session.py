@@ -17,7 +17,7 @@ from aetool.system.atomic import run_lock
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.processes import all_cores
 from aetool.system.progress import Report
-from aetool.training import pca, run_folder
+from aetool.training import pca, record, run_folder
 from aetool.training.config import TrainConfig
 from aetool.training.data.dataset import Dataset, load
 from aetool.training.data.folder import FolderOptions
@@ -25,10 +25,11 @@ from aetool.training.data.listed import common_folder
 from aetool.training.data.named import DATASETS
 from aetool.training.data.settings import check_config, of_pictures
 from aetool.training.defaults import COMPONENTS, settled
-from aetool.training.loop import Trainer, torch_device
+from aetool.training.device import torch_device
+from aetool.training.loop import Trainer
 from aetool.training.pca import Pca
-from aetool.training.record import read_record
 from aetool.training.recovery import Recovered, recover
+from aetool.training.start import first_weights, started
 
 Session = Iterator[tuple[Trainer, list[str]]]
 """A trainer with its locked run folder, and warnings, on damage."""
@@ -39,27 +40,33 @@ def train(
     config: TrainConfig | None = None,
     *,
     resume: str | Path | None = None,
+    more_epochs: int | None = None,
+    name: str | None = None,
     progress: Report = lambda *_: None,
 ) -> Path:
     """Train an autoencoder to the end and return its run folder.
 
     `data` is the name of a data set, by default digits, a folder of images, an idx or .npz file, or several pictures
     and folders; `config` holds the settings, by default those of `aetool train`. `resume` goes on with a run instead,
-    with its images at `data` if these were moved. `progress` is called with the stage, the amount done, the whole
-    amount or None, and a text. An interrupted run can be resumed from its last checkpoint.
+    with its images at `data` if these were moved; with `more_epochs` it goes on with a finished run for so many epochs.
+    `name` is that of the run folder in ./runs, by default the name of the data set, with a number if need be.
+    `progress` is called with the stage, the amount done, the whole amount or None, and a text. An interrupted run can
+    be resumed from its last checkpoint.
     Raises `UsageError`, `InvalidInput`, `ReadWriteError`, `RunInUse`.
     """
-    if resume is not None and config is not None:
-        raise UsageError("a resumed run keeps its settings; leave the configuration out")
+    if more_epochs is not None and resume is None:
+        raise UsageError("more epochs are those of a finished run; name it with resume")
+    if resume is not None and (config is not None or name is not None):
+        raise UsageError("a resumed run keeps its settings and its name; leave the configuration and the name out")
     if resume is not None:
-        session = resume_run(str(resume), progress, place=None if data is None else str(data))
+        session = resume_run(str(resume), progress, place=None if data is None else str(data), more_epochs=more_epochs)
     else:
         config, files = config or TrainConfig(threads=all_cores()), None
         if data is None or isinstance(data, str | Path):
             config = replace(config, dataset=str(data or "digits"))
         else:
             files = [str(name) for name in data]
-        session = open_run(config, progress, files=files)
+        session = open_run(config, progress, files=files, name=name)
     with session as (trainer, notes):
         _warn(trainer, notes)
         for report in trainer.reports():
@@ -79,25 +86,34 @@ def _warn(trainer: Trainer, notes: list[str]) -> None:
 
 @contextlib.contextmanager
 def open_run(
-    config: TrainConfig, report: Report, limits: Limits = LIMITS, files: Iterable[str] | None = None
+    config: TrainConfig,
+    report: Report,
+    limits: Limits = LIMITS,
+    files: Iterable[str] | None = None,
+    name: str | None = None,
 ) -> Session:
     """Give the trainer of a new run, on the data set of the configuration or on the pictures named by `files`.
 
-    The run folder is removed if nothing was trained. Unusable files are those of the trainer's data set.
+    The run folder is called `name`, by default as the data set, and is removed if nothing was trained. Unusable files
+    are those of the trainer's data set.
     """
     torch_device(config.device)  # before anything is read or made
+    if name is not None:
+        run_folder.check_name(name)
     listed = None
     if files is not None:
         folder, listed = common_folder(files)
         config = replace(config, dataset=folder, files_from=config.files_from or "-")
+    config = started(config, of_pictures(config.dataset))
     check_config(config)
     config = _located(config)
     options = FolderOptions(config.channels, config.size, config.background, layout=config.layout)
     data = load(
         config.dataset, config.seed, config.data_dir, report, options, config.threads, limits, listed, choosing=True
     )
+    first = first_weights(config, data)
     config, found = _settled(config, data, report)
-    run = run_folder.create(config, data, listed, limits)
+    run = run_folder.create(config, data, listed, limits, name, first)
     with run_lock(run):
         try:
             trainer = Trainer(config, data, run, found)
@@ -118,22 +134,42 @@ def _settled(config: TrainConfig, data: Dataset, report: Report) -> tuple[TrainC
 
 
 @contextlib.contextmanager
-def resume_run(name: str | None, report: Report, limits: Limits = LIMITS, place: str | None = None) -> Session:
+def resume_run(
+    name: str | None,
+    report: Report,
+    limits: Limits = LIMITS,
+    place: str | None = None,
+    more_epochs: int | None = None,
+) -> Session:
     """Give the trainer of the run `name`, or the newest, at its newest good checkpoint.
 
-    Its images are looked for at `place`, by default where they were, as `recover` does.
+    Its images are looked for at `place`, by default where they were, as `recover` does. A finished run goes on for
+    `more_epochs`, and only a finished one.
     """
+    if more_epochs is not None and more_epochs < 1:
+        raise UsageError(f"a run goes on for at least 1 epoch, not {more_epochs}")
     run = run_folder.find(name)
     with run_lock(run):
-        record = read_record(run)
-        recovered = recover(run, record, place, report, limits)
+        known = record.read_record(run)
+        recovered = recover(run, known, place, report, limits)
         data = recovered.filled()
-        trainer = Trainer(record.config, data, run)
+        trainer = Trainer(known.config, data, run)
         warnings = [*recovered.notes, *_changes(recovered), *trainer.resume()]
         trainer.begin()
-        if trainer.finished:
-            raise UsageError(f"{run} is finished; next: aetool export {shlex.quote(str(run))}")
+        if more_epochs is not None:
+            _extend(trainer, more_epochs)
+        elif trainer.finished:
+            raise UsageError(f"{run} is finished; next: aetool export {shlex.quote(str(run))}", fix="more-epochs")
         yield trainer, warnings
+
+
+def _extend(trainer: Trainer, epochs: int) -> None:
+    """Let a finished run go on for another cycle of `epochs` epochs; raises `UsageError` for an unfinished one."""
+    if not trainer.finished:
+        done = f"stopped at step {trainer.progress.step} of {trainer.last_step}"
+        raise UsageError(f"{trainer.run} is unfinished, {done}", fix="unfinished")
+    record.extend(trainer.run, epochs)
+    trainer.config = replace(trainer.config, more=(*trainer.config.more, epochs))
 
 
 def _changes(recovered: Recovered) -> Iterator[str]:

@@ -11,6 +11,7 @@ from aetool.cli.cache import show_cache
 from aetool.cli.console import as_json as to_json
 from aetool.cli.console import as_table, say
 from aetool.cli.options import AsJson
+from aetool.cli.runs import show_runs
 from aetool.cli.target import write_stdout
 from aetool.errors import BundleError, UsageError, some
 
@@ -36,6 +37,7 @@ ModelOption = Annotated[
 ]
 
 
+Runs = Annotated[bool, typer.Option("--runs", help="List the training runs in ./runs, and how to go on with each.")]
 Cache = Annotated[bool, typer.Option("--cache", help="List the decoded folders that training keeps.")]
 Clear = Annotated[bool, typer.Option("--clear", help="With --cache: remove them.")]
 
@@ -43,24 +45,30 @@ Clear = Annotated[bool, typer.Option("--clear", help="With --cache: remove them.
 def info(
     name: Name = None,
     model: ModelOption = None,
+    runs: Runs = False,
     cache: Cache = False,
     clear: Clear = False,
     as_json: AsJson = False,
 ) -> None:
-    """Describe a model, or list all models, or the cache of decoded folders."""
-    from aetool.bundle.bundle import Bundle
-
+    """Describe a model, or list all models, the training runs, or the cache of decoded folders."""
     if model and name:
         raise UsageError(f"{name} and -m both name the model; give one")
     chosen = model or name
     if clear and not cache:
         raise UsageError("--clear belongs to --cache")
-    if cache:
+    if runs:
+        show_runs(as_json, chosen, cache)
+    elif cache:
         show_cache(clear, as_json, chosen)
-        return
-    if chosen is None:
+    elif chosen is None:
         _list_models(as_json)
-        return
+    else:
+        _describe(chosen, as_json)
+
+
+def _describe(chosen: str, as_json: bool) -> None:
+    from aetool.bundle.bundle import Bundle
+
     bundle = Bundle.find(chosen)
     fields = {"name": bundle.name, "identity": bundle.identity} | bundle.manifest.to_dict()
     write_stdout(to_json(fields) if as_json else _summary(bundle) + _layers(bundle.manifest.layers))

@@ -11,12 +11,12 @@ import typer
 
 from aetool import choices
 from aetool.cli import completion
+from aetool.cli.configuration import configured
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
-from aetool.cli.listing import warn_of_namesake
 from aetool.cli.options import Inputs, Quiet
-from aetool.cli.process import POOLS, can_start, error_of, first_signal, limit_blas
+from aetool.cli.process import error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.cli.training import classes, division, plan, result, weakness
 from aetool.errors import UsageError
@@ -31,17 +31,29 @@ Dataset = Annotated[
     typer.Argument(
         metavar="[DATASET]",
         help="digits (built in), mnist, fashion-mnist, a folder of images (sub-folders are classes), or an idx, .npz "
-        "or .npy file; with --resume a run. Default: digits.",
+        "or .npy file; with --resume or --more-epochs a run. Default: digits.",
         autocompletion=completion.data_sets,
     ),
 ]
 Data = Annotated[
     str | None,
     typer.Option(
-        "--data", metavar="PLACE", help="With --resume: where the images of the run are now. Default: where they were."
+        "--data", metavar="PLACE", help="Of a run that goes on: where its images are now. Default: where they were."
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the run folder in ./runs. Default: that of the data set."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a run. Default: the newest.")]
+MoreEpochs = Annotated[
+    int | None,
+    typer.Option(
+        "--more-epochs",
+        metavar="N",
+        help="Go on with a finished run for N epochs, from its best network.",
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,7 +152,7 @@ class TrainOptions:
     device: Annotated[
         str | None,
         typer.Option(
-            "--device", metavar="NAME", help="auto, cpu or cuda. Default: auto.",
+            "--device", metavar="NAME", help="auto, cpu, cuda or mps. Default: auto, cuda or cpu.",
             autocompletion=completion.of(choices.TRAINING_DEVICES),
         ),
     ] = None  # fmt: skip
@@ -157,6 +169,15 @@ class TrainOptions:
         ),
     ] = None
 
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="RUN",
+            help="Begin with the weights of a run, and with its architecture, latent size, size and channels.",
+        ),
+    ] = None
+
     def given(self) -> dict[str, Any]:
         """Return the given settings."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
@@ -166,13 +187,16 @@ def train(
     options: TrainOptions,
     inputs: Inputs,
     dataset: Dataset = None,
+    name: Name = None,
     resume: Resume = False,
+    more_epochs: MoreEpochs = None,
     data: Data = None,
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder.
 
-    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights. A finished run goes on
+    with --more-epochs.
     """
     from aetool.system.processes import all_cores
 
@@ -181,12 +205,16 @@ def train(
 
     console, limits = Console(quiet), inputs.limits
     failures = Failures(console, inputs.errors)
-    _check(options, inputs, dataset, resume, data)
-    config = None if resume else _config(dataset, options, inputs, console)
+    going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
+    config = None if going_on else configured(dataset, options.given(), inputs, console)
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
-            begun = open_run(config, report, limits, files) if config else resume_run(dataset, report, limits, data)
+            begun = (
+                resume_run(dataset, report, limits, data, more_epochs)
+                if config is None
+                else open_run(config, report, limits, files, name)
+            )
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
@@ -194,45 +222,24 @@ def train(
     write_stdout(f"{trainer.run}\n")
 
 
-def _check(options: TrainOptions, inputs: Inputs, dataset: str | None, resume: bool, data: str | None) -> None:
-    if resume and (options.given() or inputs.files_from or inputs.layout):
+def _check(
+    options: TrainOptions,
+    inputs: Inputs,
+    dataset: str | None,
+    resume: bool,
+    more_epochs: int | None,
+    data: str | None,
+    name: str | None,
+) -> bool:
+    """Return whether a run goes on; raises `UsageError` for options that exclude each other."""
+    going_on = resume or more_epochs is not None
+    if going_on and (options.given() or inputs.files_from or inputs.layout or name):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
     for name in (dataset, inputs.files_from):
         refuse_errors(inputs.errors, name)
-    if data is not None and not resume:
-        raise UsageError("--data belongs to --resume; name the data set of a new run without it")
-
-
-def _config(dataset: str | None, options: TrainOptions, inputs: Inputs, console: Console) -> TrainConfig:
-    """Return the configuration of the command line; a folder with the name of a data set is told."""
-    from aetool.cli.settings import configure
-    from aetool.errors import lookup
-    from aetool.system.processes import all_cores
-    from aetool.training.architectures.options import ARCHITECTURES
-    from aetool.training.config import TrainConfig
-    from aetool.training.data.settings import check_settings
-
-    if dataset and inputs.files_from:
-        raise UsageError(f"{dataset} and --files-from both name the images; give one")
-    warn_of_namesake(dataset, console)
-    default, given = TrainConfig(), options.given()
-    if not inputs.files_from:
-        check_settings(dataset or default.dataset, [*given, *(["layout"] if inputs.layout else [])])
-    kind = lookup(ARCHITECTURES, given.get("architecture", default.architecture), "architecture")
-    given["options"] = configure(kind, given.pop("settings", []))
-    if "size" in given:
-        given["size"] = _sides(given["size"])
-    given |= {"dataset": dataset or default.dataset, "files_from": inputs.files_from, "layout": inputs.layout}
-    threads = all_cores() if can_start(POOLS * (all_cores() - 1)) else 1
-    return TrainConfig(**{"threads": threads, **given})
-
-
-def _sides(size: str) -> tuple[int, int]:
-    """Return (height, width) of "64" or "48x64"."""
-    sides = size.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise UsageError(f'--size takes pixels a side, as 64, or height and width, as 48x64, not "{size}"')
-    return int(sides[0]), int(sides[-1])
+    if data is not None and not going_on:
+        raise UsageError("--data belongs to --resume and --more-epochs; name the data set of a new run without it")
+    return going_on
 
 
 def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:

@@ -44,6 +44,8 @@ def find_dataset(
         raise InvalidInput(f"{dataset.name} has other images or classes than {bundle.name} was trained on")
     if not len(dataset.test.pixels):
         raise InvalidInput(f"{dataset.name} has no test images: every class has a single image")
+    if len(dataset.classes) > 1 and (dataset.test.labels < 0).all():
+        raise InvalidInput(f"{dataset.name} has no test image with a class to judge by")
     return dataset, dataset.sha256 == manifest.dataset["sha256"]
 
 

@@ -7,18 +7,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from aetool.arrays import Labels, Latents, OneLine, Pixels, to_images, to_pixels
+from aetool.arrays import Labels, OneLine, Pixels, to_images, to_pixels
 from aetool.bundle.bundle import Bundle
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.bank import Bank
-from aetool.latents.neighbours import nearest_rows
-from aetool.metrics import Features, Support, frechet, mse, support
+from aetool.metrics import Features, Figures, Support, frechet, mse, radii, support
 from aetool.runtime.codec import Codec
 from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset, Split
-from aetool.training.data.stored import AnyPixels, whole
+from aetool.training.data.stored import AnyPixels
 from aetool.training.evaluation.judge import Judge, judgements
+from aetool.training.evaluation.nearest import Nearest
 
 K = 5
 """Neighbours per ball of precision, recall, density and coverage."""
@@ -56,13 +57,14 @@ class Quality:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reference(OneLine):
-    """The reference of all rows: the judge, its features of the test images, training images as rows of values, and the
-    denominators of ratio and novelty."""
+    """The reference of all rows: the judge, its features of the test images and the radii of their balls, the search
+    for the nearest training image, and the denominators of ratio and novelty."""
 
     judge: Judge
     classes: tuple[str, ...]
     features: Features
-    train: Latents
+    radii: Features
+    nearest: Nearest
     copier: float
     distance: float
 
@@ -78,8 +80,8 @@ class Reference(OneLine):
             by_class=by_class,
             frechet=distance,
             ratio=distance / self.copier,
-            support=support(self.features, features, K),
-            novelty=nearest_mse(pixels, self.train) / self.distance,
+            support=support(self.features, features, K, self.radii),
+            novelty=_median(self.nearest.mse(pixels)) / self.distance,
         )
 
 
@@ -97,15 +99,15 @@ def evaluate(
     Every row has the class counts of the test set, as far as possible. Latents of row i are drawn with the seed
     [`seed`, i], the training images of the yardsticks with `seed`. Raises the errors of samplers.
     """
-    test = _labelled(dataset.test)
-    chosen = _like(_labelled(dataset.train), test.labels, seed)
+    test = _chosen(dataset.test, np.flatnonzero(dataset.test.labels >= 0))
+    chosen = _like(dataset.train, test.labels, seed)
     total = 3 + len(samplers)
     report("measuring", 0, total, "reconstructions")
     copies, again = _reconstructed(codec, chosen.pixels), _reconstructed(codec, test.pixels)
     features, _ = judgements(judge, test.pixels)
-    flat = to_images(whole(dataset.train.pixels)).reshape(len(dataset.train.pixels), -1)
-    copier = frechet(features, judgements(judge, copies)[0])
-    reference = Reference(judge, dataset.classes, features, flat, copier, nearest_mse(again, flat))
+    nearest = Nearest(dataset.train.pixels)
+    copier, distance = frechet(features, judgements(judge, copies)[0]), _median(nearest.mse(again))
+    reference = Reference(judge, dataset.classes, features, radii(features, K), nearest, copier, distance)
     yardsticks = {"real training images": (chosen.pixels, chosen.labels), "test reconstructions": (again, test.labels),
                   "training reconstructions": (copies, chosen.labels)}  # fmt: skip
     for i, (name, (pixels, labels)) in enumerate(yardsticks.items()):
@@ -116,18 +118,16 @@ def evaluate(
         yield reference.measure(name, *_drawn(codec, bundle.bank(), sampler, test.labels, rng_for(seed, i)))
 
 
-def _labelled(split: Split) -> Split:
-    """Leave out images without a class."""
-    rows = np.flatnonzero(split.labels >= 0)
-    return split if len(rows) == len(split.labels) else Split(split.pixels[rows], split.labels[rows], ())
+def _chosen(split: Split, rows: npt.NDArray[np.intp]) -> Split:
+    """Return some of the images of a split, without their names."""
+    return Split(split.pixels[rows], split.labels[rows], ())
 
 
 def _like(split: Split, labels: Labels, seed: int) -> Split:
     """Return random images of `split` with the class counts of `labels`, or all images of a smaller class."""
     rng = np.random.default_rng(seed)
     groups = [rng.permutation(np.flatnonzero(split.labels == c))[: (labels == c).sum()] for c in np.unique(labels)]
-    rows = np.sort(np.concatenate(groups))
-    return Split(split.pixels[rows], split.labels[rows], ())
+    return _chosen(split, np.sort(np.concatenate(groups)))
 
 
 def _drawn(
@@ -146,11 +146,8 @@ def _reconstructed(codec: Codec, pixels: AnyPixels) -> Pixels:
     return np.concatenate([to_pixels(codec.reconstruct(to_images(part))) for part in parts])
 
 
-def nearest_mse(pixels: AnyPixels, train: Latents) -> float:
-    """Return the median over uint8 images of the mse to the nearest row of `train`, float values in [0, 1] (m, d)."""
-    flat = to_images(whole(pixels)).reshape(len(pixels), -1)
-    rows = nearest_rows(flat, train, 1)[:, 0]
-    return float(np.median(np.square(flat - train[rows], dtype=np.float64).mean(1)))
+def _median(figures: Figures) -> float:
+    return float(np.median(figures))
 
 
 def distortion(codec: Codec, dataset: Dataset) -> float:

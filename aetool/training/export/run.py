@@ -25,7 +25,9 @@ from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden, check_pictures
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.paths import safe_name
 from aetool.system.progress import Report
+from aetool.training import course
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
 from aetool.training.config import TrainConfig
@@ -38,7 +40,6 @@ from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
-from aetool.training.schedule import last_step
 from aetool.training.trained import trained_network
 
 CHUNK = 1 << 20
@@ -52,11 +53,12 @@ TRAIN_SAMPLE = 10_000
 
 @dataclass(frozen=True, repr=False)
 class Exported(OneLine):
-    """An exported bundle: its files, manifest and identity, and sentences for the user."""
+    """An exported bundle: its files, manifest, identity and default name, and sentences for the user."""
 
     files: dict[str, bytes]
     manifest: Manifest
     identity: str
+    name: str
     notes: tuple[str, ...] = ()
 
 
@@ -91,7 +93,8 @@ def make_bundle(
     check_golden(bundle, Codec(bundle, "cpu"))  # with new sessions, and as a reader will find it
     check_pictures(bundle.manifest)
     said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
-    return Exported(files, bundle.manifest, bundle.identity, said)
+    name = run.name if record.named else safe_name(bundle.manifest.dataset["name"])
+    return Exported(files, bundle.manifest, bundle.identity, name, said)
 
 
 def _reservations(manifest: Manifest, dataset: Dataset) -> Iterator[str]:
@@ -161,7 +164,7 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     done: dict[str, Any] = {
         "command": config.command(),
         "steps": progress.step,
-        "planned_steps": last_step(config.steps(recovered.planned[0]), progress.ending),
+        "planned_steps": course.cycle(config, recovered.planned[0], progress).planned,
         "epochs": progress.history[-1]["epoch"] if progress.history else 0,
     }
     if config.chooses:

@@ -10,7 +10,7 @@ from pathlib import Path
 from aetool.bundle.card import card
 from aetool.bundle.folder import check_free, write
 from aetool.errors import ReadWriteError
-from aetool.system.paths import numbered, safe_name
+from aetool.system.paths import numbered
 from aetool.system.progress import Report
 from aetool.training import run_folder
 from aetool.training.export.run import Exported, make_bundle
@@ -70,7 +70,7 @@ def write_bundle(
 
 def _write_new(made: Exported, bank: bool) -> Path:
     """Write a bundle to the first free models/NAME, also if other processes do so at the same time."""
-    for path in numbered(Path("models"), safe_name(made.manifest.dataset["name"])):
+    for path in numbered(Path("models"), made.name):
         if not os.path.lexists(path):
             try:
                 _write(made, path, bank, force=False)
