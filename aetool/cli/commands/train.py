@@ -195,8 +195,7 @@ def train(
 ) -> None:
     """Train an autoencoder.
 
-    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights. A finished run goes on
-    with --more-epochs.
+    Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
     """
     from aetool.system.processes import all_cores
 
