@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from turns import ENVIRONMENT, PEERS, alternate, python, report, row
 
+from aetool.training.architectures.options import ConvConfig
 from aetool.training.config import PRECISIONS, TrainConfig
 from aetool.training.data.dataset import Dataset, load
 from aetool.training.loop import Trainer
@@ -55,7 +56,10 @@ def to_target(script: str, name: str, target: float, bar: float, trials: int, li
 
 def steps_of(precision: str, dataset: Dataset, compiled: bool) -> tuple[Callable[[], float], float]:
     """Return a function which takes `SOME` steps and returns the seconds, and the seconds of the first step."""
-    config = TrainConfig(dataset="mnist", epochs=1, precision=precision, threads=THREADS, device="cpu")
+    config = TrainConfig(
+        dataset="mnist", architecture="conv", options=ConvConfig(), epochs=1, precision=precision, threads=THREADS,
+        device="cpu",
+    )  # fmt: skip
     trainer = Trainer(config, dataset, Path("unused"))
     if compiled:
         trainer.network = torch.compile(trainer.network)
@@ -63,7 +67,7 @@ def steps_of(precision: str, dataset: Dataset, compiled: bool) -> tuple[Callable
 
     def steps(first: int, count: int) -> float:
         begun = time.perf_counter()
-        for part in pixels.split(config.batch_size)[first : first + count]:
+        for part in pixels.split(trainer.batch_size)[first : first + count]:
             trainer.step(part)
         return time.perf_counter() - begun
 
