@@ -68,7 +68,7 @@ def test_the_page_for_own_pictures_is_true(shell, workplace):
     shutil.copytree("photos/cats", "friends")
     (page,) = blocks("sh photos")
     assert len(page.splitlines()) == 6
-    done = shell("set -e; " + page.replace("--latent-dim 32", "--latent-dim 32 --epochs 1"))
+    done = shell("set -e; " + page.replace("train photos/", "train photos/ --epochs 1"))
     assert done.returncode == 0, done.stderr
     assert picture("walk.gif").n_frames == 24 and picture("cats.png").mode == picture("new-friends.png").mode == "RGB"
     assert len(list(Path("again").rglob("*.jpg.png"))) == 22

@@ -28,10 +28,10 @@ LINEAR_VALUES = 24 << 20
 """Most numbers of W, and of V: 96 MiB of the 128 that a graph may have."""
 SHARE = -8.0
 """The logit of the share a at the start: a = 0.0003."""
-SLOW, GENTLE, FAST = 0.02, 0.1, 20.0
+SLOW, GENTLE, FAST = 0.005, 0.03, 20.0
 """Learning rates of the linear pair, of the last layer of e and of the share, in units of that of the network.
 
-At the full rate the last layer of e would move the latents of PCA by their own size in a step."""
+Faster, the first steps would take the latents away from those of PCA before the network pays for it."""
 
 
 class Encoder(nn.Module):
