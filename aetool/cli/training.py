@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ def weakness(trainer: Trainer) -> Iterator[str]:
     """Yield a warning with a next step where the network is hardly better than PCA."""
     better = ratio(best_entry(trainer))
     if better and better < LITTLE:
-        more = f"--epochs {2 * trainer.epochs}"
+        more = f"aetool train --more-epochs {trainer.epochs} {shlex.quote(str(trainer.run))}"
         yield f"this is {better:.2f} times as good as PCA: more images help most, then more steps, as with {more}"
 
 

@@ -19,7 +19,7 @@ LATENT_SIZE, BATCH_SIZE, LEARNING_RATE = 16, 128, 1e-2
 FIXED: dict[str, Any] = {
     "latent_size": LATENT_SIZE, "batch_size": BATCH_SIZE, "lr": LEARNING_RATE, "shift": 0, "patience": 0,
 }  # fmt: skip
-"""Settings of named data sets and of files with arrays, where a user gives no others."""
+"""Settings of named data sets, where a user gives no others."""
 
 
 @dataclass(frozen=True)

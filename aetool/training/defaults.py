@@ -15,21 +15,25 @@ LATENT_SIZES = (16, 32, 64, 128)
 LEFT = 0.05
 """Share of the variance that PCA may leave with the chosen latent size."""
 STEPS = 3000
-"""Steps of a training on pictures, at most."""
+"""Steps of a training on images of the user, at most."""
+STEP_PIXELS = 64 * 128 * 128
+"""Most pixels a step, which bound the memory of training: 16 images of 256 x 256."""
+FEWEST = 8
+"""Fewest images a step that the batch normalisation compares."""
 SHIFT = 1 / 16
 """Largest random move of a picture, as a share of its shorter side."""
 
 
-def settled(config: TrainConfig, images: int, side: int, pca: Pca, pictures: bool) -> TrainConfig:
+def settled(config: TrainConfig, images: int, sides: tuple[int, int], pca: Pca, own: bool) -> TrainConfig:
     """Return the configuration with every setting chosen that was left out.
 
-    Named data sets and files with arrays have fixed settings, and keep `epochs` None. `images` is the number of
-    training images, `side` their shorter side; `pca` has at least `COMPONENTS` components, if there are as many;
-    `pictures` is whether the images are a folder of pictures.
+    Named data sets have fixed settings, and keep `epochs` None; `own` is whether the images are the user's. `images` is
+    the number of training images, `sides` their height and width; `pca` has at least `COMPONENTS` components, if there
+    are as many.
     """
-    if not pictures:
+    if not own:
         return _filled(config, FIXED)
-    batch = config.batch_size or _batch_size(images)
+    batch = config.batch_size or _batch_size(images, sides)
     per_epoch = images // min(batch, images)
     epochs = config.epochs or math.ceil(STEPS / per_epoch)
     return _filled(
@@ -39,7 +43,7 @@ def settled(config: TrainConfig, images: int, side: int, pca: Pca, pictures: boo
             "batch_size": batch,
             "epochs": epochs,
             "lr": _learning_rate(batch),
-            "shift": round(side * SHIFT),
+            "shift": round(min(sides) * SHIFT),
             "patience": epochs * per_epoch // 4,
         },
     )
@@ -58,9 +62,10 @@ def _latent_size(pca: Pca, images: int) -> int:
     return max(1, min(size, images // 4))
 
 
-def _batch_size(images: int) -> int:
-    """Return the images a step: few for a small data set, so that an epoch has some steps."""
-    return next((batch for batch, least in ((64, 1000), (32, 200)) if images >= least), 16)
+def _batch_size(images: int, sides: tuple[int, int]) -> int:
+    """Return the images a step: few of a small data set, so that an epoch has some steps, and few large ones."""
+    by_count = next((batch for batch, least in ((64, 1000), (32, 200)) if images >= least), 16)
+    return max(FEWEST, min(by_count, STEP_PIXELS // (sides[0] * sides[1])))
 
 
 def _learning_rate(batch: int) -> float:

@@ -129,8 +129,8 @@ def _settled(config: TrainConfig, data: Dataset, report: Report) -> tuple[TrainC
     report("finding the principal components", 0, None, "")
     torch.set_num_threads(config.threads)
     found = pca.fit(data.train.pixels, max(config.latent_size or 0, COMPONENTS), config.seed)
-    side = min(data.spec.height, data.spec.width)
-    return settled(config, len(data.train.labels), side, found, of_pictures(config.dataset)), found
+    own = config.dataset not in DATASETS or config.files_from is not None
+    return settled(config, len(data.train.labels), data.spec.shape[1:], found, own), found
 
 
 @contextlib.contextmanager

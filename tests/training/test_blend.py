@@ -189,14 +189,21 @@ def found(variances, n=400):
     ],
 )
 def test_the_latent_size_of_a_folder_follows_from_pca(images, variances, size):
-    chosen = settled(TrainConfig(), images, 64, found(variances), pictures=True)
+    chosen = settled(TrainConfig(), images, (64, 80), found(variances), own=True)
     assert chosen.latent_size == size and chosen.shift == 4 and chosen.patience > 0
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "batch"), [(50, 64, 16), (500, 64, 32), (9000, 64, 64), (9000, 256, 16), (9000, 512, 8)]
+)
+def test_the_images_a_step_follow_from_their_number_and_size(images, side, batch):
+    assert settled(TrainConfig(), images, (side, side), found([0.01]), own=True).batch_size == batch
 
 
 def test_settings_that_are_given_stay_and_named_sets_have_fixed_ones():
     config = TrainConfig(latent_size=5, shift=0, patience=7, lr=0.5, batch_size=8, epochs=3)
-    assert settled(config, 500, 64, found([0.01]), pictures=True) == config
-    named = settled(TrainConfig(), 60000, 28, found([0.01]), pictures=False)
+    assert settled(config, 500, (64, 64), found([0.01]), own=True) == config
+    named = settled(TrainConfig(), 60000, (28, 28), found([0.01]), own=False)
     assert (named.latent_size, named.batch_size, named.lr, named.shift, named.patience) == (16, 128, 0.01, 0, 0)
     assert named.command() == "aetool train digits --threads 1"
     assert replace(named, dataset="photos", latent_size=32).command().startswith("aetool train photos --latent-dim 32")

@@ -77,7 +77,7 @@ class TrainOptions:
     ] = None
     latent_size: Annotated[
         int | None,
-        typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16; by the data for a folder."),
+        typer.Option("--latent-dim", metavar="K", help="Numbers in a latent. Default: 16; by the data for own images."),
     ] = None
     epochs: Annotated[
         int | None,
@@ -87,11 +87,13 @@ class TrainOptions:
     ] = None
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", help="Images a step. Default: 128; 16 to 64 for a folder."),
+        typer.Option("--batch-size", metavar="N", help="Images a step. Default: 128; 8 to 64 for own images."),
     ] = None
     lr: Annotated[
         float | None,
-        typer.Option("--lr", metavar="X", help="Peak learning rate. Default: 0.01; by the images a step for a folder."),
+        typer.Option(
+            "--lr", metavar="X", help="Peak learning rate. Default: 0.01; by the images a step for own images."
+        ),
     ] = None
     patience: Annotated[
         int | None,
@@ -99,7 +101,7 @@ class TrainOptions:
             "--patience",
             metavar="STEPS",
             help="End early after so many steps without a better network; 0: never. Default: a quarter of the steps "
-            "for a folder, else 0.",
+            "for own images, else 0.",
         ),
     ] = None
     shift: Annotated[
