@@ -81,9 +81,7 @@ class TrainOptions:
     ] = None
     epochs: Annotated[
         int | None,
-        typer.Option(
-            "--epochs", metavar="N", help="At most. Default: 2,500 steps and 10 epochs, 3,000 steps of a folder."
-        ),
+        typer.Option("--epochs", metavar="N", help="Default: 2,500 steps, at least 10 epochs; own images 3,000 steps."),
     ] = None
     batch_size: Annotated[
         int | None,
@@ -91,9 +89,7 @@ class TrainOptions:
     ] = None
     lr: Annotated[
         float | None,
-        typer.Option(
-            "--lr", metavar="X", help="Peak learning rate. Default: 0.01; by the images a step for own images."
-        ),
+        typer.Option("--lr", metavar="X", help="Peak learning rate. Default: 0.01; by the batch for own images."),
     ] = None
     patience: Annotated[
         int | None,
