@@ -30,7 +30,17 @@ def plan(trainer: Trainer) -> str:
     floor = first["pca_mse"] if first["pca_mse"] is not None else first.get("validation_pca_mse")
     images = f"{len(data.train.labels):,} images of {spec.height} x {spec.width} {kind}"
     size = f"{trainer.config.k} {'number' if trainer.config.k == 1 else 'numbers'} a latent"
-    return f"{images}, {size}, about {duration(trainer.expected)} here; PCA reaches {figure(floor)}"
+    begin = beginning(trainer, first)
+    return f"{images}, {size}, about {duration(trainer.expected)} here; PCA reaches {figure(floor)}{begin}"
+
+
+def beginning(trainer: Trainer, first: dict[str, Any]) -> str:
+    """Return how far above PCA a network begins that starts as PCA, of smaller images, or with the weights of a run."""
+    better = ratio(first)
+    if not trainer.network.starts_from_pca or better is None or better > 0.999:
+        return ""
+    why = "of a run" if trainer.config.start else "of PCA of images averaged down, as these are too large"
+    return f", the start {why} {1 / better:.2f} times that"
 
 
 def duration(seconds: float) -> str:

@@ -119,6 +119,11 @@ class Trainer:
         first = self.progress.history[0] if self.progress.history else {}
         return {name: first.get(name) for name in ("pca_mse", "validation_pca_mse")}
 
+    @property
+    def chosen_by(self) -> str | None:
+        """The images that choose the best network: "validation", "test" for few images, None without held-out ones."""
+        return "validation" if self.dataset.validation else "test" if len(self.dataset.test.labels) else None
+
     def resume(self) -> list[str]:
         """Continue from the newest good checkpoint, if any, and return warnings for the user.
 
@@ -163,12 +168,12 @@ class Trainer:
             self.network.load_state_dict(run_folder.first_weights(self.run))
         elif self.network.starts_from_pca:
             self.network.start(data.train.pixels, found, self.config.seed)
-        floors = {"pca_mse": _known(pca.distortion(found, data.test.pixels))}
+        floors: dict[str, Any] = {"pca_mse": _known(pca.distortion(found, data.test.pixels))}
         if data.validation:
             floors["validation_pca_mse"] = _known(pca.distortion(found, data.validation.pixels))
         self.pca = None
         self._time()
-        self._evaluate(0, None, floors)
+        self._evaluate(0, None, floors | {"chosen_by": self.chosen_by})
 
     def _time(self) -> None:
         """Time forward and backward passes, for at most about `TRIAL` seconds; no weight changes."""
@@ -260,7 +265,7 @@ class Trainer:
     def _report(self, epoch: int, entry: dict[str, Any] | None = None) -> Report:
         return Report(self.progress.step, self.last_step, epoch, self.epochs, self._mean_loss(), entry)
 
-    def _evaluate(self, epoch: int, train_mse: float | None, floors: dict[str, float | None]) -> Report:
+    def _evaluate(self, epoch: int, train_mse: float | None, floors: dict[str, Any]) -> Report:
         """Measure the network, keep it if it is the best so far, and add a line to the log."""
         data, done = self.dataset, self.progress
         calibrate(self.network, data.train.pixels, self.config.seed, self.device)
