@@ -138,7 +138,10 @@ def test_training_and_export_are_those_of_the_commands(workplace):
     config = aetool.TrainConfig(epochs=2, threads=1)
     run = aetool.train("digits", config, progress=lambda title, done, total, text: stages.append(title))
     path = aetool.export(run)
-    assert (str(run), str(path)) == ("runs/digits-2", "models/digits-2") and set(stages) == {"training"}
+    assert (str(run), str(path)) == ("runs/digits-2", "models/digits-2") and set(stages) == {
+        "finding the principal components",
+        "training",
+    }
     for name in ("encoder.onnx", "decoder.onnx", "bank.npz"):
         assert (path / name).read_bytes() == Path("models/digits", name).read_bytes()
     assert repr(aetool.load(path)).startswith("<model digits-2 ") and aetool.load().bundle.name == "digits-2"

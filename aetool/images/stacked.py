@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from aetool.arrays import Pixels
+from aetool.arrays import OneLine, Pixels
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import decode_picture, failure_of
 from aetool.images.sheet import to_pil
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aetool.images.files import ImageFile
 
 
-@dataclass(frozen=True, eq=False)
-class Stacked:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stacked(OneLine):
     """An image of a stack, uint8 (c, h, w), or the error of a stack that cannot be used; `note` as of `Stack`."""
 
     pixels: Pixels | AetoolError

@@ -52,8 +52,8 @@ def complaint(err: str) -> str:
         (["interpolate", "a.png", "class:nobody", "-m", "TOY"], 2, "no class"),
         (["interpolate", "a.png", "a.png", "-m", "TOY", "-o", "a.png"], 2, "is an input"),
         (["reconstruct", "a.png", "-m", "TOY", "-o", "./"], 2, "holds an input"),
-        (["reconstruct", "a.png", "-m", "TOY", "-o", "x.npz"], 2, "aetool encode"),
-        (["decode", "a.png", "-m", "TOY", "-o", "x.npz"], 2, "pictures"),
+        (["reconstruct", "a.png", "-m", "TOY", "-o", "x.jsonl"], 2, "aetool encode"),
+        (["decode", "a.png", "-m", "TOY", "-o", "x.jsonl"], 2, "pictures"),
         (["decode", ".", "-m", "TOY"], 2, "is a folder"),
         (["reconstruct", ".", "-m", "TOY", "-o", "a.png"], 2, "is an input"),
         (["reconstruct", ".", "-m", "TOY", "-o", "out/"], 2, "is an input"),
@@ -99,7 +99,7 @@ def test_a_device_that_is_not_there_is_8_and_never_the_cpu(cli, toy, here, words
 
 @pytest.mark.parametrize("words", [["sample", "-m", "TOY"], ["train"]])
 def test_an_unknown_device_is_2_and_every_name_is_listed(cli, toy, here, words):
-    code, _, err = cli(*(str(toy) if word == "TOY" else word for word in words), "--device", "mps")
+    code, _, err = cli(*(str(toy) if word == "TOY" else word for word in words), "--device", "tpu")
     assert code == 2 and "there is auto, cpu, cuda" in err
     assert cli("sample", "-m", toy, "-n", 1, "--device", "CPU", "-o", "x.png")[0] == 0
 

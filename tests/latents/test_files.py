@@ -274,7 +274,7 @@ def test_arrays_of_any_number_and_order_are_taken(dtype, order):
 )  # fmt: skip
 def test_arrays_that_are_no_latents_are_refused(array):
     for data in (npy(array), npz(latents=array)):
-        with pytest.raises(InvalidInput, match=r"latents are numbers of shape \(n, k\)"):
+        with pytest.raises(InvalidInput, match=r"latents are (numbers of shape )?\(n, k\)"):
             read(data)
 
 
@@ -328,7 +328,7 @@ def test_npz_may_leave_out_everything_but_the_latents():
 
 
 def test_npz_without_latents_is_refused():
-    with pytest.raises(InvalidInput, match='file holds no array "latents"'):
+    with pytest.raises(InvalidInput, match="file holds images, not latents"):
         read(npz(images=np.ones((2, 3))))
 
 
