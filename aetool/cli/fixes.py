@@ -10,7 +10,7 @@ FIXES = {
     "bytes": "--max-bytes allows more",
     "layout": "say which with --layout",
     "images": "aetool encode makes latents of images",
-    "show": "choose one or three with --show, as --show 1,2,3, or write an array: -o x.npz",
+    "show": "choose one or three with --show, as --show 1,2,3; decode and reconstruct also write arrays: -o x.npz",
     "latents": "aetool decode makes pictures of latents",
     "folder": "write to a folder/ instead",
     "jpeg": "write .png, or to a folder/",

@@ -60,6 +60,8 @@ def _images(file: ImageFile, spec: ImageSpec, limits: Limits, layout: str | None
     source = file.path if file.data is None else file.data
     channels = None if spec.channels in PICTURED else spec.channels
     with open_stack(source, limits, layout, channels, name=file.path) as stack:
+        if channels is None and stack.shape[1] not in PICTURED:
+            raise InvalidInput(f"images of {stack.shape[1]} channels, where {spec.channels} are expected")
         labels = label_names(stack)
         stem, width, number = os.path.splitext(file.relative)[0], digits(len(stack)), 0  # noqa: PTH122
         for block in stack.blocks():

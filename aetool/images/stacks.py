@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from aetool.arrays import OneLine, Pixels
 from aetool.choices import ARRAY_SUFFIXES
-from aetool.errors import AetoolError, InvalidInput, LimitExceeded, lookup, printable
+from aetool.errors import AetoolError, InvalidInput, LimitExceeded, lookup, printable, some
 from aetool.images.levels import Evidence, evidence_in, guess, levels_of
 from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.system.limits import LIMITS, Limits, is_bomb
@@ -174,12 +174,13 @@ def _images(places: dict[str, Place | None], name: str) -> Place:
     if place is None:
         if "latents" in places:
             raise InvalidInput(f"{name} holds latents, not images", fix="latents")
-        raise InvalidInput(f'{name} holds no array "images" of numbers')
+        there = printable(some(key for key in places if key))
+        raise InvalidInput(f'{name} holds no array "images" of numbers among {there or "none"}')
     if len(place.shape) == 2 and not place.member:
         raise InvalidInput(f"{name} is of shape {place.shape}, as latents are; images are {EXPECTED}", fix="latents")
-    if place.dtype.kind not in KINDS:
-        raise InvalidInput(f"the images in {name} are {place.dtype}; expected whole numbers or floats")
-    return place
+    if place.dtype.kind in KINDS:
+        return place
+    raise InvalidInput(f"the images in {name} are {place.dtype}; expected whole numbers or floats")
 
 
 def _check_size(place: Place, name: str, most: int) -> None:
@@ -232,19 +233,20 @@ def _guessed(parts: Iterator[Array], name: str) -> tuple[int, str | None]:
 
     The brightest image decides, each judged as a picture is. Raises `InvalidInput` for numbers that are not finite.
     """
-    found = Evidence("u2", 0)
+    found, cut = Evidence("u2", 0), ""
     for values in parts:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise InvalidInput(NOT_FINITE.format(name))
+        cut = "; smaller ones become black" if (values < 0).any() else cut
         for image in values:
             seen = evidence_in(image.reshape(image.shape[0], -1))
             found = Evidence(seen.kind, max(found.top, seen.top))
         if found.settled:
             break
     white = guess(found)
-    if white == found.usual:
+    if white == found.usual and not cut:
         return white, None
-    return white, f"{name}: {values.dtype.name} numbers are read as levels from 0 to {white:,}, a guess by the largest"
+    return white, f"{name}: {values.dtype.name} numbers are read as levels from 0 to {white:,}, a guess{cut}"
 
 
 def _numbers(name: str, file: BinaryIO, place: Place, count: int | None = None) -> Iterator[Array]:

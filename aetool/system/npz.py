@@ -137,11 +137,23 @@ def find_arrays(file: BinaryIO) -> dict[str, Place | None]:
             return {"": _bare(file)}
         places = {}
         with zipfile.ZipFile(file) as archive:
+            _check_whole(archive, file)
             for info in archive.infolist():
                 places[info.filename.removesuffix(".npy")] = _placed(archive, info, file)
         return places
     except Exception as error:  # whatever zipfile, its decompressors and NumPy raise
         raise NpzError from error
+
+
+def _check_whole(archive: zipfile.ZipFile, file: BinaryIO) -> None:
+    """Raise `NpzError` for bytes before or behind an archive, as another archive: zipfile reads the last one.
+
+    The end record has 22 bytes and a comment (APPNOTE.TXT of PKWARE, section 4.3.16).
+    """
+    file.seek(-22 - len(archive.comment), io.SEEK_END)
+    ends = file.read(4) == b"PK\x05\x06"
+    if not ends or min((member.header_offset for member in archive.infolist()), default=0):
+        raise NpzError
 
 
 def _bare(file: BinaryIO) -> Place:

@@ -30,6 +30,12 @@ def read(path: Path, count: int | None = None, **words) -> np.ndarray:
         return found
 
 
+def stored_npz(**arrays) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
 def npz(path: Path, images: np.ndarray, save=np.savez, **more) -> Path:
     save(path, images=images, **more)
     return path
@@ -231,3 +237,21 @@ def test_a_large_stack_needs_the_memory_of_a_block(tmp_path, save, dtype):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert total > 24e6 and peak < np.dtype(dtype).itemsize * 16e6
+
+
+def test_archives_one_behind_the_other_are_refused(tmp_path):
+    one = stored_npz(images=np.zeros((2, 8, 8), np.uint8))
+    for data in (one + one, b"PK\3\4" + one, one + b"\0"):
+        with pytest.raises(InvalidInput, match=r"is not an \.npz or \.npy file"), open_stack(data):
+            pass
+
+
+def test_negative_numbers_are_told():
+    data = stored_npz(images=np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 8, 8))
+    with open_stack(data) as stack:
+        assert "smaller ones become black" in (stack.note or "")
+
+
+def test_the_arrays_that_are_there_are_named():
+    with pytest.raises(InvalidInput, match="among x_train"), open_stack(stored_npz(x_train=np.zeros((2, 8, 8)))):
+        pass

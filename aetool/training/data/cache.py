@@ -80,7 +80,7 @@ def read_labelled(path: Path, options: FolderOptions, report: Report, limits: Li
         return labelled
     if holds_stack(path):
         white = dict(options.whites).get(ARRAY)
-        labelled = read_arrays(path, limits, place, options.layout, white, _noting(report, said))
+        labelled = read_arrays(path, limits, place, options.layout, white, _noting(report, said), options.channels)
     else:
         labelled = read_idx_pair(path, limits, place)
     if isinstance(labelled.pixels, StoredPixels) and labelled.pixels.file.is_temporary:

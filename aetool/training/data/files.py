@@ -193,13 +193,14 @@ def read_arrays(
     layout: str | None = None,
     white: int | None = None,
     report: Report = lambda *_: None,
+    channels: int | None = None,
 ) -> Labelled:
     """Read the stack of images in an .npz or .npy file (see `open_stack`), and its labels if there are.
 
     Many images stay in their file where they lie there as bytes, else they are unpacked to the folder that `place`
-    gives (see `room_for`).
+    gives (see `room_for`). `channels` is the number that the images must have, None for any.
     """
-    with open_stack(path, limits, layout, white=white, name=path.name) as stack:
+    with open_stack(path, limits, layout, channels, white, path.name) as stack:
         if stack.note:
             report(stack.note, 0, None, "")
         none: tuple[Labels, tuple[str, ...]] = np.full(len(stack), -1), ()
