@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from aetool.choices import IMAGE_SUFFIXES
@@ -71,6 +72,7 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
 
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
+    _check_layout(names or [], inputs)
     check_stdin(*(names or []), inputs.files_from)
     for other in (inputs.files_from, target.path):
         refuse_errors(inputs.errors, other)
@@ -81,6 +83,15 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
     found = _image_files(_guarded(all_names(names, inputs), target, inputs.errors), given, listing)
     files = told_listing(found, listing, console)
     return files if target.path is None else _remembered(files, target)
+
+
+def _check_layout(names: list[str], inputs: Inputs) -> None:
+    """Raise `UsageError` for --layout where no input can be an array of images."""
+    if inputs.layout is None or inputs.files_from:
+        return
+    plain = (name != "-" and (Path(name).is_dir() or Path(name).is_file()) for name in names)
+    if all(known and not name.lower().endswith((".npz", ".npy")) for name, known in zip(names, plain, strict=True)):
+        raise UsageError("none of the inputs is an array of images (.npz, .npy)", fix="no-layout")
 
 
 def all_names(names: list[str] | None, inputs: Inputs) -> Iterator[str]:
