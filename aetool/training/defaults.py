@@ -32,11 +32,11 @@ def settled(config: TrainConfig, images: int, sides: tuple[int, int], pca: Pca, 
     are as many.
     """
     if not own:
-        return _filled(config, FIXED)
+        return filled(config, FIXED)
     batch = config.batch_size or _batch_size(images, sides)
     per_epoch = images // min(batch, images)
     epochs = config.epochs or math.ceil(STEPS / per_epoch)
-    return _filled(
+    return filled(
         config,
         {
             "latent_size": _latent_size(pca, images),
@@ -49,7 +49,7 @@ def settled(config: TrainConfig, images: int, sides: tuple[int, int], pca: Pca, 
     )
 
 
-def _filled(config: TrainConfig, chosen: dict[str, Any]) -> TrainConfig:
+def filled(config: TrainConfig, chosen: dict[str, Any]) -> TrainConfig:
     """Return the configuration with the chosen values for the settings that have none."""
     return replace(config, **{name: value for name, value in chosen.items() if getattr(config, name) is None})
 

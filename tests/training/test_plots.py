@@ -51,7 +51,7 @@ def test_pictures_of_a_run_say_how_they_were_made(digits_run, cli):
     said = made["loss.png"]
     assert said == made["reconstructions.png"]
     assert said["command"] == "aetool train digits --epochs 12 --threads 1" and said["seed"] == 0
-    assert said["model"] == "run digits at step 144 of 144" and said["software"] == f"aetool {__version__}"
+    assert said["model"] == "run digits at step 132 of 132" and said["software"] == f"aetool {__version__}"
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.01, 1.0])

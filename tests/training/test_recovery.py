@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
         (place / "photos" / name).mkdir(parents=True)
         for i in range(12):
             draw(rng, place / "photos" / name / f"{i:02}.png")
-    settings = ["--epochs", "1", "--latent-dim", "2", "--threads", "1"]
+    settings = ["--arch", "conv", "--epochs", "1", "--latent-dim", "2", "--threads", "1"]
     for words in (["train", "photos", *settings], ["export", "-o", "before"]):
         subprocess.run(command(words), cwd=place, check=True, timeout=300)
     return place
@@ -184,7 +184,7 @@ def test_a_run_goes_on_with_the_training_images_that_are_left(project, cli):
     code, _, err = cli("train", "--resume")
     assert code == 0 and "the weights will not be those of an uninterrupted run" in err
     log = [json.loads(line) for line in Path("runs/photos/log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in log] == [1, 2] and log[1]["test_mse"] is None
+    assert [entry["step"] for entry in log] == [0, 1, 2] and log[2]["test_mse"] is None
     for path in pictures(held_out=False)[1::2]:
         path.unlink()
     unfinished()
@@ -268,7 +268,7 @@ def test_an_unfinished_run_says_so_in_the_export_and_on_the_card(project, cli):
     code, _, err = cli("export")
     assert code == 0 and "this run is unfinished: stopped at step 1 of 2" in err
     card = Path("models/photos/README.md").read_text()
-    assert "aetool train photos --latent-dim 2 --epochs 2 --threads 1    # stopped at step 1 of 2" in card
+    assert "aetool train photos --arch conv --latent-dim 2 --epochs 2" in card and "--threads 1    # stopped at" in card
     assert "stopped at step 1 of 2" in cli("info", "photos")[1].decode()
     assert "stopped" not in Path("before/README.md").read_text()
 

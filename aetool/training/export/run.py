@@ -30,10 +30,11 @@ from aetool.system.progress import Report
 from aetool.training import course
 from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.checkpoint import Progress
-from aetool.training.config import TrainConfig
+from aetool.training.config import FIXED, TrainConfig
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.settings import of_pictures
 from aetool.training.data.stored import AnyPixels, blocks, taken
+from aetool.training.defaults import filled
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
@@ -152,9 +153,9 @@ def _manifest(
 
 def _counts(recovered: Recovered) -> dict[str, Any]:
     """Return the data set of a manifest; "found" only where images of the run are missing."""
-    data, names = recovered.dataset, ("train", "test", "validation")
-    planned = dict(zip(names, recovered.planned, strict=True))
-    found = dict(zip(names, (len(data.train.labels), len(data.test.labels), data.validation_count), strict=True))
+    data, names = recovered.dataset, ["train", "test", *(["validation"] if recovered.planned[2] else [])]
+    planned = dict(zip(names, recovered.planned, strict=False))
+    found = dict(zip(names, (len(data.train.labels), len(data.test.labels), data.validation_count), strict=False))
     counts = {"name": data.name, "sha256": data.sha256} | planned
     return counts if found == planned else counts | {"found": found}
 
@@ -170,6 +171,7 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     if config.chooses:
         chosen = "validation" if recovered.planned[2] else "test" if recovered.planned[1] else None
         done |= {"best_step": progress.best_step, "chosen_by": chosen}
+    config = filled(config, FIXED)
     kept = {key: getattr(config, key) for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
     left_out = {"left_out": record.left_out} if record.left_out else {}
     return done | kept | {"seconds": round(progress.seconds, 1)} | left_out
