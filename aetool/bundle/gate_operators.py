@@ -141,11 +141,15 @@ def _clip(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
 
 
 def _both(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
-    """Rule of Add and Mul: two tensors of the same sizes, or a tensor and a constant number."""
+    """Rule of Add and Mul: two tensors of the same sizes, or a tensor and a constant, a number or an item's numbers."""
     _count(inputs, 2, 2)
     items = [value for value in inputs if not isinstance(value, Constant)]
     numbers = [value for value in inputs if isinstance(value, Constant)]
-    if not items or any(item != items[0] for item in items) or any(n.dims or not n.is_float for n in numbers):
+    if (
+        not items
+        or any(item != items[0] for item in items)
+        or any(n.dims not in ((), items[0]) or not n.is_float for n in numbers)
+    ):
         raise Refused("a sum or product of tensors that differ in size")
     return items[0], math.prod(items[0])
 

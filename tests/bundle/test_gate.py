@@ -381,3 +381,16 @@ def test_weights_that_are_not_finite_never_become_a_picture(toy, tmp_path, bad):
     except BundleError:
         return
     assert images.shape == (2, 1, 8, 8) and np.isfinite(images).all()  # Clip makes one of infinity
+
+
+@pytest.mark.parametrize(
+    ("dims", "passes"), [((64,), True), ((1, 64), False), ((4, 64), False), ((1,), False), ((8, 8), False)]
+)
+def test_a_constant_for_each_number_of_an_item_may_be_added(dims, passes):
+    nodes = [node("Gemm", ["latents", "c"], ["y"]), node("Add", ["y", "m"], ["flat"]), FLAT]
+    model = graph(nodes, {"c": ones(4, 64), "m": ones(*dims), "shape": SHAPE})
+    if passes:
+        check(model)
+        return
+    with pytest.raises(BundleError, match="sum or product"):
+        check(model)

@@ -1,10 +1,11 @@
 """`blend`: the pyramid of `conv` beside a linear pair that starts as PCA; the network takes over as far as that pays.
 
-    z     = W x + b + e(x)
+    z     = W (x - m) + b + e(x)
     x_hat = (1 - a) (V z + c) + a sigmoid(d(z))
 
-e and d are encoder and decoder of the pyramid. At the start W, V, b and c are those of PCA, the last layer of e is zero
-and the share a is nearly so: the first reconstruction is that of PCA. W and V then learn slowly, the share fast.
+e and d are encoder and decoder of the pyramid, m is the mean image. At the start W, V and c are those of PCA, b and the
+last layer of e are zero and the share a is nearly so: the first reconstruction is that of PCA. W and V then learn
+slowly, the share fast.
 Where W would have more than `LINEAR_VALUES` numbers, images are averaged down before W and back behind V.
 """
 
@@ -37,6 +38,8 @@ Faster, the first steps would take the latents away from those of PCA before the
 class Encoder(nn.Module):
     """Images (n, c, h, w) in [0, 1] -> latents (n, k)."""
 
+    offset: Tensor
+
     def __init__(self, config: BlendConfig, shape: tuple[int, int, int], latent_size: int) -> None:
         super().__init__()
         self.shape = shape
@@ -44,14 +47,16 @@ class Encoder(nn.Module):
         steps = averaging.steps_to_fit(shape, LINEAR_VALUES // latent_size)
         self.shrink = averaging.shrink(shape[0], steps)
         sides = steps[-1].small if steps else shape[1:]
-        self.linear = nn.Linear(shape[0] * math.prod(sides), latent_size)
+        values = shape[0] * math.prod(sides)
+        self.register_buffer("offset", torch.zeros(values))  # -m: sums of small numbers round little
+        self.linear = nn.Linear(values, latent_size)
         self.matrices = inner_weights(self.network)
         last = f"network.layers.{len(self.network.layers) - 1}"
         self.rates = {"linear.weight": SLOW, "linear.bias": SLOW} | {f"{last}.{n}": GENTLE for n in ("weight", "bias")}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return f(x)."""
-        latents: Tensor = self.linear(self.shrink(images).flatten(1)) + self.network(images)
+        latents: Tensor = self.linear(self.shrink(images).flatten(1) + self.offset) + self.network(images)
         return latents
 
     def reduce(self, images: Images) -> Matrix:
@@ -62,11 +67,10 @@ class Encoder(nn.Module):
         """Become the encoder of PCA, fitted on images of `reduce`; the latents have a mean square of 1 a number."""
         weights = torch.from_numpy(pca.components) / scale(pca)
         with torch.no_grad():
-            self.linear.bias.copy_(-(weights @ torch.from_numpy(pca.mean)))
-            if len(self.shrink):
-                self.linear.weight.copy_(weights / averaging.coverage(self.shrink, self.shape).flatten())
-            else:
-                self.linear.weight.copy_(weights)
+            self.linear.bias.zero_()
+            whole = averaging.coverage(self.shrink, self.shape).flatten()
+            self.linear.weight.copy_(weights / whole)
+            self.offset.copy_(-torch.from_numpy(pca.mean) * whole)
             for parameter in self.network.layers[-1].parameters():
                 parameter.zero_()
 
