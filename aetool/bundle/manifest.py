@@ -66,10 +66,11 @@ class Manifest(OneLine):
         by, d = self.training.get("chosen_by"), self.distortion
         if by is None:
             return None
+        early = "; patience ended the training early" if "patience_ended" in self.training else ""
         text = f"the network of step {self.training['best_step']:,}, chosen by the {by} images"
         if by == "test":
-            return f"{text}, as there were too few to spare others"
-        return f"{text}: mse {d['validation']:.5f}, PCA {d['validation_pca']:.5f}"
+            return f"{text}, as there were too few to spare others{early}"
+        return f"{text}: mse {d['validation']:.5f}, PCA {d['validation_pca']:.5f}{early}"
 
     def quantiles(self) -> list[float]:
         """Return the quantiles of the held-out mse; raises `BundleError` for a model without held-out images."""

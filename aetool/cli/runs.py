@@ -84,4 +84,6 @@ def _next(run: Run) -> str:
     name = shlex.quote(str(run.path))
     if run.state == runs.WORKING:
         return "wait for it"
-    return f"aetool export {name}" if run.state == runs.FINISHED else f"aetool train --resume {name}"
+    if run.state == runs.DAMAGED:
+        return "aetool train, anew"
+    return f"aetool export {name}" if run.state in (runs.FINISHED, runs.UNKNOWN) else f"aetool train --resume {name}"

@@ -37,9 +37,9 @@ def plan(trainer: Trainer) -> str:
 def beginning(trainer: Trainer, first: dict[str, Any]) -> str:
     """Return how far above PCA a network begins that starts as PCA, of smaller images, or with the weights of a run."""
     better = ratio(first)
-    if not trainer.network.starts_from_pca or better is None or better > 0.999:
+    if not trainer.network.starts_from_pca or better is None or better > 0.995:
         return ""
-    why = "of a run" if trainer.config.start else "of PCA of images averaged down, as these are too large"
+    why = "of a run" if trainer.config.start else "of PCA of images averaged down, as these are large,"
     return f", the start {why} {1 / better:.2f} times that"
 
 
@@ -75,8 +75,10 @@ def result(trainer: Trainer) -> str:
     if "validation_mse" in entry:
         pairs.append(f"validation {figure(entry['validation_mse'])}, PCA {figure(entry['validation_pca_mse'])}")
     better = ratio(entry)
-    times = f": {better:.2f} times better than PCA" if better else ""
-    return f"{'; '.join(pairs)}{times}, {trainer.progress.seconds:.0f} s"
+    times = f": {better:.2f} times better than PCA" if better and better >= 1 else ""
+    early = f", ended early at step {trainer.progress.step:,} of {trainer.steps:,}"
+    ended = early if trainer.progress.step < trainer.steps else ""
+    return f"{'; '.join(pairs)}{times}, {trainer.progress.seconds:.0f} s{ended}"
 
 
 def weakness(trainer: Trainer) -> Iterator[str]:

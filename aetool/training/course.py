@@ -39,6 +39,15 @@ class Cycle:
         """The step after which the run ends."""
         return self.last + self.later
 
+    @property
+    def peak(self) -> int:
+        """The step of the highest learning rate, before which patience does not count."""
+        return self.begun + round(self.steps * schedule.WARM_UP)
+
+    def patience(self, configured: int) -> int:
+        """Return the steps of patience: those configured, and in a further cycle at least a quarter of its steps."""
+        return max(configured, self.steps // 4) if configured and self.begun else configured
+
     def rate(self, step: int, peak: float) -> float:
         """Return the learning rate of a step."""
         ending = None if self.ending is None else self.ending - self.begun

@@ -284,11 +284,11 @@ class Trainer:
 
     def _choose(self, mse: float) -> None:
         """Keep the network if its distortion is the least so far; let training end where patience runs out."""
-        done, patience = self.progress, self.config.patience or 0
+        done, patience = self.progress, self.cycle.patience(self.config.patience or 0)
         if done.best_mse is None or not mse >= done.best_mse:
             self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
             self.progress = replace(done, best_step=done.step, best_mse=_known(mse))
-        elif patience and done.ending is None and done.step - max(done.best_step, done.begun) >= patience:
+        elif patience and done.ending is None and done.step - max(done.best_step, self.cycle.peak) >= patience:
             self.progress = replace(done, ending=done.step)
 
 

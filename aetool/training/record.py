@@ -141,7 +141,7 @@ def read_record(run: Path) -> Record:
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, BundleError):
-            raise
+            raise BundleError(f"{run / CONFIG}: {error}", fix=error.fix) from error
         raise BundleError(f"{run / CONFIG} is damaged") from error
 
 

@@ -16,6 +16,7 @@ from aetool.training.record import Record, read_record
 from aetool.training.run_folder import all_runs
 
 BEGUN, FINISHED, UNFINISHED, WORKING = "no checkpoint yet", "finished", "unfinished", "in training now"
+DAMAGED, UNKNOWN = "damaged", "finished or not"
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +60,9 @@ def describe(path: Path) -> Run:
     if in_use(path):
         state = WORKING
     elif progress is None:
-        state = BEGUN
+        state = DAMAGED if any((path / "checkpoints").glob("*.json")) else BEGUN
+    elif run.planned is None:
+        state = UNKNOWN
     else:
-        state = FINISHED if run.planned is not None and progress.step >= run.planned else UNFINISHED
+        state = FINISHED if progress.step >= run.planned else UNFINISHED
     return Run(path, record, run.progress, state)

@@ -86,5 +86,7 @@ def _found(name: str) -> tuple[str, Record]:
         raise UsageError(f"{printable(name)} is a bundle, without what training needs", fix="start-bundle") from None
     record = read_record(run)
     if record.spec is None:
-        raise BundleError(f"{run} is a run of aetool 0.1, which cannot be started from")
+        raise BundleError(
+            f"{run} does not say which size its images have, as runs of aetool 0.1: it can only go on by itself"
+        )
     return str(run), record

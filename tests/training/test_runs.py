@@ -93,7 +93,7 @@ def test_an_unfinished_a_working_and_a_damaged_run_are_told_apart(cli, workplace
         assert runs.describe(Path("runs/digits")).state == "in training now"
     for path in Path("runs/digits/checkpoints").glob("*.json"):
         path.write_bytes(path.read_bytes()[:-9])
-    assert runs.describe(Path("runs/digits")).state == "no checkpoint yet"
+    assert runs.describe(Path("runs/digits")).state == "damaged"
     Path("runs/digits/images.jsonl").unlink()
     assert cli("info", "--runs")[0] == 0
     config.write_text("{")

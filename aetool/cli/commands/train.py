@@ -96,8 +96,8 @@ class TrainOptions:
         typer.Option(
             "--patience",
             metavar="STEPS",
-            help="End early after so many steps without a better network; 0: never. Default: a quarter of the steps "
-            "for own images, else 0.",
+            help="End early after so many steps past the peak of the rate without a better network; 0: never. Default: "
+            "a quarter of the steps for own images, else 0.",
         ),
     ] = None
     shift: Annotated[

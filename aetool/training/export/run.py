@@ -171,6 +171,8 @@ def _training(record: Record, recovered: Recovered, progress: Progress) -> dict[
     if config.chooses:
         chosen = "validation" if recovered.planned[2] else "test" if recovered.planned[1] else None
         done |= {"best_step": progress.best_step, "chosen_by": chosen}
+    if progress.ending is not None:
+        done["patience_ended"] = progress.ending
     config = filled(config, FIXED)
     kept = {key: getattr(config, key) for key in ("batch_size", "lr", "weight_decay", "seed", "threads")}
     left_out = {"left_out": record.left_out} if record.left_out else {}
