@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,20 @@ def fit(train: AnyPixels, k: int, seed: int, reduce: Reduce = _same) -> Pca:
     Exact with at most `EXACT` values an image, or `EXACT` images; else by subspace iteration (Halko, Martinsson and
     Tropp, "Finding structure with randomness", 2011, algorithm 4.4) on at most `PCA_IMAGES` images.
     """
+    with _threads():
+        return _fit(train, k, seed, reduce)
+
+
+def _threads() -> AbstractContextManager[object]:
+    """Give BLAS as many threads as torch has: the last bits of a sum depend on them."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(torch.get_num_threads(), "blas")
+    return limits
+
+
+def _fit(train: AnyPixels, k: int, seed: int, reduce: Reduce) -> Pca:
     d = reduce(to_images(train[:1])).size
     rows = np.arange(len(train))
     if d > EXACT and len(rows) > PCA_IMAGES:
@@ -152,9 +167,10 @@ def distortion(pca: Pca, pixels: AnyPixels) -> float:
         return math.nan
     total, values = 0.0, 0
     size = max(1, BLOCK_VALUES // pixels[:1].size)
-    for start in range(0, len(pixels), size):
-        images = to_images(pixels[start : start + size])
-        flat = images.reshape(len(images), -1)
-        total += float(np.square(pca.reconstruct(flat) - flat, dtype=np.float64).sum())
-        values += flat.size
+    with _threads():
+        for start in range(0, len(pixels), size):
+            images = to_images(pixels[start : start + size])
+            flat = images.reshape(len(images), -1)
+            total += float(np.square(pca.reconstruct(flat) - flat, dtype=np.float64).sum())
+            values += flat.size
     return total / values
