@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from onnx import helper
 
 from aetool.arrays import Pixels
 from aetool.bundle.card import card
@@ -18,7 +17,7 @@ from aetool.bundle.folder import write
 from aetool.bundle.manifest import Golden
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import make_bank, write_bank
-from tests.toy import _graph, toy_manifest
+from tests.toy import picking_graphs, toy_manifest
 
 BANDS = 5
 
@@ -35,21 +34,7 @@ def banded_graphs() -> dict[str, bytes]:
     for channel in range(BANDS):
         pick[channel * 64 + 2 * 8 + 2, channel] = 1
     fill = np.repeat(np.eye(BANDS, dtype=np.float32), 64, axis=1)
-    encoder = [
-        helper.make_node("Flatten", ["images"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "pick"], ["latents"]),
-    ]
-    decoder = [
-        helper.make_node("MatMul", ["latents", "fill"], ["flat"]),
-        helper.make_node("Reshape", ["flat", "shape"], ["square"]),
-        helper.make_node("Clip", ["square", "zero", "one"], ["images"]),
-    ]
-    constants = {"fill": fill, "shape": np.array([-1, BANDS, 8, 8]), "zero": np.float32(0), "one": np.float32(1)}
-    image, latent = ("images", ["n", BANDS, 8, 8]), ("latents", ["n", BANDS])
-    return {
-        "encoder.onnx": _graph(encoder, image, latent, {"pick": pick}),
-        "decoder.onnx": _graph(decoder, latent, image, constants),
-    }
+    return picking_graphs(pick, fill, BANDS)
 
 
 def write_banded(path: Path) -> Path:

@@ -11,6 +11,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -66,6 +67,11 @@ def toy_graphs() -> dict[str, bytes]:
         mask = np.zeros((8, 8), np.float32)
         mask[y - 2 : y + 2, x - 2 : x + 2] = 1
         fill[k] = mask.ravel()
+    return picking_graphs(pick, fill, SPEC.channels)
+
+
+def picking_graphs(pick: npt.NDArray[np.float32], fill: npt.NDArray[np.float32], channels: int) -> dict[str, bytes]:
+    """Return encoder.onnx and decoder.onnx of 8x8 images: latents = flat images @ pick, images = latents @ fill."""
     encoder = [
         helper.make_node("Flatten", ["images"], ["flat"]),
         helper.make_node("MatMul", ["flat", "pick"], ["latents"]),
@@ -75,8 +81,8 @@ def toy_graphs() -> dict[str, bytes]:
         helper.make_node("Reshape", ["flat", "shape"], ["square"]),
         helper.make_node("Clip", ["square", "zero", "one"], ["images"]),
     ]
-    constants = {"fill": fill, "shape": np.array([-1, 1, 8, 8]), "zero": np.float32(0), "one": np.float32(1)}
-    image, latent = ("images", ["n", 1, 8, 8]), ("latents", ["n", 4])
+    constants = {"fill": fill, "shape": np.array([-1, channels, 8, 8]), "zero": np.float32(0), "one": np.float32(1)}
+    image, latent = ("images", ["n", channels, 8, 8]), ("latents", ["n", pick.shape[1]])
     return {
         "encoder.onnx": _graph(encoder, image, latent, {"pick": pick}),
         "decoder.onnx": _graph(decoder, latent, image, constants),

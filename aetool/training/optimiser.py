@@ -1,7 +1,4 @@
-"""Optimisers: AdamW, and Muon for the weights inside the network of an architecture that asks for it.
-
-Muon took the same network to 0.62 of the distortion of PCA in 300 steps on photos where AdamW came to 0.69.
-"""
+"""Optimisers: AdamW, and Muon for the weights inside the network of an architecture that asks for it."""
 
 from __future__ import annotations
 

@@ -8,6 +8,14 @@ from typing import TypeAlias
 from aetool.errors import UsageError
 
 
+def _check(name: str, widths: tuple[int, ...], what: str, count: int, hidden: int = 0) -> None:
+    """Raise `UsageError` for options of no possible network; `what` is counted by `count`."""
+    if not widths or min(widths) < 1 or max(widths) > 4096 or not 0 <= count <= 64:
+        raise UsageError(f"{name} needs widths from 1 to 4096 and {what} from 0 to 64")
+    if not 0 <= hidden <= 1 << 16:
+        raise UsageError(f"{name} needs a hidden size from 0 to 65,536")
+
+
 @dataclass(frozen=True)
 class ConvConfig:
     """Options of the architecture `conv`.
@@ -21,8 +29,7 @@ class ConvConfig:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for options of no possible network."""
-        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
-            raise UsageError("conv needs widths from 1 to 4096 and a depth from 0 to 64")
+        _check("conv", self.widths, "a depth", self.depth)
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,7 @@ class ResidualConfig:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for options of no possible network."""
-        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.blocks <= 64:
-            raise UsageError("residual needs widths from 1 to 4096 and blocks from 0 to 64")
-        if not 0 <= self.hidden <= 1 << 16:
-            raise UsageError("residual needs a hidden size from 0 to 65,536")
+        _check("residual", self.widths, "blocks", self.blocks, self.hidden)
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,7 @@ class BlendConfig:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for options of no possible network."""
-        if not self.widths or min(self.widths) < 1 or max(self.widths) > 4096 or not 0 <= self.depth <= 64:
-            raise UsageError("blend needs widths from 1 to 4096 and a depth from 0 to 64")
-        if not 0 <= self.hidden <= 1 << 16:
-            raise UsageError("blend needs a hidden size from 0 to 65,536")
+        _check("blend", self.widths, "a depth", self.depth, self.hidden)
 
 
 ArchitectureConfig: TypeAlias = BlendConfig | ConvConfig | ResidualConfig
