@@ -28,7 +28,7 @@ def plan(trainer: Trainer) -> str:
     kind = {1: "in grey", 3: "in colour"}.get(spec.channels, f"of {spec.channels} channels")
     first = trainer.progress.history[0]
     floor = first["pca_mse"] if first["pca_mse"] is not None else first.get("validation_pca_mse")
-    images = f"{len(data.train.labels):,} images of {spec.height} x {spec.width} {kind}"
+    images = f"{sum(len(split.labels) for split in data.splits):,} images of {spec.height} x {spec.width} {kind}"
     size = f"{trainer.config.k} {'number' if trainer.config.k == 1 else 'numbers'} a latent"
     begin = beginning(trainer, first)
     return f"{images}, {size}, about {duration(trainer.expected)} here; PCA reaches {figure(floor)}{begin}"
@@ -51,11 +51,12 @@ def duration(seconds: float) -> str:
 
 
 def division(data: Dataset) -> str:
-    """Return which images are apart, and what for."""
-    test = f"{len(data.test.labels):,} images apart for testing"
+    """Return how many images are for training, with their shape (c, h, w), and how many are apart, and what for."""
+    shape, tests = " x ".join(map(str, data.spec.shape)), len(data.test.labels)
+    apart = f"{len(data.train.labels):,} images of {shape}, {tests:,} apart for testing"
     if data.validation:
-        return f"{test}, {data.validation_count:,} to choose the best network"
-    return f"{test}; they also choose the best network, as there are few images" if len(data.test.labels) else test
+        return f"{apart}, {data.validation_count:,} to choose the best network"
+    return f"{apart}; they also choose the best network, as there are few images" if tests else apart
 
 
 def classes(data: Dataset) -> str:

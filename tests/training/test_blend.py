@@ -214,7 +214,8 @@ def test_the_best_network_is_exported(workplace, cli):
     np.savez("a.npz", images=smooth(150, (1, 12, 12), 2))
     code, _, err = cli("train", "a.npz", "--latent-dim", 3, "--epochs", 5, "--threads", 1, "--set", "widths=4,8")
     assert code == 0 and "to choose the best network" in err and "times better than PCA" in err
-    assert "150" not in err and "PCA reaches" in err
+    assert "150 images of 12 x 12 in grey, 3 numbers a latent, about" in err and "PCA reaches" in err
+    assert "a: 121 images of 1 x 12 x 12, 15 apart for testing, 14 to choose the best network" in err
     assert cli("export")[0] == 0
     bundle = Bundle.read(Path("models/a"))
     run = run_folder.find("a")

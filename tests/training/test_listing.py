@@ -116,7 +116,7 @@ def test_an_official_split_is_used(workplace, cli, wrapping):
             fill(workplace / "set" / wrapping / part / name, count)
     err = cli("train", "set", *QUICK)[2]
     assert "split by its folders train, val, test: test for testing" in err and "2 classes: cat 16, dog 16" in err
-    assert "24 images of 12 x 10 in grey" in err and "8 images apart for testing; they also choose" in err
+    assert "24 images of 1 x 12 x 10, 8 apart for testing" in err
     data = load("set", 0)
     assert {name.removeprefix(wrapping).split("/")[0] for name in data.train.sources} == {"train", "val"}
     assert {name.removeprefix(wrapping).split("/")[0] for name in data.test.sources} == {"test"}
@@ -134,8 +134,8 @@ def test_a_part_without_a_usable_picture_makes_no_split(workplace):
 def test_a_folder_called_like_a_data_set_is_told(workplace, cli):
     fill(workplace / "digits/seven", 20)
     code, _, err = cli("train", "digits", *QUICK)
-    assert code == 0 and "./digits stands for the folder" in err and "images of 8 x 8 in grey" in err
-    assert "18 images of 12 x 10 in grey" in cli("train", "./digits", *QUICK)[2]
+    assert code == 0 and "./digits stands for the folder" in err and "images of 1 x 8 x 8" in err
+    assert "18 images of 1 x 12 x 10" in cli("train", "./digits", *QUICK)[2]
 
 
 def test_both_spellings_of_a_name_are_one(workplace, cli):

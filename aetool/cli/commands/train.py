@@ -105,8 +105,8 @@ class TrainOptions:
         typer.Option(
             "--shift",
             metavar="N",
-            help="Move images at random by up to N pixels: against overfitting. Default: a sixteenth of the side for a "
-            "folder, else 0.",
+            help="Move images at random by up to N pixels: against overfitting. Default: a sixteenth of the side for "
+            "own images, else 0.",
         ),
     ] = None
     elastic: Annotated[
@@ -232,8 +232,8 @@ def _check(
     going_on = resume or more_epochs is not None
     if going_on and (options.given() or inputs.files_from or inputs.layout or name):
         raise UsageError("a resumed run keeps its settings; leave the other options out, or start a new run")
-    for name in (dataset, inputs.files_from):
-        refuse_errors(inputs.errors, name)
+    for source in (dataset, inputs.files_from):
+        refuse_errors(inputs.errors, source)
     if data is not None and not going_on:
         raise UsageError("--data belongs to --resume and --more-epochs; name the data set of a new run without it")
     return going_on
@@ -247,8 +247,8 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
         console.note(f"{trainer.run}: going on at step {trainer.progress.step} of {trainer.steps}")
         return
     data = trainer.dataset
-    console.note(f"{trainer.run}: {plan(trainer)}")
-    console.note(division(data))
+    console.note(plan(trainer))
+    console.note(f"{trainer.run}: {division(data)}")
     if not len(data.test.labels):
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
