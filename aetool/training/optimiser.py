@@ -37,7 +37,9 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 state, gradient = self.state[weight], weight.grad
-                momentum = state.setdefault("momentum", torch.zeros_like(weight))
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"]
                 momentum.lerp_(gradient, 1 - MOMENTUM)
                 matrix = gradient.lerp(momentum, MOMENTUM).reshape(len(weight), -1)
                 change = orthogonal(matrix) * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5

@@ -148,7 +148,7 @@ def _with_variance(
     found: Matrix, blocks: Callable[[], Iterator[Matrix]], mean: Matrix, n: int
 ) -> tuple[Matrix, npt.NDArray[np.float64]]:
     """Return directions made orthonormal, and the variances along them; directions without variance are zero."""
-    q = np.linalg.qr(found.T.astype(np.float64))[0].T.astype(np.float32)
+    q = np.linalg.qr(found.T)[0].T
     squares = _total(np.square((block - mean) @ q.T, dtype=np.float64).sum(0) for block in blocks())
     variances = squares / n
     idle = variances <= max(variances.max(initial=0.0) * 1e-7, 1e-12)
