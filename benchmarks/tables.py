@@ -22,11 +22,6 @@ TITLES = {
     "graphs": "ConvTranspose beside what computes the same, one thread, times as fast as the other",
     "training": "Training on MNIST, k = 16, seconds of steps",
 }
-NOT_RUN = {
-    "inference": "a graph on CUDA, with I/O binding, and the batch from which it pays",
-    "training": "seconds to a test mse of 0.0065 on CUDA",
-}
-"""Rows by table which were not measured: the machine has no GPU."""
 
 
 def speed(results: Path) -> str:
@@ -35,8 +30,7 @@ def speed(results: Path) -> str:
     for name, title in TITLES.items():
         if (results / f"{name}.json").exists():
             found = json.loads((results / f"{name}.json").read_text())
-            missing = f"| {NOT_RUN[name]} | not run: no GPU | | | | | |\n" if name in NOT_RUN else ""
-            parts.append(f"### {title}\n\n{machine(found)}\n\n{comparisons(found['rows'])}{missing}{notes(found)}")
+            parts.append(f"### {title}\n\n{machine(found)}\n\n{comparisons(found['rows'])}{notes(found)}")
     if (results / "stages.json").exists():
         found = json.loads((results / "stages.json").read_text())
         title = "Where the time of an image goes, one process"
@@ -48,7 +42,27 @@ def speed(results: Path) -> str:
         found = json.loads((results / "memory.json").read_text())
         title = "Peak memory of training and export, images of 64x64 in colour"
         parts.append(f"### {title}\n\n{machine(found)}\n\n{peaks(found['rows'])}")
+    if (results / "cuda-training.json").exists():
+        found = {name: json.loads((results / f"cuda-{name}.json").read_text()) for name in ("training", "graphs")}
+        parts.append(f"### On an NVIDIA GPU\n\n{gpu(found['training'], found['graphs'])}")
     return "\n".join(parts)
+
+
+def gpu(training: dict[str, Any], graphs: dict[str, Any]) -> str:
+    """Return the tables of `cuda.py`: seconds of training, and milliseconds of graphs by batch."""
+    where = f"{training['gpu']}, {training['cores']} cores; torch {training['torch']}, onnxruntime-gpu"
+    lines = [f"{where} {graphs['onnxruntime']}. Steps of {training['epochs']} epochs on MNIST (`conv`, k = 16):\n",
+             "| precision | steps | trials | seconds | test mse |", "|---|---|---|---|---|"]  # fmt: skip
+    for row in training["training"]:
+        steps, mse = "one CUDA graph" if row["recorded"] else "plain", row["runs"][-1]["test_mse"]
+        lines.append(f"| {row['precision']} | {steps} | {row['trials']} | {row['seconds']:.1f} | {mse:.5f} |")
+    ways = ("cpu", "cuda", "cuda, bound", "torch")
+    lines += ["", "Graphs of `mnist`, milliseconds a batch; bound: input and output stay on the GPU, as with torch:\n",
+              "| graph | batch | ONNX Runtime, CPU | on CUDA | on CUDA, bound | torch on CUDA |",
+              "|---|---|---|---|---|---|"]  # fmt: skip
+    for row in graphs["graphs"]:
+        lines.append(f"| {row['part']} | {row['batch']:,} | {' | '.join(f'{row[way]:.2f}' for way in ways)} |")
+    return "\n".join(lines) + "\n"
 
 
 def machine(found: dict[str, Any]) -> str:

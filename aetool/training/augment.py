@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 
 KNOTS = 5
 """Elastic displacements are drawn at KNOTS x KNOTS points and interpolated between them."""
@@ -20,20 +20,29 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return images[numbers, channels, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def elastic(images: Tensor, pixels: float, generator: torch.Generator) -> Tensor:
-    """Return float images (n, c, h, w), each bent by its own smooth random field, edges repeated.
+def warped(images: Tensor, pixels: float, degrees: float, generator: torch.Generator) -> Tensor:
+    """Return float images (n, c, h, w), each bent, turned and scaled at random, edges repeated.
 
-    The field is normal with a standard deviation of `pixels` at its knots, cubic between them, and its mean is taken
-    out, so the image does not move as a whole. After Simard, Steinkraus and Platt, "Best practices for convolutional
+    An image is turned by up to `degrees`, and made smaller or larger by up to as many %. The field that bends it is
+    normal with a standard deviation of `pixels` at its knots, cubic between them, and its mean is taken out, so the
+    image does not move as a whole. After Simard, Steinkraus and Platt, "Best practices for convolutional
     neural networks applied to visual document analysis", ICDAR 2003, with knots in place of a Gaussian filter.
     """
     if images.device.type == "mps":  # where torch repeats no edges in grid_sample
-        return elastic(images.cpu(), pixels, generator).to(images.device)
+        return warped(images.cpu(), pixels, degrees, generator).to(images.device)
     n, _, h, w = images.shape
     knots = torch.randn(n, 2, KNOTS, KNOTS, generator=generator).to(images.device)
     field = interpolate(knots * pixels, size=(h, w), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     field = field - field.mean((1, 2), keepdim=True)
     per_pixel = torch.tensor([2 / w, 2 / h], device=images.device)  # grid_sample has [-1, 1] from edge to edge
-    identity = torch.eye(2, 3, device=images.device).expand(n, 2, 3)
-    grid = affine_grid(identity, [n, 1, h, w], align_corners=False) + field * per_pixel
+    turns = torch.eye(2, 3).expand(n, 2, 3) if not degrees else _turns(n, h / w, degrees, generator)
+    grid = affine_grid(turns.to(images.device), [n, 1, h, w], align_corners=False) + field * per_pixel
     return grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _turns(n: int, ratio: float, degrees: float, generator: torch.Generator) -> Tensor:
+    """Return matrices (n, 2, 3) that turn and scale images of the height `ratio` times the width."""
+    angles, scales = (torch.rand(2, n, generator=generator) * 2 - 1) * degrees
+    x, y = (1 + scales / 100) * torch.deg2rad(angles).cos(), (1 + scales / 100) * torch.deg2rad(angles).sin()
+    rows = torch.stack([x, -y * ratio]), torch.stack([y / ratio, x])
+    return pad(torch.stack(rows).permute(2, 0, 1), (0, 1))

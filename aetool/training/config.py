@@ -30,7 +30,8 @@ class TrainConfig:
     channels, size (height, width) and background prepare the images of a folder, layout those of an array (see
     `data.folder.FolderOptions`).
     shift is the largest random move of an image in pixels, elastic the standard deviation of random bending in pixels,
-    left out in the last fifth of the steps. precision is the precision of the forward and backward passes; weights and
+    affine the largest random turn in degrees and change of scale in %, both left out in the last fifth of the steps.
+    precision is the precision of the forward and backward passes; weights and
     loss stay float32. lr is the peak of a one-cycle schedule over the epochs. patience is the number of steps without a
     better network after which training ends early, 0 for never. threads are included because the last bits of sums on
     a CPU depend on the threads. start is the run whose weights the first ones are; more are the epochs of each
@@ -54,6 +55,7 @@ class TrainConfig:
     weight_decay: float = 1e-4
     shift: int | None = None
     elastic: float = 0.0
+    affine: float = 0.0
     patience: int | None = None
     precision: str = "float32"
     seed: int = 0
@@ -85,13 +87,15 @@ class TrainConfig:
         if self.channels is not None and not 1 <= self.channels <= MOST_CHANNELS:
             raise UsageError(f"images have 1 channel (grey), 3 (colour), or up to {MOST_CHANNELS}, not {self.channels}")
         if self.size is not None and not all(side in SIDES for side in self.size):
-            raise UsageError(
-                f"images can be trained on from 8 to {SIDES[-1]} pixels a side, not {self.size[0]}x{self.size[1]}"
-            )
-        if not 0 <= (self.shift or 0) <= 64:
-            raise UsageError(f"images can be shifted by 0 to 64 pixels, not {self.shift}")
-        if not 0 <= self.elastic <= 64:
-            raise UsageError(f"images can be bent by 0 to 64 pixels, not {self.elastic}")
+            given = f"{self.size[0]}x{self.size[1]}"
+            raise UsageError(f"images can be trained on from 8 to {SIDES[-1]} pixels a side, not {given}")
+        changes = {
+            "shifted by 0 to 64 pixels": self.shift or 0, "bent by 0 to 64 pixels": self.elastic,
+            "turned by 0 to 64 degrees": self.affine,
+        }  # fmt: skip
+        for change, amount in changes.items():
+            if not 0 <= amount <= 64:
+                raise UsageError(f"images can be {change}, not {amount}")
         if self.background is not None and not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
         if (self.patience or 0) < 0:
@@ -133,8 +137,9 @@ class TrainConfig:
         words += ["--start", shlex.quote(Path(self.start).name)] if self.start else []
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
-            "lr": "lr", "shift": "shift", "elastic": "elastic", "patience": "patience", "precision": "precision",
-            "channels": "channels", "background": "background", "layout": "layout", "seed": "seed",
+            "lr": "lr", "shift": "shift", "elastic": "elastic", "affine": "affine", "patience": "patience",
+            "precision": "precision", "channels": "channels", "background": "background", "layout": "layout",
+            "seed": "seed",
         }  # fmt: skip
         usual = TrainConfig()
         if self.dataset in DATASETS and not self.files_from:

@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from aetool.errors import UsageError
-from aetool.training import augment, checkpoint, distortion, pca, run_folder
+from aetool.training import checkpoint, distortion, pca, run_folder
 from aetool.training.architectures.autoencoder import build
 from aetool.training.calibration import calibrate
 from aetool.training.config import LEARNING_RATE, TrainConfig
@@ -29,7 +28,7 @@ from aetool.training.data.dataset import Dataset
 from aetool.training.defaults import COMPONENTS
 from aetool.training.device import torch_device
 from aetool.training.drawing import draw
-from aetool.training.optimiser import make_optimisers
+from aetool.training.steps import Steps
 
 SAVE_EVERY = 30.0
 """Seconds between checkpoints."""
@@ -42,7 +41,7 @@ TRIAL = 2.0
 OVERHEAD = 1.25
 """Time of training in units of that of its forward and backward passes: weights are changed, networks evaluated."""
 SETTLE = 0.2
-"""Share of the last steps with images without elastic bending."""
+"""Share of the last steps with images that are not bent, turned or scaled."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Trainer:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = len(dataset.train.labels)
         self.batch_size, self.per_epoch = config.batch(images), config.steps_per_epoch(images)
-        self.optimisers = make_optimisers(network, config)
+        self._steps = Steps(self.network, config, self.device, dataset.train.pixels)
         self.progress = checkpoint.Progress()
         self.best: dict[str, Tensor] = {}
         self.expected = 0.0
@@ -110,7 +109,7 @@ class Trainer:
             return
         if self.best:
             self.network.load_state_dict(self.best)
-        self.optimisers = make_optimisers(self.network, self.config)
+        self._steps.renew()
         self.progress = next_cycle(self.progress)
 
     @property
@@ -135,7 +134,7 @@ class Trainer:
         self.progress = loaded.progress
         with checkpoint.fitting(self.run):
             self.network.load_state_dict(loaded.part("network."))
-            self.optimisers.restore(loaded.tensors)
+            self._steps.optimisers.restore(loaded.tensors)
         self.best = {name: tensor.to(self.device) for name, tensor in loaded.part("best.").items()}
         return loaded.warnings + run_folder.differences(loaded.settings, self.settings)
 
@@ -143,7 +142,7 @@ class Trainer:
         """Write a checkpoint and the log."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= self.optimisers.tensors()
+        tensors |= self._steps.optimisers.tensors()
         checkpoint.save(self.run / "checkpoints", tensors, self.progress, self.settings)
         run_folder.write_log(self.run, self.progress.history)
         self._saved_at = time.monotonic()
@@ -177,14 +176,14 @@ class Trainer:
 
     def _time(self) -> None:
         """Time forward and backward passes, for at most about `TRIAL` seconds; no weight changes."""
-        batch = self._images(np.arange(self.batch_size))
+        batch = self._steps.images(np.arange(self.batch_size))
         self.network.train()
         started, times = time.monotonic(), [math.inf]
         while len(times) < 5 and time.monotonic() - started < TRIAL:
             before = time.monotonic()
-            self._loss(self._augmented(batch)).backward()  # type: ignore[no-untyped-call]
+            self._steps.loss(self._changed(batch)).backward()  # type: ignore[no-untyped-call]
             times.append(time.monotonic() - before)
-        self.optimisers.forget()
+        self._steps.optimisers.forget()
         self.expected = min(times) * OVERHEAD * self.steps
 
     def _epoch(self) -> Iterator[Report]:
@@ -197,7 +196,7 @@ class Trainer:
         self.network.train()
         for i in range(first, self.per_epoch):
             rows = order[i * self.batch_size : (i + 1) * self.batch_size]
-            loss = float(self.step(self._images(rows)))
+            loss = float(self.step(self._steps.images(rows)))
             if not math.isfinite(loss):
                 raise UsageError(f"training diverged at step {self.progress.step}", fix="diverged")
             at = time.monotonic()
@@ -223,35 +222,15 @@ class Trainer:
         order: npt.NDArray[np.int64] = torch.randperm(len(self.dataset.train.labels), generator=generator).numpy()
         return order
 
-    def _images(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return training images, uint8 (n, c, h, w)."""
-        return torch.from_numpy(self.dataset.train.pixels[rows]).to(self.device)
-
-    def _augmented(self, batch: Tensor) -> Tensor:
-        """Return the batch as float images in [0, 1], changed at random as the configuration asks."""
-        config, step = self.config, self.progress.step
-        generator = torch.Generator().manual_seed((2**62 + config.seed * 1_000_003 + step) % 2**63)  # not as `_order`
-        if config.shift:
-            batch = augment.shifted(batch, config.shift, generator)
-        images = batch.float().div_(255)
-        if config.elastic and step - self.cycle.begun < self.cycle.steps * (1 - SETTLE):
-            images = augment.elastic(images, config.elastic, generator)
-        return images.contiguous(memory_format=torch.channels_last)
+    def _changed(self, batch: Tensor) -> Tensor:
+        """Return a batch as float images, changed at random for the present step."""
+        now, step = self.cycle, self.progress.step
+        return self._steps.changed(batch, step, settling=step - now.begun >= now.steps * (1 - SETTLE))
 
     def step(self, pixels: Tensor) -> Tensor:
         """Train on a batch, uint8 (n, c, h, w), and return its mean squared error."""
-        images, done = self._augmented(pixels), self.progress
-        rate = self.cycle.rate(done.step, self.config.lr or LEARNING_RATE)
-        loss = self._loss(images)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimisers.step(rate)
-        return loss.detach()
-
-    def _loss(self, images: Tensor) -> Tensor:
-        """Return the mean squared error of the reconstructions of float images."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            reconstructions = self.network(images)
-        return mse_loss(reconstructions.float(), images)
+        rate = self.cycle.rate(self.progress.step, self.config.lr or LEARNING_RATE)
+        return self._steps.step(self._changed(pixels), rate)
 
     def _advance(self, loss: float, seconds: float) -> None:
         done = self.progress

@@ -28,7 +28,7 @@ class Muon(torch.optim.Optimizer):
     Jordan and others, "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: Tensor, weight_decay: float) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
                 matrix = gradient.lerp(momentum, MOMENTUM).reshape(len(weight), -1)
                 change = orthogonal(matrix) * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(change.view_as(weight), alpha=-group["lr"])
+                weight.addcmul_(change.view_as(weight), group["lr"], value=-1)
         return closure() if closure else None
 
 
@@ -67,11 +67,15 @@ class Optimisers(OneLine):
 
     parts: tuple[tuple[torch.optim.Optimizer, list[str]], ...]
 
-    def step(self, rate: float) -> None:
-        """Change the parameters by their gradients at a learning rate, and forget the gradients."""
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate, in place: a recorded step reads it where it lies."""
         for optimiser, _ in self.parts:
             for group in optimiser.param_groups:
-                group["lr"] = rate * group["rate"]
+                group["lr"].fill_(rate * group["rate"])
+
+    def step(self) -> None:
+        """Change the parameters by their gradients, and forget the gradients."""
+        for optimiser, _ in self.parts:
             optimiser.step()
         self.forget()
 
@@ -91,20 +95,25 @@ class Optimisers(OneLine):
             checkpoint.restore_optimiser(optimiser, names, tensors)
 
 
-def make_optimisers(network: Autoencoder, config: TrainConfig) -> Optimisers:
-    """Return the optimisers of a network."""
+def make_optimisers(network: Autoencoder, config: TrainConfig, device: torch.device) -> Optimisers:
+    """Return the optimisers of a network on a device."""
     rates, matrices = network.rates(), network.matrices()
     parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
     groups: dict[float, dict[str, Tensor]] = {}
     for name, parameter in parameters.items():
         if name not in matrices:
             groups.setdefault(rates.get(name, 1.0), {})[name] = parameter
-    settings: dict[str, Any] = {"lr": config.lr or LEARNING_RATE, "weight_decay": config.weight_decay}
-    lists = [{"params": list(group.values()), "rate": rate} for rate, group in groups.items()]
-    adam = torch.optim.AdamW(lists, **settings, fused=True)
+    settings: dict[str, Any] = {"weight_decay": config.weight_decay}
+    lists = [{"params": list(group.values()), "rate": rate, "lr": _rate(device)} for rate, group in groups.items()]
+    adam = torch.optim.AdamW(lists, **settings, fused=True, capturable=device.type == "cuda")
     parts: list[tuple[torch.optim.Optimizer, list[str]]] = [(adam, [name for g in groups.values() for name in g])]
     if matrices:
-        muon = Muon([parameters[name] for name in matrices], **settings)
+        muon = Muon([parameters[name] for name in matrices], lr=_rate(device), **settings)
         muon.param_groups[0]["rate"] = MUON_RATE
         parts.append((muon, matrices))
     return Optimisers(tuple(parts))
+
+
+def _rate(device: torch.device) -> Tensor:
+    """Return a learning rate of its own, which `Optimisers.set_rate` sets."""
+    return torch.tensor(LEARNING_RATE, device=device)

@@ -22,6 +22,7 @@ from aetool.cli.app import COMMANDS
 from tests.conftest import REPOSITORY
 from tests.toy import picture
 
+CHANGES = (REPOSITORY / "CHANGELOG.md").read_text()
 README = (REPOSITORY / "README.md").read_text()
 
 
@@ -119,7 +120,7 @@ def test_shipped_models_are_packed_by_name():
 
 def test_figures_in_documents_are_those_of_the_manifest():
     test_mse = f"{Bundle.read(shipped_path('mnist')).manifest.distortion['test']:.5f}"
-    assert test_mse in (REPOSITORY / "CHANGELOG.md").read_text()
+    assert test_mse in CHANGES
     assert test_mse in (REPOSITORY / "benchmarks/README.md").read_text()
 
 
@@ -144,6 +145,15 @@ def test_the_table_of_shifts_is_that_of_the_logs():
         last = json.loads(log[-1])
         figures = [f"{last[key]:.5f}" for key in ("train_mse", "test_mse", "pca_mse")]
         assert f"| {shift} | {last['epoch']} | {' | '.join(figures)} | {last['seconds']:.0f} |" in text
+
+
+def test_the_figures_of_the_hands_are_those_of_the_log_and_of_the_manifest():
+    text = (REPOSITORY / "benchmarks/README.md").read_text()
+    for entry in map(json.loads, (REPOSITORY / "benchmarks/results/train-sign_digits.jsonl").read_text().splitlines()):
+        if entry["epoch"] in (100, 500, 1000, 1600, 1700, 2000):
+            figures = [f"{entry[key]:.5f}" for key in ("train_mse", "test_mse", "pca_mse")]
+            assert f"| {entry['epoch']} | {' | '.join(figures)} | {entry['seconds']:.0f} |" in text
+    assert f"mse {Bundle.read(shipped_path('sign_digits')).manifest.distortion['test']:.5f}" in CHANGES
 
 
 @pytest.mark.parametrize("name", ["interpolation", "scoring"])
@@ -198,7 +208,7 @@ def test_the_table_of_rate_and_distortion_is_that_of_its_results(monkeypatch):
 
 
 def test_the_version_has_its_entry_in_the_changelog():
-    assert f"## {__version__}" in (REPOSITORY / "CHANGELOG.md").read_text()
+    assert f"## {__version__}" in CHANGES
 
 
 def test_the_rule_of_imports_is_documented():

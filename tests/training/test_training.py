@@ -272,25 +272,45 @@ def test_shifted_images_are_the_same_ones_moved_with_their_edges_repeated():
 def test_bent_images_keep_their_place_and_their_range():
     images = torch.zeros(40, 1, 28, 28)
     images[:, :, 8:20, 8:20] = 1
-    bent = augment.elastic(images, 1.0, torch.Generator().manual_seed(0))
+    bent = augment.warped(images, 1.0, 0.0, torch.Generator().manual_seed(0))
     assert bent.shape == images.shape and bent.min() >= 0 and bent.max() <= 1
     assert not torch.equal(bent[0], bent[1])
     rows = torch.arange(28.0)
     centres = (bent.sum(3) * rows[:, None].T).sum((1, 2)) / bent.sum((1, 2, 3))
     assert (centres - 13.5).abs().mean() < 1 < (bent - images).abs().sum((1, 2, 3)).mean()
     wide = torch.rand(2, 3, 9, 16)
-    assert torch.allclose(augment.elastic(wide, 0.0, torch.Generator()), wide, atol=1e-5)
+    assert torch.allclose(augment.warped(wide, 0.0, 0.0, torch.Generator()), wide, atol=1e-5)
 
 
 def test_twice_the_pixels_move_an_edge_twice_as_far():
     ramp = torch.linspace(0, 1, 30).expand(200, 1, 30, 30)  # a pixel moved by dx changes by dx / 29
-    moved = [augment.elastic(ramp, p, torch.Generator().manual_seed(0)) - ramp for p in (0.25, 0.5)]
+    moved = [augment.warped(ramp, p, 0.0, torch.Generator().manual_seed(0)) - ramp for p in (0.25, 0.5)]
     inner = [m[:, :, 8:22, 8:22] * 29 for m in moved]
     assert torch.allclose(2 * inner[0], inner[1], atol=1e-3)
     assert 0.1 < inner[0].std() < 0.25  # between the knots the field is an average of theirs
 
 
-@pytest.mark.parametrize("change", [{"shift": 1}, {"elastic": 0.7}, {"precision": "bfloat16"}])
+def test_a_disc_keeps_its_shape_and_its_place_under_turns_and_scales():
+    y, x = torch.meshgrid(torch.arange(40.0) - 19.5, torch.arange(30.0) - 14.5, indexing="ij")
+    disc = ((x**2 + y**2) ** 0.5 < 10).float().expand(64, 1, 40, 30)  # not square: no shear
+    turned = augment.warped(disc, 0.0, 10.0, torch.Generator().manual_seed(0))
+    area = turned.sum((1, 2, 3)) / disc[0].sum()
+    assert 0.8 < area.min() < 0.9 < 1.1 < area.max() < 1.25
+    spread = [(turned * along**2).sum((1, 2, 3)) / turned.sum((1, 2, 3)) for along in (x, y)]
+    assert torch.allclose(spread[0], spread[1], rtol=0.03)
+
+
+def test_a_bar_is_turned_by_at_most_the_degrees():
+    bar = torch.zeros(200, 1, 33, 65)
+    bar[:, :, 16] = 1
+    turned = augment.warped(bar, 0.0, 8.0, torch.Generator().manual_seed(0))[:, 0]
+    rows = torch.arange(33.0)[:, None] - 16
+    left, right = ((turned[:, :, i] * rows[:, 0]).sum(1) / turned[:, :, i].sum(1) for i in (12, 52))
+    angles = torch.rad2deg(torch.atan2(right - left, torch.tensor(40.0)))
+    assert 6.5 < angles.max() < 8.1 and -8.1 < angles.min() < -6.5
+
+
+@pytest.mark.parametrize("change", [{"shift": 1}, {"elastic": 0.7}, {"affine": 9.0}, {"precision": "bfloat16"}])
 def test_every_variant_of_training_is_resumed_to_the_bit(data, workplace, monkeypatch, change):
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     config = replace(CONFIG, **change)

@@ -112,8 +112,12 @@ class TrainOptions:
     elastic: Annotated[
         float | None,
         typer.Option(
-            "--elastic", metavar="X", help="Bend images at random, by about X pixels, until the last fifth. Default: 0."
+            "--elastic", metavar="X", help="Bend at random by about X pixels, until the last fifth. Default: 0."
         ),
+    ] = None
+    affine: Annotated[
+        float | None,
+        typer.Option("--affine", metavar="X", help="Turn by up to X degrees and scale by up to X %. Default: 0."),
     ] = None
     precision: Annotated[
         str | None,
@@ -166,15 +170,13 @@ class TrainOptions:
             help="Where named data sets lie. Default: $AETOOL_DATA, then the cache, then a download.",
         ),
     ] = None
-
     start: Annotated[
         str | None,
         typer.Option(
-            "--start",
-            metavar="RUN",
+            "--start", metavar="RUN",
             help="Begin with the weights of a run, and with its architecture, latent size, size and channels.",
         ),
-    ] = None
+    ] = None  # fmt: skip
 
     def given(self) -> dict[str, Any]:
         """Return the given settings."""

@@ -187,7 +187,7 @@ def _changed(images: Tensor, elastic: float, generator: torch.Generator) -> Tens
     side = min(images.shape[2:])
     images = augment.shifted(images, min(SHIFT, side // 14), generator)
     if elastic:
-        images = augment.elastic(images, elastic * side / 28, generator)
+        images = augment.warped(images, elastic * side / 28, 0.0, generator)
     return images.contiguous(memory_format=torch.channels_last)
 
 
