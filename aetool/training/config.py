@@ -82,6 +82,16 @@ class TrainConfig:
             raise UsageError("the latent size is at most 65,536, and there are at most 1,024 threads")
         if self.batch_size == 1:
             raise UsageError("the batch size must be at least 2: batch normalisation compares images")
+        self._check_images()
+        if (self.patience or 0) < 0:
+            raise UsageError(f"the patience is a number of steps, 0 for none, not {self.patience}")
+        if self.lr is not None and not (self.lr > 0 and math.isfinite(self.lr)):
+            raise UsageError(f"the learning rate must be above 0, not {self.lr}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"the seed must be from 0 to 2^63 - 1, not {self.seed}")
+
+    def _check_images(self) -> None:
+        """Raise `UsageError` for values by which no images can be prepared or changed."""
         if self.layout is not None:
             lookup(LAYOUTS, self.layout, "layout")
         if self.channels is not None and not 1 <= self.channels <= MOST_CHANNELS:
@@ -98,12 +108,6 @@ class TrainConfig:
                 raise UsageError(f"images can be {change}, not {amount}")
         if self.background is not None and not 0 <= self.background <= 255:
             raise UsageError(f"the background is a grey level from 0 to 255, not {self.background}")
-        if (self.patience or 0) < 0:
-            raise UsageError(f"the patience is a number of steps, 0 for none, not {self.patience}")
-        if self.lr is not None and not (self.lr > 0 and math.isfinite(self.lr)):
-            raise UsageError(f"the learning rate must be above 0, not {self.lr}")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"the seed must be from 0 to 2^63 - 1, not {self.seed}")
 
     @property
     def k(self) -> int:
