@@ -2,7 +2,7 @@
 
 python memory.py [COUNT…] > results/memory.json
 
-Training ends with Ctrl-C after the first steps; export then makes the bundle of the unfinished run. Counted is the peak
+Training ends with Ctrl-C after half a minute of steps; export then makes the bundle of the unfinished run. Counted is the peak
 of the resident memory, mapped pages included, of the process and all of its children together.
 """
 
@@ -27,6 +27,8 @@ COUNTS = (50_000, 200_000)
 BARS = {50_000: 900.0, 200_000: 1200.0}
 """Largest peak in MB by number of images."""
 SIDE = 64
+TRAINED = 30.0
+"""Seconds of steps before Ctrl-C."""
 
 
 def fill(folder: Path, count: int) -> None:
@@ -43,16 +45,18 @@ def fill(folder: Path, count: int) -> None:
 
 
 def peak_mb(words: list[str], stop: bytes | None = None) -> tuple[float, float]:
-    """Run a command, and return its peak memory in MB and its seconds; Ctrl-C where it says `stop`."""
+    """Run a command, and return its peak memory in MB and its seconds; Ctrl-C `TRAINED` seconds after it says `stop`."""
     begun, peaks = time.perf_counter(), dict[int, int]()
     with subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         os.set_blocking(process.stderr.fileno(), False)
-        said = b""
+        said, due = b"", float("inf")
         while process.poll() is None:
             said += process.stderr.read() or b""
             if stop and stop in said:
+                due, stop = time.perf_counter() + TRAINED, None
+            if time.perf_counter() > due:
                 process.send_signal(signal.SIGINT)
-                stop = None
+                due = float("inf")
             for one in tree(process.pid):
                 peaks[one] = max(peaks.get(one, 0), highest(one))
             time.sleep(0.02)
