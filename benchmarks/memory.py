@@ -2,8 +2,8 @@
 
 python memory.py [COUNT…] > results/memory.json
 
-Training ends with Ctrl-C after half a minute of steps; export then makes the bundle of the unfinished run. Counted is the peak
-of the resident memory, mapped pages included, of the process and all of its children together.
+Training ends with Ctrl-C after half a minute of steps; export then makes the bundle of the unfinished run. Counted is
+the peak of the resident memory, mapped pages included, of the process and all of its children together.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fill(folder: Path, count: int) -> None:
 
 
 def peak_mb(words: list[str], stop: bytes | None = None) -> tuple[float, float]:
-    """Run a command, and return its peak memory in MB and its seconds; Ctrl-C `TRAINED` seconds after it says `stop`."""
+    """Run a command, and return its peak memory in MB and its seconds; Ctrl-C some time after it says `stop`."""
     begun, peaks = time.perf_counter(), dict[int, int]()
     with subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         os.set_blocking(process.stderr.fileno(), False)
