@@ -1,4 +1,4 @@
-"""Preparation in JavaScript against the one of the package: to the bit, and within a level where a JPEG is made smaller.
+"""Preparation in JavaScript against that of the package: to the bit, within a level where a JPEG is made smaller.
 
 Single levels there differ by two, and by three beside clipped light and colour.
 """
@@ -90,7 +90,8 @@ def pictures(folder: Path, ending: str) -> list[Path]:
 def test_pictures_of_every_kind_and_orientation_are_the_same_to_the_bit(mode, tmp_path):
     rng = np.random.default_rng(0)
     cases = []
-    for i, (width, height) in enumerate([(53, 37), (32, 32), (20, 90), (7, 5), (64, 64), (300, 1), (28, 28), (131, 260)]):
+    sizes = [(53, 37), (32, 32), (20, 90), (7, 5), (64, 64), (300, 1), (28, 28), (131, 260)]
+    for i, (width, height) in enumerate(sizes):
         levels = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         image = Image.fromarray(levels if mode in ("RGBA", "LA") else levels[..., :3]).convert(mode)
         data = encoded(image, turn=i % 8 + 1)
