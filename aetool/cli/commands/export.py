@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from aetool.cli.options import Quiet
 from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError
+
+if TYPE_CHECKING:
+    from aetool.bundle.manifest import Manifest
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
 Folder = Annotated[
@@ -57,7 +60,6 @@ def export(
 
     limit_blas(all_cores())
     from aetool.bundle.bundle import Bundle
-    from aetool.bundle.card import figure
     from aetool.training.export.write import write_bundle
 
     console = Console(quiet)
@@ -67,11 +69,17 @@ def export(
         written = write_bundle(run, output, not no_bank, force, data, report, weights)
     for note in written.notes:
         console.warn(note)
-    manifest = Bundle.read(written.path).manifest
+    _tell(Bundle.read(written.path).manifest, console)
+    write_stdout(f"{written.path}\n")
+
+
+def _tell(manifest: Manifest, console: Console) -> None:
+    """Tell what was proven and measured."""
+    from aetool.bundle.card import figure
+
     found, distortion = manifest.parity["found"], manifest.distortion
     agreement = f"latents to {found['latents']:.1e} of their scale, images to {found['images']:.1e}"
     console.note(f"torch and ONNX Runtime agree: {agreement}")
     if manifest.stored:
         console.note(f"weights in {manifest.stored}")
     console.note(f"test mse {figure(distortion['test'])}, PCA {figure(distortion['pca'])}")
-    write_stdout(f"{written.path}\n")
