@@ -129,9 +129,9 @@ def number_of_constant(graph, rng):
     """Put other numbers into a constant, of the right count."""
     tensor = rng.choice(graph.initializer)
     array = numpy_helper.to_array(tensor).copy()
-    if array.dtype == np.float32:
+    if array.dtype.kind == "f":
         with np.errstate(all="ignore"):
-            array *= np.float32(rng.choice((0, -1, 1e30, np.inf, np.nan, 1e-40)))
+            array *= array.dtype.type(rng.choice((0, -1, 1e30, np.inf, np.nan, 1e-40)))
     else:
         array.flat[rng.randrange(array.size)] = rng.choice(NUMBERS)
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
