@@ -64,8 +64,9 @@ def scaled(image: Image.Image, spec: ImageSpec, whole: Box | None = None) -> Ima
     if spec.height * image.width < spec.width * image.height:
         reach = SUPPORT * max(1, (bottom - top) / spec.height) + 2
         first, last = max(0, int(top - reach)), min(image.height, int(bottom + reach))
-        rows = spec.width, last - first
-        image = image.resize(rows, Image.Resampling.LANCZOS, box=(left, first, right, last))
+        size = spec.width, last - first
+        rows = image.crop((0, first, image.width, last))
+        image = rows.resize(size, Image.Resampling.LANCZOS, box=(left, 0, right, last - first))
         left, right = 0, spec.width
         top, bottom = (float(np.float32(edge)) - first for edge in (top, bottom))  # as Pillow rounds them
     return image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, box=(left, top, right, bottom))
