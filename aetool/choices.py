@@ -52,6 +52,10 @@ PRECISIONS = {
     "float32": Choice("the default"),
     "bfloat16": Choice("faster on processors and GPUs with hardware for bfloat16"),
 }
+WEIGHTS = {
+    "float32": Choice("the default"),
+    "float16": Choice("half the bytes, computed in float32; refused where the pictures change"),
+}
 ARCHITECTURES = {
     "blend": Choice("conv beside PCA, from which it starts: never worse than PCA", "widths=32,64,128 depth=1 hidden=0"),
     "conv": Choice("strided convolutions down to a linear latent, and back", "widths=32,64,128 depth=1"),
@@ -92,6 +96,7 @@ TABLES = {
     "`train [DATASET]`": DATASETS,
     "`train --arch`": ARCHITECTURES,
     "`train --precision`": PRECISIONS,
+    "`export --weights`": WEIGHTS,
     "`sample --method`": SAMPLERS,
     "`interpolate --method`": METHODS,
     "`search --metric`": METRICS,

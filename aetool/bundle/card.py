@@ -28,7 +28,7 @@ An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} 
 | Classes | {some(manifest.classes) or "none"} |
 | Architecture | {_architecture(manifest)} |
 | Preparation of files | {_preparation(spec)} |
-| Training | {_training(manifest)} |
+{_stored(manifest)}| Training | {_training(manifest)} |
 | Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
 | Training mse | {figure(d["train"])} |
 | Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
@@ -37,7 +37,7 @@ An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} 
 Made by:
 
     {_command(manifest)}
-    aetool export{"" if has_rows else " --no-bank"}
+    aetool export{"" if has_rows else " --no-bank"}{_option(manifest)}
 
 {_parity(manifest)}
 
@@ -46,6 +46,14 @@ Made by:
 It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
 {_bank_note(has_rows)}
 """
+
+
+def _stored(manifest: Manifest) -> str:
+    return f"| Weights | {printable(manifest.stored)} |\n" if manifest.stored else ""
+
+
+def _option(manifest: Manifest) -> str:
+    return f" --weights {printable(manifest.weights['type'])}" if manifest.weights else ""
 
 
 def figure(value: float | None, digits: int = 5) -> str:
@@ -103,10 +111,11 @@ def _example(name: str, manifest: Manifest) -> str:
 
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity["found"]
+    when = ", before the weights were rounded" if manifest.weights else ""
     return (
         f"Torch and ONNX Runtime agree in batches of {', '.join(map(str, manifest.parity['batches']))}: "
         f"latents to {found['latents']:.1e} of\ntheir scale, image values to {found['images']:.1e}, "
-        f"distortion to {found['distortion']:.1e}."
+        f"distortion to {found['distortion']:.1e}{when}."
     )
 
 

@@ -26,9 +26,9 @@ MAX_VALUES = 1 << 27
 """Most output values of all nodes together in a run: 512 MiB of float32."""
 MAX_PRODUCTS = 1 << 37
 """Most multiplications of the largest batch: half a minute on a slow core."""
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, FLOAT16 = 1, 7, 10
 """Element types of tensors (TensorProto.DataType)."""
-WIDTH = {FLOAT: 4, INT64: 8}
+WIDTH = {FLOAT: 4, INT64: 8, FLOAT16: 2}
 
 DIMENSION: Table = {1: Field("value", "int"), 2: Field("name", "text")}
 SHAPE: Table = {1: Field("dims", DIMENSION, many=True)}
@@ -61,6 +61,8 @@ MODEL: Table = {
 }  # fmt: skip
 """Fields outside the tables (functions, sub-graphs, sparse, external and text tensors, metadata) are refused."""
 
+CAST = frozenset({"to"})
+"""Attributes of Cast."""
 KINDS = {"f": 1, "i": 2, "s": 3, "ints": 7}
 """AttributeProto.AttributeType by the field of the value."""
 
@@ -95,7 +97,8 @@ def _check_graph(graph: Message, source: tuple[str, Sizes], target: tuple[str, S
         if len(values) != 1 or values[0].get("name") != wanted[0] or _declared(values[0]) != (FLOAT, ("n", *wanted[1])):
             raise Refused(f"its {which} are not the one tensor {wanted[0]} of {' x '.join(map(str, wanted[1]))}")
     constants = _constants(graph.get("constants", []), source[0])
-    sizes, most = _sizes(graph.get("nodes", []), source, constants, batch)
+    nodes = _widened(graph.get("nodes", []), constants, source[0])
+    sizes, most = _sizes(nodes, source, constants, batch)
     if sizes.get(target[0]) != target[1]:
         raise Refused(f"it does not compute the {target[0]} it declares")
     _check_values(graph.get("values", []), sizes, constants)
@@ -111,8 +114,30 @@ def _constants(tensors: list[Message], taken: str) -> dict[str, Constant]:
             raise Refused("a constant has no name of its own")
         if kind not in WIDTH or min(dims, default=1) < 1 or math.prod(dims) * WIDTH[kind] != len(data):
             raise Refused(f"the constant {name[:40]} does not hold the numbers that it declares")
-        found[name] = Constant(dims, kind == FLOAT, data)
+        found[name] = Constant(dims, kind == FLOAT, data, kind == FLOAT16)
     return found
+
+
+def _widened(nodes: list[Message], constants: dict[str, Constant], taken: str) -> list[Message]:
+    """Return the nodes without those that widen float16 constants to float32; the widened ones replace the others.
+
+    Each is widened once, by a Cast before all other nodes, and nothing else reads the float16 numbers: many copies of
+    one constant would take any amount of memory. Raises `Refused`.
+    """
+    halves = {name: constants.pop(name) for name in [*constants] if constants[name].is_half}
+    names = {taken, *halves}
+    first = next((i for i, node in enumerate(nodes) if node.get("operator") != "Cast"), len(nodes))
+    for node in nodes[:first]:
+        inputs, outputs = node.get("inputs", []), node.get("outputs", [])
+        half = halves.pop(inputs[0], None) if len(inputs) == 1 else None
+        if half is None or node.get("domain") or _attributes(node, CAST) != {"to": FLOAT}:
+            raise Refused("a Cast does other than widen a float16 constant to float32, once and before all other nodes")
+        if len(outputs) != 1 or not outputs[0] or outputs[0] in names or outputs[0] in constants:
+            raise Refused("a Cast has not one output of its own")
+        constants[outputs[0]] = Constant(half.dims, True, memoryview(b""))
+    if halves or any(name in names for node in nodes[first:] for name in node.get("outputs", [])):
+        raise Refused("a float16 constant is not widened to float32, or its name is taken")
+    return nodes[first:]
 
 
 def _sizes(

@@ -26,11 +26,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A tensor of numbers inside the graph: all its dimensions, float32 or int64, little-endian."""
+    """A tensor of numbers inside the graph: all its dimensions, float32 or int64, little-endian.
+
+    Rules see no float16: such constants are widened to float32 before (`gate`), and then without their data.
+    """
 
     dims: Sizes
     is_float: bool
     data: memoryview
+    is_half: bool = False
 
 
 Input: TypeAlias = Sizes | Constant

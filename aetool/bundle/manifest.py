@@ -18,7 +18,8 @@ from aetool.images.spec import MOST_CHANNELS, PREPARATIONS, ImageSpec, spec_of
 FORMAT = "aetool bundle"
 VERSION, BEFORE = 3, 2
 """The newest version, and the one that is written where an older aetool can read the manifest: with whole golden images
-of 1 or 3 channels. Fields added to a version by a later 0.x are optional. Version 1 is read as well."""
+of 1 or 3 channels, and weights in float32. Fields added to a version by a later 0.x are optional. Version 1 is read as
+well."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +40,8 @@ class Manifest(OneLine):
     parity         torch against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     pictures       see `GoldenPictures`; None for a model that was trained on no picture files
+    weights        {"type": "float16", "images", "found", "bounds"}: how the weights are stored, and what that changed;
+                   None for float32
     """
 
     image: ImageSpec
@@ -53,6 +56,7 @@ class Manifest(OneLine):
     parity: dict[str, Any]
     golden: Golden
     pictures: GoldenPictures | None = None
+    weights: dict[str, Any] | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -72,6 +76,16 @@ class Manifest(OneLine):
             return f"{text}, as there were too few to spare others{early}"
         return f"{text}: mse {d['validation']:.5f}, PCA {d['validation_pca']:.5f}{early}"
 
+    @property
+    def stored(self) -> str | None:
+        """How the weights are stored, where not in float32, and what that changed."""
+        if self.weights is None:
+            return None
+        found = self.weights["found"]
+        mse, pixels = (f"{100 * found[name]:.2g} %" for name in ("mse", "pixels"))
+        changed = f"mse moved by {mse}, {pixels} of pixels by more than a level"
+        return f"{self.weights['type']}, computed in float32: {changed} ({self.weights['images']} images)"
+
     def quantiles(self) -> list[float]:
         """Return the quantiles of the held-out mse; raises `BundleError` for a model without held-out images."""
         if "quantiles" not in self.distortion:
@@ -82,11 +96,12 @@ class Manifest(OneLine):
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, golden images as base64 of little-endian float32."""
         named = {name: getattr(self, name) for name in ("latent_size", "classes", *PLAIN)}
-        known = self.image.channels in (1, 3) and not isinstance(self.golden.images, Samples)
+        known = self.image.channels in (1, 3) and not isinstance(self.golden.images, Samples) and self.weights is None
         head: dict[str, Any] = {"format": FORMAT, "version": BEFORE if known else VERSION, **self.image.to_dict()}
         if self.pictures is not None:
             head["preparation"]["golden"] = self.pictures.to_dict()
-        return head | named | {"golden": self.golden.to_dict()}
+        stored = {} if self.weights is None else {"weights": self.weights}
+        return head | named | stored | {"golden": self.golden.to_dict()}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -110,7 +125,7 @@ class Manifest(OneLine):
             golden = Golden.from_dict(fields["golden"], image, size)
             pictures = GoldenPictures.from_dict(fields.get("preparation", {}).get("golden"), image)
             kept: dict[str, Any] = {name: _plain(name, fields[name]) for name in PLAIN}
-            kept |= {"golden": golden, "pictures": pictures}
+            kept |= {"golden": golden, "pictures": pictures, "weights": _weights(fields.get("weights"))}
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), **kept)
         except BundleError:
             raise
@@ -153,6 +168,15 @@ def _plain(name: str, value: Any) -> Any:
     if name == "distortion" and "quantiles" in inside and not _are_quantiles(numbers):
         raise ValueError("the quantiles of the distortion are not 101 numbers in rising order")
     return value
+
+
+def _weights(value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    texts, numbers = [value["type"], value["images"]], [value["found"]["mse"], value["found"]["pixels"]]
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("weights holds what is no text, or no number")
+    return dict(value)
 
 
 def _are_quantiles(numbers: list[float]) -> bool:

@@ -51,6 +51,7 @@ FIXES = {
     "data-dir": "or put the files into DIR/NAME/ and pass --data-dir DIR",
     "bundle-exists": "choose another -o, or replace it with --force",
     "another-output": "choose another -o",
+    "float32": "leave --weights out, which keeps them in float32",
     "verify": "see: aetool verify",
 }
 """Next steps by `AetoolError.fix`."""

@@ -14,13 +14,13 @@ from threading import Lock
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from aetool.arrays import Pixels
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, printable
 from aetool.images.levels import STRIP, Judge, eight_bits, guess
 from aetool.images.orientation import TURNED, TURNS, orientation, turned_by_pillow
-from aetool.images.scaled import centred, scale_decoding
+from aetool.images.scaled import scale_decoding, scaled
 from aetool.images.spec import PICTURED, ImageSpec
 from aetool.images.tiff import samples_of
 from aetool.images.wide import narrowed
@@ -67,10 +67,8 @@ def prepare(image: Image.Image, spec: ImageSpec, judge: Judge = guess) -> Pixels
     image = flatten(eight_bits(image, judge), spec.channels, spec.background)
     if turn is not None:
         image = image.transpose(turn)
-    if whole is not None:
-        image = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, box=centred(whole, spec))
-    elif image.size != (spec.width, spec.height):
-        image = ImageOps.fit(image, (spec.width, spec.height), Image.Resampling.LANCZOS)
+    if whole is not None or image.size != (spec.width, spec.height):
+        image = scaled(image, spec, whole)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if spec.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from aetool.arrays import OneLine, Pixels
 from aetool.errors import AetoolError, InvalidInput
 from aetool.images.decode import decode_picture, failure_of
+from aetool.images.scaled import scaled
 from aetool.images.sheet import to_pil
 from aetool.images.spec import PICTURED, ImageSpec
 from aetool.images.stacks import STARTS, Stack, holds_stack, open_stack
@@ -104,6 +105,4 @@ def fitted(bands: Pixels, spec: ImageSpec) -> Pixels:
         raise InvalidInput(f"an image of {len(bands)} channels, where {spec.channels} are expected")
     if bands.shape == spec.shape:
         return bands
-    size = spec.width, spec.height
-    scaled = [ImageOps.fit(Image.fromarray(band), size, Image.Resampling.LANCZOS) for band in bands]
-    return np.stack([np.asarray(band) for band in scaled])
+    return np.stack([np.asarray(scaled(Image.fromarray(band), spec)) for band in bands])

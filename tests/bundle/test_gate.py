@@ -76,6 +76,12 @@ def test_other_activations_and_hidden_layers_pass():
     onnx.checker.check_model(model, full_check=True)
 
 
+def test_weights_in_float16_pass_where_each_is_widened_first():
+    model = halved()
+    assert check(model) == check(decoder())
+    onnx.checker.check_model(model, full_check=True)
+
+
 def test_sizes_are_those_that_onnx_infers():
     rng = np.random.default_rng(0)
     for _ in range(60):
@@ -204,7 +210,54 @@ def swapped_axis(model) -> None:
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.array([1, -1, 8, 8]), "shape"))
 
 
+def halved(casts=(("half", "fill"),), to=FLOAT, kind=np.float16, **more) -> onnx.ModelProto:
+    """Return the toy's decoder with its weights in float16, read by these Casts."""
+    model = decoder()
+    weights = numpy_helper.to_array(model.graph.initializer[0])
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights.astype(kind), "half"))
+    nodes = [node("Cast", [half], [name], to=to, **more) for half, name in casts] + list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def late_cast() -> onnx.ModelProto:
+    """A Cast behind a node: its constant is not known yet where the others are read."""
+    model = halved()
+    nodes = [*model.graph.node[1:], model.graph.node[0]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def read_half() -> onnx.ModelProto:
+    """A float16 constant as the shape of a Reshape, whose bytes are no int64."""
+    model = decoder()
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(16, np.float16), "shape"))
+    return model
+
+
+def taken_name() -> onnx.ModelProto:
+    model = halved()
+    model.graph.node.append(node("Relu", ["flat"], ["half"]))
+    return model
+
+
 ATTACKS = {
+    "2,000 copies of a float16 constant": lambda: halved((("half", "fill"), *(("half", f"c{i}") for i in range(1999)))),
+    "a float16 constant widened to double": lambda: halved(to=TensorProto.DOUBLE),
+    "a Cast of a float32 constant": lambda: halved(kind=np.float32),
+    "a Cast of the input": lambda: halved((("half", "fill"), ("latents", "c"))),
+    "a Cast of a constant that was widened": lambda: halved((("half", "c"), ("c", "fill"))),
+    "a Cast to the name of the input": lambda: halved((("half", "latents"),)),
+    "a Cast to the name of its constant": lambda: halved((("half", "half"),)),
+    "a Cast to the name of a constant": lambda: halved((("half", "zero"),)),
+    "a Cast with saturate": lambda: halved(saturate=1),
+    "a Cast of another domain": lambda: halved(domain="com.microsoft"),
+    "a Cast behind other nodes": late_cast,
+    "a float16 constant as a shape": read_half,
+    "a node with the name of a float16 constant": taken_name,
+    "a float16 constant that nothing widens": lambda: halved(()),
     "an endless Loop": loop,
     "doubling functions": doubling_functions,
     "doubling Concats": doubling_concats,

@@ -14,6 +14,7 @@ import pytest
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import write
+from aetool.bundle.half import half
 from aetool.errors import BundleError
 from aetool.generation.neighbour_graph import neighbour_graph, shortest_path
 from aetool.generation.stored import completed
@@ -39,6 +40,20 @@ def old(toy, tmp_path) -> Path:
     files = {**bundle.files, "bundle.json": json.dumps(manifest).encode(), "bank.npz": write_bank(toy_bank())}
     write(path, files, "old card", replace=True)
     return path
+
+
+def test_upgrade_keeps_weights_in_float16(toy, tmp_path):
+    path = Path(shutil.copytree(toy, tmp_path / "half"))
+    bundle = Bundle.read(path)
+    weights = {"type": "float16", "images": "test", "found": {"mse": 0.001, "pixels": 0.0}, "bounds": {}}
+    files = {name: half(data) if name.endswith(".onnx") else data for name, data in bundle.files.items()}
+    files["bundle.json"] = replace(bundle.manifest, weights=weights).to_json()
+    write(path, files, "card", replace=True)
+    upgrade(path)
+    assert Bundle.read(path).manifest.weights == weights and Bundle.read(path).files["encoder.onnx"] == half(
+        bundle.files["encoder.onnx"]
+    )
+    assert "| Weights | float16, computed in float32: mse moved by 0.1 %, 0 %" in (path / "README.md").read_text()
 
 
 def test_version_1_is_read_and_its_graph_computed(old, cli, workplace):

@@ -24,6 +24,7 @@ from aetool.runtime.devices import DEVICES
 from aetool.training import config
 from aetool.training.architectures.options import ARCHITECTURES
 from aetool.training.data.named import DATASETS
+from aetool.training.export import weights
 from tests.conftest import REPOSITORY
 
 TABLES = {
@@ -33,6 +34,7 @@ TABLES = {
     "DEVICES": {"auto": None} | DEVICES,
     "TRAINING_DEVICES": dict.fromkeys(config.DEVICES),
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
+    "WEIGHTS": dict.fromkeys(weights.KINDS),
     "ARCHITECTURES": ARCHITECTURES,
     "DATASETS": DATASETS,
     "SHIPPED": dict.fromkeys(lookup.SHIPPED),

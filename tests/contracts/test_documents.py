@@ -207,6 +207,14 @@ def test_the_table_of_rate_and_distortion_is_that_of_its_results(monkeypatch):
     assert module.table(found["rows"]) in (REPOSITORY / "benchmarks/README.md").read_text()
 
 
+def test_the_table_of_weights_in_float16_is_that_of_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    rows = json.loads((REPOSITORY / "benchmarks/results/float16.json").read_text())["rows"]
+    assert importlib.import_module("float16").table(rows) in (REPOSITORY / "benchmarks/README.md").read_text()
+    assert [row["model"].split()[0] for row in rows] == list(SHIPPED)
+    assert all(max(row["found"].values()) <= 0.01 and row["bytes"][1] < 0.51 * row["bytes"][0] for row in rows)
+
+
 def test_the_version_has_its_entry_in_the_changelog():
     assert f"## {__version__}" in CHANGES
 

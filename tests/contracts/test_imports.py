@@ -16,8 +16,8 @@ PACKAGE = REPOSITORY / "aetool"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RULE = (
-    "cli > bench > training > model > runtime > bundle > generation > latents > images > metrics > system > arrays"
-    " > errors, choices"
+    "cli > bench > training > explore > model > runtime > bundle > generation > latents > images > metrics > system"
+    " > arrays > errors, choices"
 )
 """A folder imports only from those to its right."""
 

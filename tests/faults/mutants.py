@@ -20,6 +20,7 @@ from onnx import numpy_helper
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import FILES, write
+from aetool.bundle.half import half
 from aetool.bundle.lookup import shipped_path
 from aetool.errors import AetoolError
 from aetool.runtime.codec import Codec
@@ -49,7 +50,8 @@ NUMBERS = (
 )
 WORDS = ("", "NOTSET", "SAME_UPPER", "VALID", "images", "latents", "ai.onnx", "com.microsoft", "x" * 5000, "\0", "ä")
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Relu", "Sigmoid", "Clip", "Add", "Mul", "Reshape", "Flatten",
-             "Concat", "Loop", "If", "Tile", "Expand", "Identity", "Constant", "Resize", "Pad", "Gather")  # fmt: skip
+             "Cast", "Concat", "Loop", "If", "Tile", "Expand", "Identity", "Constant", "Resize", "Pad",
+             "Gather")  # fmt: skip
 
 
 def mutant(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
@@ -127,9 +129,9 @@ def number_of_constant(graph, rng):
     """Put other numbers into a constant, of the right count."""
     tensor = rng.choice(graph.initializer)
     array = numpy_helper.to_array(tensor).copy()
-    if array.dtype == np.float32:
+    if array.dtype.kind == "f":
         with np.errstate(all="ignore"):
-            array *= np.float32(rng.choice((0, -1, 1e30, np.inf, np.nan, 1e-40)))
+            array *= array.dtype.type(rng.choice((0, -1, 1e30, np.inf, np.nan, 1e-40)))
     else:
         array.flat[rng.randrange(array.size)] = rng.choice(NUMBERS)
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
@@ -180,13 +182,14 @@ def main() -> None:
     place, seed, first, last = Path(sys.argv[1]), *map(int, sys.argv[2:])
     toy = write_toy(place / "toy")
     sources = [{name: (folder / name).read_bytes() for name in FILES} for folder in (toy, shipped_path("mnist"))]
+    small = {name: half(data) if name.endswith(".onnx") else data for name, data in sources[1].items()}
     use(toy)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     for i in range(first, last):
         rng = random.Random(f"{seed} {i}")
         print("start", i, flush=True)
-        write(place / "mutant", mutant(rng.choice(sources), rng), "", replace=(place / "mutant").exists())
+        write(place / "mutant", mutant(rng.choice([*sources, small]), rng), "", replace=(place / "mutant").exists())
         try:
             came = use(place / "mutant")
         except BaseException:

@@ -69,10 +69,9 @@ def test_another_preparation_is_more_than_a_level_away(change, monkeypatch):
     if change == "background":
         spec = ImageSpec(3, 32, 32, 190)
     elif change == "filter":
-        fit = ImageOps.fit
-        monkeypatch.setattr(decode + "ImageOps.fit", lambda image, size, how: fit(image, size, Image.BICUBIC))
+        monkeypatch.setattr(decode + "scaled", lambda image, *_: ImageOps.fit(image, (32, 32), Image.BICUBIC))
     elif change == "crop":
-        monkeypatch.setattr(decode + "ImageOps.fit", lambda image, size, how: image.resize(size, how))
+        monkeypatch.setattr(decode + "scaled", lambda image, *_: image.resize((32, 32), Image.LANCZOS))
     elif change == "scale":
         spec = ImageSpec(3, 32, 32, 200, 1)
     else:

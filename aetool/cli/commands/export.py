@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aetool import choices
+from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.options import Quiet
 from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError
+
+if TYPE_CHECKING:
+    from aetool.bundle.manifest import Manifest
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
 Folder = Annotated[
@@ -27,12 +32,24 @@ Data = Annotated[
 ]
 
 
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="TYPE",
+        help=f"How weights are stored: {choices.listed(choices.WEIGHTS)}.",
+        autocompletion=completion.of(choices.WEIGHTS),
+    ),
+]
+
+
 def export(
     run: Run = None,
     output: Folder = None,
     data: Data = None,
     force: Force = False,
     no_bank: NoBank = False,
+    weights: Weights = "float32",
     quiet: Quiet = False,
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
@@ -43,19 +60,26 @@ def export(
 
     limit_blas(all_cores())
     from aetool.bundle.bundle import Bundle
-    from aetool.bundle.card import figure
     from aetool.training.export.write import write_bundle
 
     console = Console(quiet)
     if force and output is None:
         raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     with console.stages() as report:
-        written = write_bundle(run, output, not no_bank, force, data, report)
+        written = write_bundle(run, output, not no_bank, force, data, report, weights)
     for note in written.notes:
         console.warn(note)
-    manifest = Bundle.read(written.path).manifest
+    _tell(Bundle.read(written.path).manifest, console)
+    write_stdout(f"{written.path}\n")
+
+
+def _tell(manifest: Manifest, console: Console) -> None:
+    """Tell what was proven and measured."""
+    from aetool.bundle.card import figure
+
     found, distortion = manifest.parity["found"], manifest.distortion
     agreement = f"latents to {found['latents']:.1e} of their scale, images to {found['images']:.1e}"
     console.note(f"torch and ONNX Runtime agree: {agreement}")
+    if manifest.stored:
+        console.note(f"weights in {manifest.stored}")
     console.note(f"test mse {figure(distortion['test'])}, PCA {figure(distortion['pca'])}")
-    write_stdout(f"{written.path}\n")

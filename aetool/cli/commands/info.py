@@ -131,6 +131,7 @@ def _summary(bundle: Bundle) -> str:
         ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
         *([["network", m.choice]] if m.choice else []),
+        *([["weights", m.stored]] if m.stored else []),
         ["exported", m.exported],
         ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
         ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],

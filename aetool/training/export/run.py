@@ -35,7 +35,7 @@ from aetool.training.data.dataset import Dataset
 from aetool.training.data.settings import of_pictures
 from aetool.training.data.stored import AnyPixels, blocks, taken
 from aetool.training.defaults import filled
-from aetool.training.export import parity
+from aetool.training.export import parity, weights
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
 from aetool.training.pca import pca_mse
@@ -64,12 +64,18 @@ class Exported(OneLine):
 
 
 def make_bundle(
-    run: Path, rows: bool, place: str | None = None, report: Report = lambda *_: None, limits: Limits = LIMITS
+    run: Path,
+    rows: bool,
+    place: str | None = None,
+    report: Report = lambda *_: None,
+    limits: Limits = LIMITS,
+    kind: str = "float32",
 ) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
-    The images are found as `recover` does. Without `rows` none is necessary. Raises `BundleError` where torch and ONNX
-    Runtime differ beyond the bounds of `parity`, and `InvalidInput` for other data than the training data.
+    The images are found as `recover` does. Without `rows` none is necessary. `kind` of `weights.KINDS` is how weights
+    are stored. Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, or float16
+    beyond its own, and `InvalidInput` for other data than the training data.
     """
     record = read_record(run)
     recovered = recover(run, record, place, report, limits, needed=rows)
@@ -79,11 +85,12 @@ def make_bundle(
     graphs = _graphs(network, dataset.spec, config.k)
     shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
     proof = parity.prove(network, Codec(graphs, "cpu"), shown)  # whose memory for the largest batch ends with it
+    graphs, stored = weights.stored(graphs, kind, dataset)
     codec = Codec(graphs, "cpu")
     bank = _bank(codec, dataset, config.seed, rows)
     measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
-    manifest = _manifest(record, recovered, network, progress, measured, proof, golden)
+    manifest = _manifest(record, recovered, network, progress, measured, proof, golden, stored)
     files = {
         "encoder.onnx": graphs.encoder,
         "decoder.onnx": graphs.decoder,
@@ -131,6 +138,7 @@ def _manifest(
     distortion: dict[str, Any],
     proof: dict[str, Any],
     golden: Golden,
+    stored: dict[str, Any] | None,
 ) -> Manifest:
     config, data = record.config, recovered.dataset
     layers = layer_table("encoder", folded(network.encoder), torch.zeros(1, *data.spec.shape))
@@ -148,6 +156,7 @@ def _manifest(
         parity=proof,
         golden=golden,
         pictures=golden_pictures(data.spec) if of_pictures(config.dataset) else None,
+        weights=stored,
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from aetool.bundle.card import card
 from aetool.bundle.folder import check_free, write
-from aetool.errors import ReadWriteError
+from aetool.errors import ReadWriteError, lookup
 from aetool.system.paths import numbered
 from aetool.system.progress import Report
 from aetool.training import run_folder
 from aetool.training.export.run import Exported, make_bundle
+from aetool.training.export.weights import KINDS
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,16 @@ def export(
     force: bool = False,
     data: str | Path | None = None,
     progress: Report = lambda *_: None,
+    weights: str = "float32",
 ) -> Path:
     """Write the bundle of a run, the newest by default, and return its folder: `output`, or a free models/NAME.
 
     Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`; `data` is the
-    present place of the run's images, if these were moved. Raises `BundleError` where torch and ONNX Runtime differ,
+    present place of the run's images, if these were moved; `weights` is float32, or float16 for half the bytes. Raises
+    `BundleError` where torch and ONNX Runtime differ, or float16 changes the pictures,
     `InvalidInput` where no image of the run is found, `UsageError`.
     """
-    written = write_bundle(run, output, bank, force, data, progress)
+    written = write_bundle(run, output, bank, force, data, progress, weights)
     for note in written.notes:
         warnings.warn(note, stacklevel=2)
     return written.path
@@ -51,13 +54,15 @@ def write_bundle(
     force: bool,
     data: str | Path | None,
     progress: Report,
+    weights: str,
 ) -> Written:
     """Write a bundle as `export` does, and return its folder with what is to be said of it."""
+    lookup(dict.fromkeys(KINDS), weights, "kind of weights")
     found = run_folder.find(None if run is None else str(run), trained=True)
     path = None if output is None else Path(output)
     if path is not None:
         check_free(path, force)
-    made = make_bundle(found, bank, None if data is None else str(data), progress)
+    made = make_bundle(found, bank, None if data is None else str(data), progress, kind=weights)
     if path is None:
         return Written(_write_new(made, bank), made.notes)
     try:

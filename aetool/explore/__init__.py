@@ -1,0 +1,1 @@
+"""Exploring in a browser: code in JavaScript, which must compute what the rest of the package computes."""
