@@ -11,8 +11,8 @@
 //
 // The levels are Pillow's, to the bit, where the data are the levels that Pillow decodes. A JPEG that Pillow decodes at
 // a smaller scale is averaged here: then nearly all levels are within one of Pillow's, and single ones beside clipped
-// light and colour up to three, at 200 pixels five. A browser decodes with createImageBitmap(file, {colorSpaceConversion: "none",
-// premultiplyAlpha: "none"}), which turns pictures upright; a 2D canvas rounds colours behind alpha.
+// light and colour up to three, at 200 pixels five. A browser decodes with createImageBitmap(file,
+// {colorSpaceConversion: "none", premultiplyAlpha: "none"}), which turns upright; a 2D canvas rounds colours behind alpha.
 "use strict";
 
 const smaller = typeof module === "undefined" ? smallerJpeg : require("./jpeg.js").smallerJpeg;
