@@ -12,7 +12,7 @@ def run(graph: str, batches: Arrays) -> Arrays:
     return [model(batch)[0].copy() for batch in batches]
 
 
-ENGINE = Engine("OpenVINO, float32", "Python", package("openvino"), apart(__name__))
+ENGINE = Engine("OpenVINO", "Python, in float32", package("openvino"), apart(__name__))
 
 
 def test_openvino_gives_the_same_pictures(agrees, model):
