@@ -52,7 +52,7 @@ def run(graph: str, batches: Arrays) -> Arrays:
     return [jax.device_get(forward(batch)) for batch in batches]
 
 
-ENGINE = Engine("JAX", "Python, 35 lines of ours", package("jax"), apart(__name__))
+ENGINE = Engine("JAX", "Python, operators of ours", package("jax"), apart(__name__))
 
 
 def test_jax_gives_the_same_pictures(agrees, model):
