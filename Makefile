@@ -24,7 +24,12 @@ tables:  ## the tables of documents, from results, manifests and choices
 	python benchmarks/documents.py
 	python models/table.py
 
+engines:  ## the engines of other makers: installed, tested (slow ones too), and their tables
+	bash .ci/engines engines compilers
+	pytest -m '' tests/engines
+	python benchmarks/engines.py
+
 pictures:  ## the pictures of documents
 	python benchmarks/pictures.py
 
-.PHONY: help check test slow faults tables pictures
+.PHONY: help check test slow faults tables engines pictures

@@ -178,6 +178,17 @@ def test_the_tables_of_samplers_are_those_of_the_evaluation_of_the_shipped_model
     assert whole in (REPOSITORY / "benchmarks/README.md").read_text() and short in README
 
 
+def test_the_tables_of_engines_are_those_of_their_results_on_the_shipped_models(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    engines = importlib.import_module("engines")
+    results = json.loads((REPOSITORY / "benchmarks/results/engines.json").read_text())
+    for name in SHIPPED:
+        identity = Bundle.read(shipped_path(name)).identity
+        assert results["models"][name] == identity, "run: python benchmarks/engines.py"
+    assert engines.table(results) in (REPOSITORY / "benchmarks/README.md").read_text()
+    assert engines.brief(results) in README
+
+
 def test_the_default_sampler_holds_what_is_asked_of_it():
     found = json.loads((REPOSITORY / "benchmarks/results/evaluate-mnist.json").read_text())
     (local,) = [row for row in found["rows"] if row["name"] == "local"]
