@@ -42,14 +42,14 @@ def speed(results: Path) -> str:
         found = json.loads((results / "memory.json").read_text())
         title = "Peak memory of training and export, images of 64x64 in colour"
         parts.append(f"### {title}\n\n{machine(found)}\n\n{peaks(found['rows'])}")
-    if (results / "cuda-training.json").exists():
-        found = {name: json.loads((results / f"cuda-{name}.json").read_text()) for name in ("training", "graphs")}
+    if (results / "gpu-training.json").exists():
+        found = {name: json.loads((results / f"gpu-{name}.json").read_text()) for name in ("training", "graphs")}
         parts.append(f"### On an NVIDIA GPU\n\n{gpu(found['training'], found['graphs'])}")
     return "\n".join(parts)
 
 
 def gpu(training: dict[str, Any], graphs: dict[str, Any]) -> str:
-    """Return the tables of `cuda.py`: seconds of training, and milliseconds of graphs by batch."""
+    """Return the tables of `gpu.py`: seconds of training, and milliseconds of graphs by batch."""
     where = f"{training['gpu']}, {training['cores']} cores; torch {training['torch']}, onnxruntime-gpu"
     lines = [f"{where} {graphs['onnxruntime']}. Steps of {training['epochs']} epochs on MNIST (`conv`, k = 16):\n",
              "| precision | steps | trials | seconds | test mse |", "|---|---|---|---|---|"]  # fmt: skip

@@ -1,7 +1,7 @@
 """On an NVIDIA GPU: training on MNIST for seven epochs, and the graphs of the shipped model beside CPU and torch.
 
-python benchmarks/cuda.py training [TRIALS] > results/cuda-training.json
-python benchmarks/cuda.py graphs [TRIALS] > results/cuda-graphs.json    with onnxruntime-gpu
+python benchmarks/gpu.py training [TRIALS] > results/gpu-training.json
+python benchmarks/gpu.py graphs [TRIALS] > results/gpu-graphs.json    with onnxruntime-gpu
 
 Training compares steps recorded as a CUDA graph with plain ones, in turns. Only the seconds of training steps count,
 with the recording; the clock stops during evaluations. MNIST comes from the same place as for `aetool train mnist`.
