@@ -39,6 +39,7 @@ DEVICES = {
     "cpu": Choice("the processor"),
     "cuda": Choice("an NVIDIA GPU, with onnxruntime-gpu"),
     "openvino": Choice("an Intel processor, with the extra openvino"),
+    "numpy": Choice("NumPy alone, without ONNX Runtime: slower, and never chosen by auto"),
 }
 DEVICE_NAMES = {"gpu": "cuda", "nvidia": "cuda", "cuda:0": "cuda", "gpu:0": "cuda"}
 """Other names of devices, as other tools have them."""
