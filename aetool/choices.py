@@ -86,6 +86,8 @@ IMAGE_FORMATS = "png, jpg, gif, bmp, webp, tif, ppm or avif files (with the extr
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 ARRAY_SUFFIXES = (".npz", ".npy")
+RAW_SUFFIX = ".u8"
+"""The suffix of prepared pixels as they are: uint8 (c, h, w)."""
 LATENT_SUFFIXES = (".jsonl", *ARRAY_SUFFIXES)
 
 

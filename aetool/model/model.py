@@ -92,10 +92,7 @@ class Model:
     def encoded(self, files: Iterable[ImageFile], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
         """Yield the latents of picture files."""
         for batch in over_files(files, self.codec, Codec.encode, cores or self.cores, self.limits):
-            columns = [(file.path, file.label, file.relative) for file in batch.files]
-            sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
-            latents = LatentBatch(batch.value, sources, classes, self.bundle.identity, names)
-            yield batch.with_value(latents)
+            yield batch.with_value(keys.latents_of(batch.files, batch.value, self.bundle.identity))
 
     def decode(self, latents: Latents | LatentBatch) -> Pictures:
         """Return the pictures of latents (n, k)."""
