@@ -64,6 +64,12 @@ LAYOUTS = {
     "nchw": Choice("channels first: (n, c, h, w)"),
     "nhwc": Choice("channels last: (n, h, w, c)"),
 }
+SNIPPETS = {
+    "python": Choice("Pillow and ONNX Runtime: from pictures, as encode prepares them"),
+    "javascript": Choice("ONNX Runtime in Node.js: from prepared pixels"),
+    "cpp": Choice("OpenVINO in C++: from prepared pixels"),
+    "numpy": Choice("NumPy alone: from prepared pixels"),
+}
 DATASETS = {
     "digits": Choice("1,797 handwritten digits of 8x8, built in"),
     "mnist": Choice("70,000 handwritten digits of 28x28"),
@@ -100,6 +106,7 @@ TABLES = {
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
     "`--device`": DEVICES,
+    "`info --snippet`": SNIPPETS,
     "`-m`": SHIPPED,
 }
 """Tables by argument or option."""
