@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aetool.bundle.bundle import Bundle
-from aetool.bundle.gate import MODEL
+from aetool.bundle.gate import MODEL, check_graph
 from aetool.bundle.gate_protobuf import read_message
 from aetool.errors import lookup, printable
 from aetool.images.spec import FULL_SIZE, PICTURED, PREPARATIONS
@@ -245,9 +245,10 @@ SNIPPETS: dict[str, tuple[Callable[[Bundle], str], Callable[[str], str]]] = {
 
 
 def snippet(bundle: Bundle, path: Path, language: str) -> str:
-    """Return the program in `language` for the bundle in the folder `path`; raises `UsageError`."""
+    """Return the program in `language` for the bundle in the folder `path`; raises `UsageError`, `BundleError`."""
     program, literal = lookup(SNIPPETS, language, "language")
     spec = bundle.manifest.image
+    check_graph(bundle.files["encoder.onnx"], ("images", spec.shape), ("latents", (bundle.manifest.latent_size,)), 1)
     values: dict[str, Any] = {
         "NAME": shlex.quote(printable(bundle.name)),
         "IDENTITY": bundle.identity,

@@ -321,6 +321,15 @@ def test_names_of_models_are_written_as_each_language_wants_them(cli, toy, workp
     assert json.loads(literal) == str(Path(name).resolve() / "encoder.onnx")
 
 
+@pytest.mark.parametrize("language", SNIPPETS)
+def test_no_program_is_printed_for_a_graph_that_the_gate_refuses(cli, toy, tmp_path, language):
+    bundle = Bundle.read(toy)
+    files = {name: bundle.files[name] for name in ("decoder.onnx", "bank.npz", "bundle.json")}
+    write(tmp_path / "evil", files | {"encoder.onnx": b"\x08\x0a\x9a\x06\x00"}, "", replace=False)
+    code, out, err = cli("info", tmp_path / "evil", "--snippet", language)
+    assert (code, out) == (5, b"") and "the graph with the latents is refused" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
