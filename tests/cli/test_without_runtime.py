@@ -133,6 +133,22 @@ def test_a_broken_runtime_is_told_apart(without, workplace, code, said):
     assert "--force-reinstall" in rows["cpu"]["fix"]
 
 
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"),
+    [
+        ("raise ImportError('libx.so: failed to map segment from shared object')", 6, "there is not enough memory"),
+        ("raise MemoryError", 6, "there is not enough memory"),
+        ("import errno; raise OSError(errno.EMFILE, 'Too many open files')", 7, "too many files are open"),
+    ],
+)
+def test_what_the_machine_lacks_is_told_as_ever(without, workplace, code, exit_code, said):
+    blocked(workplace, "")
+    (workplace / "blocked/onnxruntime").mkdir()
+    (workplace / "blocked/onnxruntime/__init__.py").write_text(code)
+    done = without("encode", "a.png")
+    assert done.returncode == exit_code and said in done.stderr.decode() and done.stderr.count(b"\n") == 1
+
+
 def test_python_users_are_told(without, workplace, monkeypatch):
     import subprocess
     import sys
