@@ -39,6 +39,7 @@ DEVICES = {
     "cpu": Choice("the processor"),
     "cuda": Choice("an NVIDIA GPU, with onnxruntime-gpu"),
     "openvino": Choice("an Intel processor, with the extra openvino"),
+    "numpy": Choice("NumPy alone, without ONNX Runtime: slower, and never chosen by auto"),
 }
 DEVICE_NAMES = {"gpu": "cuda", "nvidia": "cuda", "cuda:0": "cuda", "gpu:0": "cuda"}
 """Other names of devices, as other tools have them."""
@@ -67,6 +68,12 @@ LAYOUTS = {
     "nchw": Choice("channels first: (n, c, h, w)"),
     "nhwc": Choice("channels last: (n, h, w, c)"),
 }
+SNIPPETS = {
+    "python": Choice("Pillow and ONNX Runtime: from pictures, as encode prepares them"),
+    "javascript": Choice("ONNX Runtime in Node.js: from prepared pixels"),
+    "cpp": Choice("OpenVINO in C++: from prepared pixels"),
+    "numpy": Choice("NumPy alone: from prepared pixels"),
+}
 DATASETS = {
     "digits": Choice("1,797 handwritten digits of 8x8, built in"),
     "mnist": Choice("70,000 handwritten digits of 28x28"),
@@ -89,6 +96,8 @@ IMAGE_FORMATS = "png, jpg, gif, bmp, webp, tif, ppm or avif files (with the extr
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ANIMATION_SUFFIXES = (".gif", ".webp", ".apng")
 ARRAY_SUFFIXES = (".npz", ".npy")
+RAW_SUFFIX = ".u8"
+"""The suffix of prepared pixels as they are: uint8 (c, h, w)."""
 LATENT_SUFFIXES = (".jsonl", *ARRAY_SUFFIXES)
 
 
@@ -102,6 +111,7 @@ TABLES = {
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
     "`--device`": DEVICES,
+    "`info --snippet`": SNIPPETS,
     "`-m`": SHIPPED,
 }
 """Tables by argument or option."""

@@ -72,10 +72,11 @@ def command(words: Sequence[str]) -> list[str]:
 
 @pytest.fixture
 def shell(workplace: Path) -> Callable[[str], subprocess.CompletedProcess[bytes]]:
-    """Run a line of bash in which `aetool` is the program under test and any failing stage fails the pipe."""
+    """Run a line of bash in which `aetool` is the program under test, python3 its Python, and a failing stage fails."""
 
     def run(line: str) -> subprocess.CompletedProcess[bytes]:
-        script = f'set -o pipefail; aetool() {{ "{sys.executable}" -m aetool "$@"; }}; {line}'
+        names = f'aetool() {{ python3 -m aetool "$@"; }}; python3() {{ "{sys.executable}" "$@"; }}'
+        script = f"set -o pipefail; {names}; {line}"
         return subprocess.run(["bash", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
 
     return run

@@ -17,7 +17,7 @@ import numpy as np
 
 from aetool.arrays import Images, Latents, to_pixels
 from aetool.bench.report import Report, comparison, microseconds, milliseconds
-from aetool.bench.start import first_bytes, peak_memory
+from aetool.bench.start import BARE, BARE_NUMPY, first_bytes, peak_memory
 from aetool.bench.timing import Timing, alternate
 from aetool.bundle.bundle import Bundle
 from aetool.errors import DeviceUnavailable
@@ -26,7 +26,7 @@ from aetool.images.folder import picture_folder
 from aetool.images.png import png_files
 from aetool.latents.files import LatentBatch, to_jsonl
 from aetool.runtime.codec import Codec
-from aetool.runtime.devices import devices, runtime_wheels
+from aetool.runtime.devices import NUMPY, devices, runtime_wheels
 from aetool.system.processes import all_cores
 from aetool.system.reading import read_file
 
@@ -64,7 +64,8 @@ class Bench:
 
     def start(self) -> Iterator[Report]:
         """Yield the time from the start of a process to the first byte of its picture, beside a bare program."""
-        ours, bare = first_bytes(self._command(), self.bundle, self.trials)
+        program = BARE_NUMPY if self.codec.device == NUMPY else BARE
+        ours, bare = first_bytes(self._command(), program, self.bundle, self.trials)
         yield {"what": "aetool sample", "ms": milliseconds(Timing.of(ours))} | comparison("bare program", ours, bare)
         yield {"what": "bare program", "ms": milliseconds(Timing.of(bare))}
 
@@ -104,19 +105,22 @@ class Bench:
                 yield row | comparison("batch 1", taken, seconds[0])
 
     def device_rows(self) -> Iterator[Report]:
-        """Yield each available device, against the CPU."""
-        codecs = {"cpu": Codec(self.bundle, "cpu", self.threads)}
-        for row in devices():
-            if row["available"] and row["device"] != "cpu":
+        """Yield each available device, against the CPU; NumPy only where it is the device of the measurements."""
+        codecs: dict[str, Codec] = {}
+        for name in (row["device"] for row in devices() if row["available"]):
+            if name != NUMPY or self.codec.device == NUMPY:
                 try:
-                    codecs[row["device"]] = Codec(self.bundle, row["device"], self.threads)
-                    codecs[row["device"]].reconstruct(self.images[:1])
+                    codec = Codec(self.bundle, name, self.threads)
+                    codec.reconstruct(self.images[:1])
+                    codecs[name] = codec
                 except DeviceUnavailable:
-                    del codecs[row["device"]]
-        yield from self._beside("cpu", codecs)
+                    continue
+        yield from self._beside(next(iter(codecs)), codecs)
 
     def thread_rows(self) -> Iterator[Report]:
-        """Threads within one run, against one thread."""
+        """Threads within one run, against one thread; those of NumPy are not set here."""
+        if self.codec.device == NUMPY:
+            return
         counts = [1] + [n for n in (2, 4, 8) if n <= all_cores()]
         codecs = {f"{n} threads" if n > 1 else "1 thread": Codec(self.bundle, self.codec.device, n) for n in counts}
         yield from self._beside("1 thread", codecs)
@@ -129,7 +133,7 @@ class Bench:
         """Eager torch with the same architecture and fresh weights, on the CPU with as many threads."""
         from aetool.training.evaluation.eager import eager
 
-        ours = Codec(self.bundle, "cpu", self.threads)
+        ours = self.codec if self.codec.device == NUMPY else Codec(self.bundle, "cpu", self.threads)
         for (part, function, values), theirs in zip(
             self._parts(ours), eager(self.bundle.manifest, self.threads), strict=True
         ):
@@ -142,6 +146,7 @@ class Bench:
     def _command(self) -> list[str]:
         """Return the command for one sampled picture, of a class where the model has classes."""
         words = ["sample", "-m", str(self.path.resolve()), "-n", "1", "-q"]
+        words += ["--device", NUMPY] if self.codec.device == NUMPY else []
         return words + (["--class", self.bundle.manifest.classes[0]] if self.bundle.manifest.classes else [])
 
     def _parts(self, codec: Codec) -> Iterator[tuple[str, Callable[[Any], Any], Any]]:

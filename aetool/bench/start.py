@@ -25,6 +25,14 @@ Image.fromarray(pixels.squeeze()).save(sys.stdout.buffer, "PNG")
 """
 """The minimum of every program of the kind: the imports, one session of one thread, one run, one PNG."""
 
+BARE_NUMPY = """
+import sys
+import numpy
+from PIL import Image
+Image.fromarray(numpy.zeros((8, 8), numpy.uint8)).save(sys.stdout.buffer, "PNG")
+"""
+"""The minimum without ONNX Runtime: the imports and one PNG."""
+
 LAUNCHER = """
 import os, sys
 _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)
@@ -34,8 +42,8 @@ sys.exit(status != 0)
 """A small launcher of a command: a child process begins with the peak memory of its parent."""
 
 
-def first_bytes(words: list[str], bundle: Bundle, trials: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until the first byte of a command of aetool, and of `BARE`, measured alternately.
+def first_bytes(words: list[str], program: str, bundle: Bundle, trials: int) -> tuple[list[float], list[float]]:
+    """Return the seconds until the first byte of a command of aetool, and of a bare program, measured alternately.
 
     A first round warms up. Raises `BundleError` where a program fails.
     """
@@ -43,7 +51,7 @@ def first_bytes(words: list[str], bundle: Bundle, trials: int) -> tuple[list[flo
         graph = Path(place, "decoder.onnx")
         graph.write_bytes(bundle.files["decoder.onnx"])
         ours = [sys.executable, "-m", "aetool", *words]
-        bare = [sys.executable, "-c", BARE, str(graph), str(bundle.manifest.latent_size)]
+        bare = [sys.executable, "-c", program, str(graph), str(bundle.manifest.latent_size)]
         turns = [(_first_byte(ours), _first_byte(bare)) for _ in range(trials + 1)]
     return [first for first, _ in turns[1:]], [second for _, second in turns[1:]]
 

@@ -54,12 +54,13 @@ GRAPH: Table = {
     13: Field("values", VALUE, many=True),
 }  # fmt: skip
 OPERATORS: Table = {1: Field("domain", "text"), 2: Field("version", "int")}
+PROPERTY: Table = {1: Field("key", "text"), 2: Field("value", "text")}
 MODEL: Table = {
     1: Field("ir_version", "int"), 2: Field("producer", "text"), 3: Field("producer_version", "text"),
     4: Field("domain", "text"), 5: Field("version", "int"), 6: Field("doc", "text"), 7: Field("graph", GRAPH),
-    8: Field("operators", OPERATORS, many=True),
+    8: Field("operators", OPERATORS, many=True), 14: Field("properties", PROPERTY, many=True),
 }  # fmt: skip
-"""Fields outside the tables (functions, sub-graphs, sparse, external and text tensors, metadata) are refused."""
+"""Fields outside the tables are refused: functions, sub-graphs, sparse, external, text tensors, metadata of nodes."""
 
 CAST = frozenset({"to"})
 """Attributes of Cast."""
@@ -76,6 +77,7 @@ def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes
     try:
         model = read_message(data, MODEL)
         _check_model(model)
+        _check_properties(model.get("properties", []), dict((source, target)).get("images", ()))
         return _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
         fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
@@ -88,6 +90,22 @@ def _check_model(model: Message) -> None:
         raise Refused("it is of another version of ONNX")
     if len(operators) != 1 or operators[0].get("domain") or operators[0].get("version") != OPSET:
         raise Refused(f"it uses other operators than those of opset {OPSET}")
+
+
+def properties(images: Sizes) -> dict[str, str]:
+    """Return the metadata of a graph for images (c, h, w): range and channel order, in the words of ONNX."""
+    formats = {1: "Gray8", 3: "Rgb8"}
+    found = {"Image.NominalPixelRange": "Normalized_0_1"}
+    return found | ({"Image.BitmapPixelFormat": formats[images[0]]} if images[0] in formats else {})
+
+
+def _check_properties(given: list[Message], images: Sizes) -> None:
+    """Refuse metadata other than `properties`, which name a fixed truth or are left out."""
+    allowed = properties(images) if images else {}
+    for one in given:
+        key = one.get("key", "")
+        if key not in allowed or allowed.pop(key) != one.get("value"):
+            raise Refused(f"its metadata {key[:40]} is twice there, none of ours, or not true")
 
 
 def _check_graph(graph: Message, source: tuple[str, Sizes], target: tuple[str, Sizes], batch: int) -> int:

@@ -17,7 +17,7 @@ from aetool.cli.fixes import told
 from aetool.cli.options import flattened
 from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
 from aetool.cli.stdin import take_stdin_back
-from aetool.errors import AetoolError, BundleError, LimitExceeded, PipeClosed, UsageError, reason
+from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExceeded, PipeClosed, UsageError, reason
 
 COMMANDS = (
     "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
@@ -111,8 +111,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def _lacked(error: AetoolError) -> tuple[str, int] | None:
-    """Return the cause outside the program of a bundle that could not be opened or run, None for another error."""
-    return cause(error.__cause__) if isinstance(error, BundleError) and error.__cause__ else None
+    """Return the cause outside the program of a bundle or library that could not be loaded, None for another error."""
+    return cause(error.__cause__) if isinstance(error, BundleError | DeviceUnavailable) and error.__cause__ else None
 
 
 def _unexpected(error: Exception) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aetool.errors import AetoolError
 
+WITHOUT_RUNTIME = "or use --device numpy, which is slower (export cannot)"
+
 FIXES = {
     "pixels": "--max-pixels allows more",
     "frames": "--max-frames allows more, or write to a folder/",
@@ -34,6 +36,8 @@ FIXES = {
     "tiff": "install it with: pip install 'aetool[tiff]'",
     "heif": "install it with: pip install 'aetool[heif]'",
     "devices": "see: aetool devices",
+    "no-runtime": f"install it with: pip install onnxruntime; {WITHOUT_RUNTIME}",
+    "bad-runtime": f"install it again with: pip install --force-reinstall onnxruntime; {WITHOUT_RUNTIME}",
     "no-device": "leave --device out, or use --device cpu",
     "diverged": "try a lower --lr",
     "changed": "begin again; training goes on with: aetool train --resume",
@@ -53,6 +57,7 @@ FIXES = {
     "another-output": "choose another -o",
     "float32": "leave --weights out, which keeps them in float32",
     "verify": "see: aetool verify",
+    "witness": "leave --device numpy or --witness out",
 }
 """Next steps by `AetoolError.fix`."""
 

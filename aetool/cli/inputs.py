@@ -63,9 +63,12 @@ def open_input(name: str) -> BinaryIO:
         raise ReadWriteError(f"could not read {printable(name)}: {reason(error)}") from error
 
 
-def input_files(names: list[str] | None, inputs: Inputs, target: Target, console: Console) -> Iterator[ImageFile]:
-    """Yield the input pictures of a command, never replaced by `target`, and tell at the end what was left out.
+def input_files(
+    names: list[str] | None, inputs: Inputs, target: Target, console: Console, beside: Target | None = None
+) -> Iterator[ImageFile]:
+    """Yield the input pictures of a command, and tell at the end what was left out.
 
+    None is replaced by `target`, or by the second output `beside`, which shares the inputs of `target`.
     Raises `UsageError` without an input.
     """
     from aetool.images.walk import Listing
@@ -74,15 +77,16 @@ def input_files(names: list[str] | None, inputs: Inputs, target: Target, console
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     _check_layout(names or [], inputs)
     check_stdin(*(names or []), inputs.files_from)
-    for other in (inputs.files_from, target.path):
+    targets = [one for one in (target, beside) if one is not None]
+    for other in (inputs.files_from, *(one.path for one in targets)):
         refuse_errors(inputs.errors, other)
     if inputs.files_from:
         target.read.add(inputs.files_from)
     given = None if inputs.files_from else [name for name in names or [] if name != "-"]
     listing = Listing()
-    found = _image_files(_guarded(all_names(names, inputs), target, inputs.errors), given, listing)
+    found = _image_files(_guarded(all_names(names, inputs), targets, inputs.errors), given, listing)
     files = told_listing(found, listing, console)
-    return files if target.path is None else _remembered(files, target)
+    return files if all(one.path is None for one in targets) else _remembered(files, target)
 
 
 def _check_layout(names: list[str], inputs: Inputs) -> None:
@@ -112,10 +116,11 @@ def listed_inputs(inputs: Inputs) -> Iterator[str]:
         yield name
 
 
-def _guarded(names: Iterable[str], target: Target, errors: str | None) -> Iterator[str]:
+def _guarded(names: Iterable[str], targets: list[Target], errors: str | None) -> Iterator[str]:
     for name in names:
         if name != "-":
-            target.add_input(name)
+            for target in targets:
+                target.add_input(name)
             refuse_errors(errors, name)
         yield name
 

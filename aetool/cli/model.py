@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aetool.cli.options import ModelOptions
     from aetool.latents.files import LatentBatch
     from aetool.model.model import Model
+    from aetool.runtime.codec import Codec
 
 
 def choose_path(name: str | None, console: Console, identity: str | None = None, flag: str = "-m") -> Path:
@@ -51,7 +52,26 @@ def open_model(options: ModelOptions, console: Console, limits: Limits = LIMITS,
     from aetool.model.model import Model
 
     bundle = choose_bundle(options.model, console, identity)
-    return Model(bundle, options.device, options.threads, limits)
+    model = Model(bundle, options.device, options.threads, limits)
+    note_device(model.codec, console)
+    return model
+
+
+def open_codec(bundle: Bundle, device: str, threads: int, console: Console) -> Codec:
+    """Return the codec of a bundle on a device."""
+    from aetool.runtime.codec import Codec
+
+    codec = Codec(bundle, device, threads)
+    note_device(codec, console)
+    return codec
+
+
+def note_device(codec: Codec, console: Console) -> None:
+    """Say that a device is slow that was chosen for other reasons."""
+    from aetool.runtime.devices import NUMPY
+
+    if codec.device == NUMPY:
+        console.note("NumPy computes the graphs, 2 to 7 times slower than ONNX Runtime")
 
 
 def first_model(batches: Iterable[LatentBatch]) -> tuple[str | None, Iterator[LatentBatch]]:

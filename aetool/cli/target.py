@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aetool.choices import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES
+from aetool.choices import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, LATENT_SUFFIXES, PICTURE_SUFFIXES, RAW_SUFFIX
 from aetool.errors import PipeClosed, ReadWriteError, UsageError, printable, reason
 from aetool.system.special import STDOUT, descriptor_of, is_special, is_terminal
 
@@ -54,7 +54,7 @@ class Target:
     """An output: `kind` is picture, animation, folder, array, latents or terminal; `path` None is stdout.
 
     A terminal gets pictures as text. `read` holds the inputs so far, `complete` hashes of the paths of pictures that
-    --skip-existing leaves as they are.
+    --skip-existing leaves as they are, `option` names the output in messages.
     """
 
     kind: str
@@ -62,6 +62,7 @@ class Target:
     suffix: str
     read: ReadFiles = field(default_factory=ReadFiles)
     complete: set[int] = field(default_factory=set, repr=False)
+    option: str = "-o"
 
     def add_input(self, name: str) -> None:
         """Remember an input; raises `UsageError` where the output would replace the input or lie among its pictures."""
@@ -72,13 +73,21 @@ class Target:
     def _refuse_input(self, path: Path, name: str) -> None:
         output, given = Path(os.path.realpath(path)), Path(os.path.realpath(name))
         if given == output or (given in output.parents and given.is_dir() and self._would_be_read(output)):
-            raise UsageError(f"the output {printable(str(path))} is an input; choose another -o")
+            raise UsageError(f"the output {printable(str(path))} is an input; choose another {self.option}")
         if self.kind == "folder" and given.parent == output and not given.is_dir():
-            raise UsageError(f"the output folder {printable(str(path))} holds an input; choose another -o")
+            raise UsageError(f"the output folder {printable(str(path))} holds an input; choose another {self.option}")
 
     def _would_be_read(self, output: Path) -> bool:
         """Return whether an output inside an input folder is, or becomes, a picture of the folder."""
         return self.kind == "folder" or (self.kind != "latents" and output.exists())
+
+
+def pixel_target(folder: str, beside: Target) -> Target:
+    """Return the target of --pixels, a folder that replaces no input of `beside`; raises `UsageError`."""
+    path = Path(folder)
+    if (path / "bundle.json").is_file() or (path.exists() and not path.is_dir()):
+        raise UsageError(f"--pixels takes a folder for the pixels, and {printable(folder)} is none")
+    return Target("folder", path, RAW_SUFFIX, beside.read, option="--pixels")
 
 
 KINDS = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents": LATENT_SUFFIXES}

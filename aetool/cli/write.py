@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aetool.arrays import Latents, Pixels
     from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions
-    from aetool.images.files import Failure
+    from aetool.images.files import Failure, FileBatch
     from aetool.images.folder import PictureWriter
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
@@ -101,6 +101,27 @@ def write_latents(batches: Iterable[LatentBatch], target: Target, size: int) -> 
         write_stdout(to_jsonl(batch))
         count += len(batch.latents)
     return count
+
+
+def write_pixels(
+    batches: Iterable[FileBatch[tuple[LatentBatch, Pixels]]], target: Target, failures: Failures
+) -> Iterator[FileBatch[LatentBatch]]:
+    """Yield batches without their pixels, which are written to the folder of `target`: a file uint8 (c, h, w) each.
+
+    Files that cannot be written are `failures`; their latents are not.
+    """
+    rest = iter(batches)
+    first = next(rest, None)  # before the folder is made: nothing is, where nothing can be used
+    while first is not None and not first.files:
+        yield first.with_value(first.value[0])
+        first = next(rest, None)
+    if first is None:
+        return
+    with _open_folder(target, None, failures.console, failures.add, None) as (place, write):
+        for batch in itertools.chain([first], rest):
+            latents, pixels = batch.value
+            failures.add(write(pixels, [place(file.relative) for file in batch.files]))
+            yield batch.with_value(latents)
 
 
 def _guarded(batches: Iterable[Item], target: Target, path: Path) -> Iterator[Item]:
@@ -188,12 +209,13 @@ def _open_folder(
     No input is replaced, and other pictures in the folder are told.
     """
     from aetool.images.files import Failure
-    from aetool.images.folder import of_one_name, picture_folder
+    from aetool.images.folder import PNG, RAW, of_one_name, picture_folder
     from aetool.images.provenance import png_text
     from aetool.system.atomic import flushing
 
     assert target.path is not None
-    with flushing(target.path), picture_folder(target.path, png_text(made), target.complete, show) as (places, write):
+    folder = picture_folder(target.path, png_text(made), target.complete, show, RAW if target.suffix == RAW else PNG)
+    with flushing(target.path), folder as (places, write):
 
         def place(name: str) -> str:
             try:
@@ -209,14 +231,15 @@ def _open_folder(
 
         yield place, write
     if not write.alone:
-        _tell_others(*places.others(target.complete), target.path, console)
+        what = ("a file", "files") if target.suffix == RAW else ("a picture", "pictures")
+        _tell_others(*places.others(target.complete), target.path, what, console)
 
 
-def _tell_others(count: int, example: str, folder: Path, console: Console) -> None:
-    """Warn of pictures that were in an output folder before and are not among those written."""
+def _tell_others(count: int, example: str, folder: Path, what: tuple[str, str], console: Console) -> None:
+    """Warn of files that were in an output folder before and are not among those written."""
     if count:
-        pictures = "a picture" if count == 1 else f"{count:,} pictures"
-        console.warn(f"{folder} holds {pictures} that this command did not write, such as {example}")
+        found = what[0] if count == 1 else f"{count:,} {what[1]}"
+        console.warn(f"{folder} holds {found} that this command did not write, such as {example}")
 
 
 def _gathered(parts: Iterable[tuple[Pixels, Sequence[str]]]) -> Pixels | None:

@@ -1,4 +1,4 @@
-"""Output folders: a PNG of native size for each picture, complete or absent, under a unique path."""
+"""Output folders: a file for each picture, a PNG of native size or its pixels, complete or absent, of a unique path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aetool.arrays import OneLine, Pixels
-from aetool.choices import IMAGE_SUFFIXES
+from aetool.choices import IMAGE_SUFFIXES, RAW_SUFFIX
 from aetool.errors import ReadWriteError
 from aetool.images.files import Failure
 from aetool.images.png import png_files
@@ -29,6 +29,9 @@ OF_ONE_NAME = frozenset(
 )  # fmt: skip
 """Errors of the system that one name of an output has; others, such as a full disk, would hit all pictures."""
 
+PNG, RAW = ".png", RAW_SUFFIX
+"""Suffixes of the files: pictures, and pixels as they are, uint8 (c, h, w)."""
+
 
 def of_one_name(error: ReadWriteError) -> bool:
     """Return whether a failure to write is that of one name, so that other pictures can be written."""
@@ -37,7 +40,7 @@ def of_one_name(error: ReadWriteError) -> bool:
 
 @dataclass(eq=False)
 class UniquePaths:
-    """Unique paths of picture files below `folder`, derived from picture names; never outside the folder.
+    """Unique paths of files below `folder` that end with `suffix`, from names of pictures; never outside the folder.
 
     Names that are too long for a file system are cut; the same name always gives the same path.
 
@@ -47,6 +50,7 @@ class UniquePaths:
 
     folder: str
     taken: Container[int] = ()
+    suffix: str = PNG
     _given: set[int] = field(default_factory=set, repr=False)
     _inner: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -57,18 +61,19 @@ class UniquePaths:
             parts = [part for part in Path(name).parts if part not in (os.sep, "..")]
             head, tail = str(Path(*parts[:-1])), parts[-1] if parts else "picture"
         tail = safe_name(tail)
-        stem = fitting(tail if tail.lower().endswith(".png") else tail + ".png")
+        suffix = self.suffix
+        stem = fitting(tail if tail.lower().endswith(suffix) else tail + suffix)
         start = self._folder_of(head)
         for number in itertools.count(2):
             path = start + stem
             if not self._is_given(path, self.taken):
                 self._given.add(hash(path))
                 return path
-            stem = fitting(f"{tail.removesuffix('.png')}-{number}.png")
+            stem = fitting(f"{tail.removesuffix(suffix)}-{number}{suffix}")
         raise AssertionError
 
     def others(self, apart: Container[int] = ()) -> tuple[int, str]:
-        """Return how many pictures below the folder have other paths than those given, and one of these other paths.
+        """Return how many files of the kind below the folder have other paths than those given, and one of these.
 
         `apart` holds hashes of paths that do not count. Links to folders and hidden folders are not followed.
         """
@@ -76,7 +81,7 @@ class UniquePaths:
         for place, folders, files in os.walk(self.folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             start = os.path.join(Path(place), "")  # noqa: PTH118
-            found = [name for name in files if _is_picture(name) and not self._is_given(start + name, apart)]
+            found = [name for name in files if _is_kind(name, self.suffix) and not self._is_given(start + name, apart)]
             count += len(found)
             example = example or (start + min(found) if found else "")
         return count, example
@@ -97,23 +102,25 @@ class UniquePaths:
         return self._inner[head]
 
 
-def _is_picture(name: str) -> bool:
-    """Return whether a file is a picture by its name, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+def _is_kind(name: str, suffix: str) -> bool:
+    """Return whether a file is a picture by its name, or holds pixels where that is the suffix, and is not hidden."""
+    kinds = IMAGE_SUFFIXES if suffix == PNG else {suffix}
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in kinds  # noqa: PTH122
 
 
 @dataclass(frozen=True, repr=False)
 class PictureWriter(OneLine):
-    """A writer of PNG files with the text chunks `text`; unfinished files lie in the folder `place`.
+    """A writer of PNG files with the text chunks `text`, or of pixels; unfinished files lie in the folder `place`.
 
     `alone` is True for an output folder that was empty at the start, where no existing file needs care. `show` are the
-    numbers of the channels that are written, None for all.
+    numbers of the channels that are written, None for all. `suffix` tells what is written, `PNG` or `RAW`.
     """
 
     place: Path
     text: bytes
     alone: bool
     show: tuple[int, ...] | None = None
+    suffix: str = PNG
 
     def __call__(self, pixels: Pixels, paths: Iterable[str]) -> list[Failure]:
         """Write uint8 (n, c, h, w) to n paths, "" for none, and return the names that failed.
@@ -122,7 +129,8 @@ class PictureWriter(OneLine):
         """
         failures = []
         shown = pixels if self.show is None else pixels[:, self.show]
-        for data, path in zip(png_files(shown, self.text), paths, strict=True):
+        contents = png_files(shown, self.text) if self.suffix == PNG else (one.tobytes() for one in shown)
+        for data, path in zip(contents, paths, strict=True):
             try:
                 if path:
                     self._write(path, data)
@@ -151,16 +159,19 @@ class PictureWriter(OneLine):
 
 @contextlib.contextmanager
 def picture_folder(
-    folder: Path, text: bytes, taken: Container[int] = (), show: tuple[int, ...] | None = None
+    folder: Path, text: bytes, taken: Container[int] = (), show: tuple[int, ...] | None = None, suffix: str = PNG
 ) -> Iterator[tuple[UniquePaths, PictureWriter]]:
-    """Make `folder`, and give its unique paths, other than those with the hashes `taken`, and its writer of `show`."""
+    """Make `folder`, and give its unique paths, other than those with the hashes `taken`, and its writer of `show`.
+
+    `suffix` tells what is written, `PNG` or `RAW`.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         with os.scandir(folder) as entries:
             alone = next(entries, None) is None
     with _workshop(folder) as place:
-        yield UniquePaths(str(folder), taken), PictureWriter(place, text, alone, show)
+        yield UniquePaths(str(folder), taken, suffix), PictureWriter(place, text, alone, show, suffix)
 
 
 @contextlib.contextmanager

@@ -185,6 +185,13 @@ def warn_of(guesses: Iterable[str]) -> None:
         warnings.warn(sentence, LevelsGuessed, stacklevel=4)
 
 
+def latents_of(files: Iterable[ImageFile], latents: Latents, identity: str) -> LatentBatch:
+    """Return latents (n, k) of n picture files, with the names of the files and the identity of the model."""
+    columns = [(file.path, file.label, file.relative) for file in files]
+    sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
+    return LatentBatch(latents, sources, classes, identity, names)
+
+
 def joined(batches: Iterable[LatentBatch]) -> LatentBatch:
     """Return all batches as a single batch; raises `InvalidInput` without a batch."""
     parts = list(batches)

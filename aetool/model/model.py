@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
 from aetool.bundle.bundle import Bundle
+from aetool.choices import device_named
 from aetool.errors import UsageError, lookup, printable
 from aetool.images.files import Failure, FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
 from aetool.model.keys import Key, Part, Source, image_files, read_parts
-from aetool.runtime.codec import Codec
+from aetool.runtime.codec import ON_PROCESSOR, Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import digits
@@ -64,8 +65,8 @@ class Model:
         self, bundle: Bundle, device: str = "auto", threads: int | None = None, limits: Limits = LIMITS
     ) -> None:
         self.bundle, self.cores, self.limits = bundle, threads, limits
-        # On the CPU many images are spread over processes of one thread each, elsewhere over threads.
-        self.codec = Codec(bundle, device, 1 if device in ("auto", "cpu") else threads or 1)
+        # On the processor many images are spread over processes of one thread each, elsewhere over threads.
+        self.codec = Codec(bundle, device, 1 if device_named(device) in ("auto", *ON_PROCESSOR) else threads or 1)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -91,10 +92,7 @@ class Model:
     def encoded(self, files: Iterable[ImageFile], cores: int | None = None) -> Iterator[FileBatch[LatentBatch]]:
         """Yield the latents of picture files."""
         for batch in over_files(files, self.codec, Codec.encode, cores or self.cores, self.limits):
-            columns = [(file.path, file.label, file.relative) for file in batch.files]
-            sources, classes, names = zip(*columns, strict=True) if columns else ((), (), ())
-            latents = LatentBatch(batch.value, sources, classes, self.bundle.identity, names)
-            yield batch.with_value(latents)
+            yield batch.with_value(keys.latents_of(batch.files, batch.value, self.bundle.identity))
 
     def decode(self, latents: Latents | LatentBatch) -> Pictures:
         """Return the pictures of latents (n, k)."""

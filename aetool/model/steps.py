@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from aetool.arrays import Images, Pixels, to_pixels
+from aetool.arrays import Images, Latents, Pixels, to_pixels
 from aetool.metrics import Figures, distortions, mse
 from aetool.runtime.codec import Codec
+
+if TYPE_CHECKING:
+    from aetool.images.files import FileBatch, ImageFile
+    from aetool.latents.files import LatentBatch
+    from aetool.model.model import Model
 
 Again = tuple[Pixels, list[dict[str, float | None]]]
 """Reconstructions as pixels, and the distortions of each."""
@@ -19,6 +26,21 @@ class Score:
     source: str
     mse: float
     percentile: float
+
+
+def latents_and_pixels(codec: Codec, images: Images) -> tuple[Latents, Pixels]:
+    """Return the latents of images, and the images as pixels."""
+    return codec.encode(images), to_pixels(images)
+
+
+def prepared(model: Model, files: Iterable[ImageFile]) -> Iterator[FileBatch[tuple[LatentBatch, Pixels]]]:
+    """Yield the latents of picture files, and their pixels uint8 (n, c, h, w) as the encoder gets them."""
+    from aetool.model.keys import latents_of
+    from aetool.runtime.parallel import over_files
+
+    for batch in over_files(files, model.codec, latents_and_pixels, model.cores, model.limits):
+        latents, pixels = batch.value
+        yield batch.with_value((latents_of(batch.files, latents, model.bundle.identity), pixels))
 
 
 def reconstructions(codec: Codec, images: Images) -> Again:

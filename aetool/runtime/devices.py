@@ -11,17 +11,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the wheels send telemetry otherwise
-
-import numpy as np  # noqa: F401  before the next lines: what its libraries say when they fail is heard
+import numpy as np  # noqa: F401  before ONNX Runtime: what its libraries say when they fail is heard
 
 from aetool.choices import device_named
 from aetool.errors import BundleError, DeviceUnavailable, lookup
 from aetool.system.quiet import quiet_libraries
 
-with quiet_libraries():  # on some machines it speaks of every card it does not find
+if TYPE_CHECKING:
     import onnxruntime as ort
 
 
@@ -48,6 +46,8 @@ def _openvino_options(threads: int) -> dict[str, str]:
     return {"load_config": json.dumps({"CPU": config, "GPU": {"INFERENCE_PRECISION_HINT": "f32"}})}
 
 
+NUMPY = "numpy"
+"""The device without ONNX Runtime: `aetool.runtime.reference`."""
 SUFFIX = "ExecutionProvider"
 NO_DEVICES = frozenset({"AzureExecutionProvider"})
 """Providers of remote services, not devices of the machine."""
@@ -65,11 +65,46 @@ DEVICES: dict[str, Device] = {
         _openvino_options,
         plugin="onnxruntime_ep_openvino",
     ),
+    NUMPY: Device("NumPy"),
 }
+
+
+@cache
+def onnx_runtime() -> Any:
+    """Return the library of ONNX Runtime; raises `DeviceUnavailable` where it is missing or cannot be loaded."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: since 1.29 the wheels send telemetry otherwise
+    try:
+        with quiet_libraries():  # on some machines it speaks of every card it does not find
+            import onnxruntime
+        _ = onnxruntime.InferenceSession  # not there where only a folder of that name is left
+    except ModuleNotFoundError as error:
+        if error.name != "onnxruntime":
+            raise _broken(error) from error
+        raise DeviceUnavailable("ONNX Runtime is not installed", fix="no-runtime") from None
+    except Exception as error:  # a missing library, another version of NumPy
+        raise _broken(error) from error
+    return onnxruntime
+
+
+def _broken(error: Exception) -> DeviceUnavailable:
+    return DeviceUnavailable(f"ONNX Runtime is installed and cannot be loaded: {first_line(error)}", fix="bad-runtime")
+
+
+def _runtime_problem() -> Problem | None:
+    """Return the problem of ONNX Runtime itself, None where it can be loaded."""
+    try:
+        onnx_runtime()
+    except DeviceUnavailable as error:
+        again = "--force-reinstall " if error.fix == "bad-runtime" else ""
+        return Problem(str(error), f"pip install {again}onnxruntime")
+    return None
 
 
 def known_devices() -> dict[str, Device]:
     """Return `DEVICES` and the other providers of the installed ONNX Runtime, by their names in small letters."""
+    if _runtime_problem():
+        return DEVICES
+    ort = onnx_runtime()
     found = [*ort.get_available_providers(), *(device.ep_name for device in ort.get_ep_devices())]
     known = {device.provider for device in DEVICES.values()} | NO_DEVICES
     others = [provider for provider in dict.fromkeys(found) if provider.partition(".")[0] not in known]
@@ -79,14 +114,17 @@ def known_devices() -> dict[str, Device]:
 def choose_device(name: str) -> str:
     """Return the device for a name; auto stands for cuda where usable, else cpu; gpu and cuda:0 are cuda.
 
-    Raises `UsageError`, `DeviceUnavailable`.
+    auto never stands for numpy, which is chosen by name. Raises `UsageError`, `DeviceUnavailable`.
     """
     name = device_named(name)
+    if name == NUMPY:
+        return name
     if name == "auto":
-        there = DEVICES["cuda"].provider in ort.get_available_providers()
+        there = DEVICES["cuda"].provider in onnx_runtime().get_available_providers()
         return "cuda" if there and not _cuda_problem() else "cpu"
     if name != "cpu":
         lookup({"auto": None, **known_devices()}, name, "device")
+    onnx_runtime()  # whose absence is told before the lack of a provider
     problem = why_not(name)
     if problem:
         raise DeviceUnavailable(f"no {name} here: {problem.reason}; fix: {problem.fix}")
@@ -98,7 +136,7 @@ def open_session(graph: bytes, device: str, threads: int, record: bool = False) 
 
     `record` keeps where the nodes run, for `placement`.
     """
-    options = ort.SessionOptions()
+    options = onnx_runtime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -119,7 +157,7 @@ def open_session(graph: bytes, device: str, threads: int, record: bool = False) 
 
 def _open(graph: bytes, options: ort.SessionOptions, wanted: Device, threads: int) -> ort.InferenceSession:
     """Open a session; on devices other than the CPU, no node may fall back to the CPU."""
-    settings = wanted.options(threads)
+    ort, settings = onnx_runtime(), wanted.options(threads)
     if wanted is not DEVICES["cpu"]:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     units = _plugged(wanted)
@@ -133,7 +171,7 @@ def _plugged(wanted: Device) -> list[Any]:
     """Return the units (processors, cards) of a plug-in device; empty for built-in providers."""
     if wanted.provider in ("CPUExecutionProvider", "CUDAExecutionProvider"):
         return []
-    return [unit for unit in ort.get_ep_devices() if unit.ep_name == wanted.provider]
+    return [unit for unit in onnx_runtime().get_ep_devices() if unit.ep_name == wanted.provider]
 
 
 def placement(session: ort.InferenceSession) -> dict[str, int]:
@@ -149,10 +187,15 @@ def first_line(error: Exception) -> str:
 
 def why_not(name: str) -> Problem | None:
     """Return the problem of a device on this machine, None for a usable device."""
+    if name == NUMPY:
+        return None
+    problem = _runtime_problem()
+    if problem:
+        return problem._replace(fix=DEVICES[name].fix) if name != "cpu" else problem
     device = known_devices()[name]
     if device.plugin:
         return _plugin_problem(device)
-    if device.provider not in ort.get_available_providers():
+    if device.provider not in onnx_runtime().get_available_providers():
         both = {"onnxruntime", "onnxruntime-gpu"} <= runtime_wheels().keys()
         reason = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"
         return Problem(reason if both else "this build of ONNX Runtime is without it", device.fix)
@@ -172,7 +215,7 @@ def _plugin_problem(device: Device) -> Problem | None:
         return Problem(f"its library could not be loaded: {first_line(error)}", fix)
     if _plugged(device):
         return None
-    makers = ", ".join(sorted({unit.device.vendor for unit in ort.get_ep_devices()}))
+    makers = ", ".join(sorted({unit.device.vendor for unit in onnx_runtime().get_ep_devices()}))
     return Problem(f"its plug-in takes no processor of this machine ({makers})", "--device cpu computes the same")
 
 
@@ -182,7 +225,7 @@ def _register(plugin: str, provider: str) -> None:
     from importlib import import_module
 
     with quiet_libraries():
-        ort.register_execution_provider_library(provider, import_module(plugin).get_library_path())
+        onnx_runtime().register_execution_provider_library(provider, import_module(plugin).get_library_path())
 
 
 def _cuda_problem() -> Problem | None:
@@ -197,8 +240,8 @@ def _cuda_problem() -> Problem | None:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
         return Problem("the driver finds no GPU", "nvidia-smi must list one; containers need --gpus all")
     with contextlib.redirect_stdout(io.StringIO()), quiet_libraries():  # it prints what it does not find
-        ort.preload_dlls()
-    major = str(ort.cuda_version).partition(".")[0]
+        onnx_runtime().preload_dlls()
+    major = str(onnx_runtime().cuda_version).partition(".")[0]
     for library in (f"libcudart.so.{major}", f"libcublas.so.{major}", "libcudnn.so.9") if os.name != "nt" else ():
         try:
             ctypes.CDLL(library)

@@ -82,14 +82,14 @@ def _while(go_on: Callable[[], bool], files: Iterator[ImageFile]) -> Iterator[Im
 def _by_workers(
     files: Iterator[ImageFile], codec: Codec, step: Step[Value], cores: int, limits: Limits
 ) -> Iterator[FileBatch[Value]]:
-    """Process the remaining files: workers read, and on the CPU also run the step.
+    """Process the remaining files: workers read, and on the processor also run the step.
 
     A worker stops its task at a sheet. The sheet and the rest of the task are processed here, a batch at a time.
     """
     tasks = ((chunk, [_light(file) for file in chunk]) for chunk in _chunks(files, codec.batch))
-    if codec.device == "cpu":
+    if codec.on_processor:
         for chunk, (value, errors, sheet, guesses) in ordered(
-            partial(_Worker, codec.graphs, step, limits), tasks, cores
+            partial(_Worker, codec.graphs, codec.device, step, limits), tasks, cores
         ):
             yield from _until(chunk, value, errors, sheet, guesses)
             yield from _from(chunk, sheet, codec, step, limits)
@@ -170,10 +170,10 @@ def _written_by_workers(
     cores: int,
     failed: Callable[[list[Failure]], None],
 ) -> Iterator[int]:
-    """Write pictures: decoded in the workers on the CPU, else here; yield how many at a time."""
-    if codec.device == "cpu":
+    """Write pictures: decoded in the workers on the processor, else here; yield how many at a time."""
+    if codec.on_processor:
         tasks = ((_given(p), (z, p)) for z, p in latents)
-        done = ordered(partial(_Decoder, codec.graphs, write), tasks, cores)
+        done = ordered(partial(_Decoder, codec.graphs, codec.device, write), tasks, cores)
     else:
         drawn = ((_given(p), (to_pixels(codec.decode(z)), p)) for z, p in latents)
         done = ordered(partial(_Writer, write), drawn, cores)
@@ -232,8 +232,8 @@ class _Reader:
 class _Worker(Generic[Value]):
     """A worker that reads pictures and runs a step on them."""
 
-    def __init__(self, graphs: Graphs, step: Step[Value], limits: Limits) -> None:
-        self.codec, self.step = Codec(graphs, "cpu"), step
+    def __init__(self, graphs: Graphs, device: str, step: Step[Value], limits: Limits) -> None:
+        self.codec, self.step = Codec(graphs, device), step
         self.read = _Reader(self.codec.spec, limits)
 
     def __call__(
@@ -247,8 +247,8 @@ class _Worker(Generic[Value]):
 class _Decoder:
     """A worker that decodes latents and writes the pictures."""
 
-    def __init__(self, graphs: Graphs, write: PictureWriter) -> None:
-        self.codec, self.write = Codec(graphs, "cpu"), write
+    def __init__(self, graphs: Graphs, device: str, write: PictureWriter) -> None:
+        self.codec, self.write = Codec(graphs, device), write
 
     def __call__(self, task: tuple[Latents, Sequence[str]]) -> list[Failure]:
         """Write the pictures of latents (n, k) to n paths, and return the names that failed."""

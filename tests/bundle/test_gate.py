@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import FILES, write
-from aetool.bundle.gate import MAX_NODES, MAX_VALUES, check_graph
+from aetool.bundle.gate import MAX_NODES, MAX_VALUES, check_graph, properties
 from aetool.bundle.gate_protobuf import MAX_FIELDS
 from aetool.errors import BundleError
 from aetool.runtime.codec import Codec, Opened
@@ -341,6 +341,60 @@ def test_values_bound_the_items_of_a_run(monkeypatch):
         check(model, batch=1)
 
 
+RANGE, ORDER = ("Image.NominalPixelRange", "Normalized_0_1"), ("Image.BitmapPixelFormat", "Gray8")
+
+
+def described(*pairs: tuple[str, str]) -> onnx.ModelProto:
+    model = decoder()
+    for key, value in pairs:
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+@pytest.mark.parametrize("pairs", [(), (RANGE,), (ORDER,), (RANGE, ORDER), (ORDER, RANGE)])
+def test_range_and_channel_order_may_be_inside(pairs):
+    model = described(*pairs)
+    check(model)
+    onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (RANGE, RANGE),
+        (RANGE, ORDER, RANGE),
+        (RANGE, ("author", "somebody")),
+        (("Image.NominalPixelRange", "NominalRange_0_255"),),
+        (("Image.NominalPixelRange", ""),),
+        (("image.nominalpixelrange", "Normalized_0_1"),),
+        (("Image.BitmapPixelFormat", "Rgb8"),),  # of a grey model
+        (("Image.BitmapPixelFormat", "Bgr8"),),
+        (("Image.ColorSpaceGamma", "SRGB"),),
+        (("", ""),),
+        (("x" * 4000, "y" * 4000),),
+    ],
+)
+def test_other_metadata_are_refused(pairs):
+    with pytest.raises(BundleError, match=r"its metadata .* is twice there, none of ours, or not true"):
+        check(described(*pairs))
+
+
+def test_metadata_of_nodes_and_fields_behind_a_pair_are_refused():
+    model = described()
+    model.graph.node[0].metadata_props.add(key=RANGE[0], value=RANGE[1])
+    with pytest.raises(BundleError, match="none of ours"):
+        check(model)
+    body = onnx.StringStringEntryProto(key=RANGE[0], value=RANGE[1]).SerializeToString()
+    for more, said in ((b"\x1a\x00", "field 3"), (b"\x12\x00", "twice"), (b"\x0a\x00", "twice")):
+        with pytest.raises(BundleError, match=said):
+            check(decoder().SerializeToString() + b"\x72" + varint(len(body + more)) + body + more)
+
+
+def test_channels_that_no_picture_has_have_no_order():
+    assert properties((5, 8, 8)) == dict([RANGE]) and properties((1, 8, 8)) == dict([RANGE, ORDER])
+    assert properties((3, 8, 8))["Image.BitmapPixelFormat"] == "Rgb8"
+
+
 def test_multiplications_are_those_of_the_largest_batch(monkeypatch):
     monkeypatch.setattr("aetool.bundle.gate.MAX_PRODUCTS", 320 * 256)  # 4 x 64 of MatMul, 64 of Clip
     check(decoder(), batch=256)
@@ -413,14 +467,11 @@ def test_packed_numbers_are_read_as_others():
 def test_numbers_of_another_shape_are_refused(toy):
     codec = Codec(Bundle.read(toy), "cpu")
 
-    class Other:
-        get_inputs = codec._encoder.session.get_inputs
-
-        def run(self, outputs, feed):
-            return [np.zeros((1, 5), np.float32)]
+    def other(values):
+        return np.zeros((1, 5), np.float32)
 
     with pytest.raises(BundleError, match="another shape"):
-        codec._run(Opened(Other(), 8), np.zeros((1, 1, 8, 8), np.float32), (4,))
+        codec._run(Opened(other, 8), np.zeros((1, 1, 8, 8), np.float32), (4,))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -13,6 +13,7 @@ import pytest
 
 from aetool import choices
 from aetool.bundle import lookup
+from aetool.bundle.snippets import SNIPPETS
 from aetool.cli.settings import configure
 from aetool.generation.interpolation import METHODS
 from aetool.generation.sampling import SAMPLERS
@@ -32,6 +33,7 @@ TABLES = {
     "METHODS": METHODS,
     "METRICS": METRICS,
     "DEVICES": {"auto": None} | DEVICES,
+    "SNIPPETS": SNIPPETS,
     "TRAINING_DEVICES": dict.fromkeys(config.DEVICES),
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
     "WEIGHTS": dict.fromkeys(weights.KINDS),

@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from aetool import Bundle, Codec
@@ -48,7 +49,7 @@ def test_auto_is_the_cpu_where_there_is_no_gpu():
 
 
 def test_wheels_that_overwrite_each_other_are_told(monkeypatch):
-    monkeypatch.setattr(devices.ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr(devices, "runtime_wheels", lambda: {"onnxruntime": "1", "onnxruntime-gpu": "1"})
     assert "overwrite each other" in why_not("cuda").reason
     monkeypatch.setattr(devices, "runtime_wheels", lambda: {"onnxruntime": "1"})
@@ -59,7 +60,7 @@ def test_a_missing_driver_is_told(monkeypatch):
     def missing(name, *mode):
         raise OSError(name)
 
-    monkeypatch.setattr(devices.ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(devices.ctypes, "CDLL", missing)
     assert "driver" in why_not("cuda").reason and "nvidia-smi" in why_not("cuda").fix
     assert choose_device("auto") == "cpu"
@@ -67,7 +68,7 @@ def test_a_missing_driver_is_told(monkeypatch):
 
 def test_other_providers_are_devices_by_their_own_names(monkeypatch):
     monkeypatch.setattr(
-        devices.ort, "get_available_providers", lambda: ["CoreMLExecutionProvider", "AzureExecutionProvider"]
+        onnxruntime, "get_available_providers", lambda: ["CoreMLExecutionProvider", "AzureExecutionProvider"]
     )
     assert set(known_devices()) == {*DEVICES, "coreml"}
     assert not why_not("coreml")
@@ -81,9 +82,9 @@ def test_a_missing_plugin_is_told(monkeypatch):
 @plugin
 def test_a_plugin_that_takes_no_processor_is_told(monkeypatch):
     """As OpenVINO's, which takes none but Intel's."""
-    every = devices.ort.get_ep_devices
+    every = onnxruntime.get_ep_devices
     monkeypatch.setattr(
-        devices.ort, "get_ep_devices", lambda: [one for one in every() if one.ep_name == DEVICES["cpu"].provider]
+        onnxruntime, "get_ep_devices", lambda: [one for one in every() if one.ep_name == DEVICES["cpu"].provider]
     )
     for _ in range(2):
         assert "takes no processor of this machine" in why_not("openvino").reason

@@ -10,6 +10,7 @@ from torch import nn
 
 from aetool import Codec
 from aetool.bundle.bundle import Graphs
+from aetool.bundle.gate import properties
 from aetool.errors import BundleError, UsageError
 from aetool.images.spec import SIDES, ImageSpec
 from aetool.training.architectures.autoencoder import build
@@ -124,7 +125,8 @@ def check_graphs(files: dict[str, bytes], shape) -> None:
         assert [v.name for v in model.graph.input] == [source] and [v.name for v in model.graph.output] == [target]
         assert all(v.type.tensor_type.shape.dim[0].dim_param for v in (*model.graph.input, *model.graph.output))
         assert not model.functions and not any(t.data_location for t in model.graph.initializer)
-        assert not model.metadata_props and not any(node.metadata_props or node.doc_string for node in model.graph.node)
+        assert {one.key: one.value for one in model.metadata_props} == properties(shape)
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
         operators = {node.op_type for node in model.graph.node}
         assert "BatchNormalization" not in operators
         assert (name == "decoder.onnx") == ("ConvTranspose" in operators)

@@ -8,7 +8,7 @@ import typer
 
 from aetool.cli.console import Console, as_table
 from aetool.cli.console import as_json as to_json
-from aetool.cli.model import choose_path
+from aetool.cli.model import choose_path, note_device
 from aetool.cli.options import AsJson, Device, ModelName, Quiet, Threads
 from aetool.cli.target import write_stdout
 from aetool.errors import InvalidInput, ThresholdPassed, UsageError
@@ -94,6 +94,7 @@ def _measured(work: Bench, console: Console) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of each section, without the section of torch where torch is not installed."""
     from aetool.bench.model import SECTIONS
 
+    note_device(work.codec, console)
     found = {}
     for title, section in SECTIONS.items():
         console.note(f"measuring {title}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +12,24 @@ from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, ModelOptions, Quiet, Whole
-from aetool.cli.target import target_of
-from aetool.cli.write import write_latents
+from aetool.cli.target import Target, pixel_target, target_of
+from aetool.cli.write import write_latents, write_pixels
+
+if TYPE_CHECKING:
+    from aetool.images.files import FileBatch, ImageFile
+    from aetool.latents.files import LatentBatch
+    from aetool.model.model import Model
 
 LatentOutput = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where to write the latents: .jsonl, .npz or .npy."),
+]
+
+PixelOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--pixels", metavar="FOLDER/", help="Also write the prepared pixels of each image, raw uint8 (c, h, w)."
+    ),
 ]
 
 
@@ -26,14 +39,28 @@ def encode(
     files: Files = None,
     whole: Whole = False,
     output: LatentOutput = None,
+    pixels: PixelOutput = None,
     quiet: Quiet = False,
 ) -> None:
     """Turn images into latents, a record a line."""
     console = Console(quiet)
     target = target_of(output, latents=True)
-    found = input_files(files, inputs, target, console)
+    beside = pixel_target(pixels, target) if pixels else None
+    found = input_files(files, inputs, target, console, beside)
     model = open_model(options, console, inputs.limits)
     failures = Failures(console, inputs.errors)
     pictures = taken_whole(model.each_image(found, inputs.layout), whole)
-    write_latents(failures.values(model.encoded(pictures)), target, model.bundle.manifest.latent_size)
+    batches = _encoded(model, pictures, beside, failures)
+    write_latents(failures.values(batches), target, model.bundle.manifest.latent_size)
     failures.end()
+
+
+def _encoded(
+    model: Model, pictures: Iterable[ImageFile], pixels: Target | None, failures: Failures
+) -> Iterator[FileBatch[LatentBatch]]:
+    """Return the latents of pictures, whose pixels are written to the target `pixels`."""
+    if pixels is None:
+        return model.encoded(pictures)
+    from aetool.model.steps import prepared
+
+    return write_pixels(prepared(model, pictures), pixels, failures)

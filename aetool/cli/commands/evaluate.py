@@ -11,7 +11,7 @@ from aetool.cli.console import Console, as_table
 from aetool.cli.console import as_json as to_json
 from aetool.cli.failures import Failures
 from aetool.cli.listing import warn_of_namesake
-from aetool.cli.model import choose_bundle
+from aetool.cli.model import choose_bundle, open_codec
 from aetool.cli.options import AsJson, Device, ModelName, Quiet
 from aetool.cli.process import limit_blas
 from aetool.cli.settings import configure
@@ -68,7 +68,6 @@ def evaluate(
 
     console, count = Console(quiet), threads or all_cores()
     limit_blas(count)
-    from aetool.runtime.codec import Codec
     from aetool.training.evaluation.evaluate import evaluate as measure
     from aetool.training.evaluation.evaluate import find_dataset
 
@@ -78,7 +77,7 @@ def evaluate(
     bundle = choose_bundle(name, console)
     _check_used(bundle, methods, seed, data, data_dir)
     samplers = _usable(asked, bundle, bool(methods), console)
-    codec = Codec(bundle, device, count)
+    codec = open_codec(bundle, device, count, console)
     with failures.of_data(), console.stages() as report:
         dataset, same = find_dataset(bundle, data, data_dir, count, report)
         _tell(dataset, same, bundle, failures)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aetool import choices
 from aetool.cli import completion
 from aetool.cli.cache import show_cache
 from aetool.cli.console import as_json as to_json
@@ -13,7 +14,7 @@ from aetool.cli.console import as_table, say
 from aetool.cli.options import AsJson
 from aetool.cli.runs import show_runs
 from aetool.cli.target import write_stdout
-from aetool.errors import BundleError, UsageError, some
+from aetool.errors import BundleError, UsageError, lookup, some
 
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
@@ -39,6 +40,17 @@ ModelOption = Annotated[
 
 Runs = Annotated[bool, typer.Option("--runs", help="List the training runs in ./runs, and how to go on with each.")]
 Cache = Annotated[bool, typer.Option("--cache", help="List the decoded folders that training keeps.")]
+Snippet = Annotated[
+    str | None,
+    typer.Option(
+        "--snippet",
+        metavar="LANGUAGE",
+        help="Print a program that prints the latents of the model, as encode does: "
+        + ", ".join(choices.SNIPPETS)
+        + ".",
+        autocompletion=completion.of(choices.SNIPPETS),
+    ),
+]
 Clear = Annotated[bool, typer.Option("--clear", help="With --cache: remove them.")]
 
 
@@ -48,6 +60,7 @@ def info(
     runs: Runs = False,
     cache: Cache = False,
     clear: Clear = False,
+    snippet: Snippet = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe a model, or list all models, the training runs, or the cache of decoded folders."""
@@ -56,7 +69,9 @@ def info(
     chosen = model or name
     if clear and not cache:
         raise UsageError("--clear belongs to --cache")
-    if runs:
+    if snippet is not None:
+        _show_snippet(chosen, snippet, as_json or runs or cache)
+    elif runs:
         show_runs(as_json, chosen, cache)
     elif cache:
         show_cache(clear, as_json, chosen)
@@ -64,6 +79,20 @@ def info(
         _list_models(as_json)
     else:
         _describe(chosen, as_json)
+
+
+def _show_snippet(chosen: str | None, language: str, others: bool) -> None:
+    from aetool.bundle.bundle import Bundle
+    from aetool.bundle.lookup import find_path
+    from aetool.bundle.snippets import snippet
+
+    lookup(choices.SNIPPETS, language, "language")
+    if others:
+        raise UsageError("--snippet prints a program; leave --json, --runs and --cache out")
+    if chosen is None:
+        raise UsageError("--snippet is for a model; name one, as in: aetool info mnist --snippet python")
+    path = find_path(chosen)
+    write_stdout(snippet(Bundle.read(path), path, language))
 
 
 def _describe(chosen: str, as_json: bool) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from aetool.bundle.gate import properties
 from aetool.errors import BundleError
 from aetool.training.architectures import blend
 
@@ -39,6 +40,7 @@ def to_onnx(network: nn.Module, example: Tensor, source: str, target: str) -> by
     assert program is not None
     model = program.model_proto
     _anonymise(model)
+    _describe(model)
     left = {node.op_type for node in model.graph.node} & {"BatchNormalization"}
     if left:
         raise BundleError("a BatchNorm could not be folded: it must stand behind a convolution or linear layer")
@@ -57,6 +59,15 @@ def _anonymise(model: Any) -> None:
     for item in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del item.metadata_props[:]
         item.doc_string = ""
+
+
+def _describe(model: Any) -> None:
+    """Say range and channel order of the images inside the graph, as the gate allows."""
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name == "images":
+            sizes = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:])
+            for key, text in properties(sizes).items():
+                model.metadata_props.add(key=key, value=text)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.runtime.codec import Codec
+from aetool.runtime.devices import onnx_runtime
 from aetool.runtime.golden import check_golden, check_pictures
 from aetool.system.limits import LIMITS, Limits
 from aetool.system.paths import safe_name
@@ -77,6 +78,7 @@ def make_bundle(
     are stored. Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, or float16
     beyond its own, and `InvalidInput` for other data than the training data.
     """
+    onnx_runtime()  # or its absence would be told after minutes of work
     record = read_record(run)
     recovered = recover(run, record, place, report, limits, needed=rows)
     config, dataset = record.config, recovered.dataset
