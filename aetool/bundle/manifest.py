@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 from dataclasses import dataclass
-from itertools import pairwise
 from types import NoneType
 from typing import Any
 
 from aetool.arrays import OneLine
 from aetool.bundle.golden import Golden, GoldenPictures, Samples
+from aetool.bundle.scoring import Scoring, are_quantiles
 from aetool.errors import BundleError, printable
 from aetool.images.spec import MOST_CHANNELS, PREPARATIONS, ImageSpec, spec_of
 
@@ -39,6 +38,7 @@ class Manifest(OneLine):
     parity         torch against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     pictures       see `GoldenPictures`; None for a model that was trained on no picture files
+    scoring        see `Scoring`; None without held-out images, and in bundles of older versions
     """
 
     image: ImageSpec
@@ -53,6 +53,7 @@ class Manifest(OneLine):
     parity: dict[str, Any]
     golden: Golden
     pictures: GoldenPictures | None = None
+    scoring: Scoring | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -86,7 +87,8 @@ class Manifest(OneLine):
         head: dict[str, Any] = {"format": FORMAT, "version": BEFORE if known else VERSION, **self.image.to_dict()}
         if self.pictures is not None:
             head["preparation"]["golden"] = self.pictures.to_dict()
-        return head | named | {"golden": self.golden.to_dict()}
+        scored = {} if self.scoring is None else {"scoring": self.scoring.to_dict()}
+        return head | named | scored | {"golden": self.golden.to_dict()}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -111,6 +113,7 @@ class Manifest(OneLine):
             pictures = GoldenPictures.from_dict(fields.get("preparation", {}).get("golden"), image)
             kept: dict[str, Any] = {name: _plain(name, fields[name]) for name in PLAIN}
             kept |= {"golden": golden, "pictures": pictures}
+            kept["scoring"] = Scoring.from_dict(fields.get("scoring"), image.shape[1:])
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), **kept)
         except BundleError:
             raise
@@ -150,14 +153,9 @@ def _plain(name: str, value: Any) -> Any:
         numbers = list(inside["found"].values()) if name == "parity" else inside.get("quantiles", [])
     if not all(type(number) in (int, float) for number in numbers):
         raise ValueError(f"{name} holds what is no number")
-    if name == "distortion" and "quantiles" in inside and not _are_quantiles(numbers):
+    if name == "distortion" and "quantiles" in inside and not are_quantiles(numbers):
         raise ValueError("the quantiles of the distortion are not 101 numbers in rising order")
     return value
-
-
-def _are_quantiles(numbers: list[float]) -> bool:
-    rising = all(a <= b for a, b in pairwise(numbers))  # false for NaN too
-    return len(numbers) == 101 and rising and all(map(math.isfinite, numbers))
 
 
 def _whole(value: Any, most: int) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aetool.cli.failures import Failures
 from aetool.cli.layout import preview, provenance
@@ -14,6 +14,8 @@ from aetool.cli.target import Target, write_stdout, write_text
 from aetool.errors import ReadWriteError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from aetool.arrays import Latents, Pixels
     from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions
@@ -126,7 +128,7 @@ def write_pictures(
     if target.kind == "folder":
         return _write_folder(parts, target, made, console, failed, show)
     if target.kind == "array":
-        return _write_array(parts, target)
+        return write_array(parts, target, "images")
     whole = _gathered(parts if show is None else ((pixels[:, show], names) for pixels, names in parts))
     if whole is None:
         return 0
@@ -150,11 +152,12 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
         write_file(target.path, data)
 
 
-def _write_array(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target) -> int:
+def write_array(parts: Iterable[tuple[NDArray[Any], Sequence[str]]], target: Target, name: str) -> int:
+    """Write rows of numbers with their names to an array, called `name` in an .npz, and return the count."""
     from aetool.images.stack_writer import write_stack
 
     assert target.path is not None
-    return write_stack(target.path, _guarded(parts, target, target.path))
+    return write_stack(target.path, _guarded(parts, target, target.path), name)
 
 
 def _write_folder(

@@ -203,3 +203,9 @@ def values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
         raise_first(batch.failures)
         warn_of(batch.guesses)
         yield batch.value
+
+
+def unnamed(latents: Latents) -> LatentBatch:
+    """Return latents (n, k) with their numbers, from 1, as names."""
+    n, width = len(latents), digits(len(latents))
+    return LatentBatch(latents, tuple(f"{i:0{width}}" for i in range(1, n + 1)), (None,) * n, None)

@@ -18,7 +18,8 @@ from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup
 
 if TYPE_CHECKING:
-    from aetool.model.model import Model, Walk
+    from aetool.model.model import Model
+    from aetool.model.walks import Walk
 
 
 @dataclass(frozen=True, eq=False, repr=False)

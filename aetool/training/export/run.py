@@ -19,6 +19,7 @@ from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.golden import WHOLE, Golden, Samples, golden_pictures
 from aetool.bundle.manifest import Manifest
+from aetool.bundle.scoring import Scoring
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
@@ -38,6 +39,7 @@ from aetool.training.defaults import filled
 from aetool.training.export import parity
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
+from aetool.training.export.scoring import held_out
 from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
@@ -83,7 +85,8 @@ def make_bundle(
     bank = _bank(codec, dataset, config.seed, rows)
     measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
-    manifest = _manifest(record, recovered, network, progress, measured, proof, golden)
+    scoring = held_out(codec, bank, dataset.test.pixels)
+    manifest = _manifest(record, recovered, network, progress, measured, proof, golden, scoring)
     files = {
         "encoder.onnx": graphs.encoder,
         "decoder.onnx": graphs.decoder,
@@ -131,6 +134,7 @@ def _manifest(
     distortion: dict[str, Any],
     proof: dict[str, Any],
     golden: Golden,
+    scoring: Scoring | None,
 ) -> Manifest:
     config, data = record.config, recovered.dataset
     layers = layer_table("encoder", folded(network.encoder), torch.zeros(1, *data.spec.shape))
@@ -148,6 +152,7 @@ def _manifest(
         parity=proof,
         golden=golden,
         pictures=golden_pictures(data.spec) if of_pictures(config.dataset) else None,
+        scoring=scoring,
     )
 
 
