@@ -21,7 +21,8 @@ def bank_of(latents, labels=None, classes=("a", "b"), rows=True):
 @pytest.mark.parametrize("offset", [0, 1e4])
 @pytest.mark.parametrize("n", [1, 3, 500])
 def test_it_is_that_to_the_nearest_row(n, offset, monkeypatch):
-    monkeypatch.setattr(distance, "BLOCK", 4096)
+    monkeypatch.setattr(distance, "QUERIES", 7)
+    monkeypatch.setattr(distance, "COLUMNS", 90)
     rng = np.random.default_rng(n)
     known = (rng.normal(size=(n, 5)) + offset).astype(np.float32)
     queries = np.concatenate([known[:1], (rng.normal(size=(40, 5)) * 3 + offset).astype(np.float32)])
@@ -29,6 +30,11 @@ def test_it_is_that_to_the_nearest_row(n, offset, monkeypatch):
     exact = np.linalg.norm(queries[:, None].astype(float) - known, axis=2).min(1)
     assert found == pytest.approx(exact, rel=1e-3, abs=2e-3) and found.dtype == np.float64
     assert found[0] == pytest.approx(0, abs=2e-3)
+
+
+def test_latents_of_any_size_have_a_distance():
+    far = np.full((2, 4), 3e38, np.float32) * np.float32([[1], [-1]])
+    assert (reference(toy_bank()).distances(far) > 1e38).all()
 
 
 def test_without_rows_it_is_the_mahalanobis_distance_to_the_nearest_class():
