@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -81,13 +80,11 @@ class Scoring(OneLine):
         return heat(squared_errors(images, again), self.scale)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values; the scale as its mean and, over the mean, base64 of float16 of each pixel."""
-        mean = float(self.scale.mean(dtype=np.float64))
+        """Return JSON values; the scale as one number, or of each pixel as base64 of little-endian float16."""
         numbers = {name: getattr(self, name) for name in ("images", "mse", "distance", "power", "full")}
-        found = numbers | {"quantiles": list(self.quantiles), "scale": float(f"{mean:.6g}")}
-        if self.scale.size > 1:
-            found["pixels"] = base64.b64encode((self.scale / np.float32(mean)).astype("<f2").tobytes()).decode()
-        return found
+        one = self.scale.size == 1
+        scale = float(self.scale[0, 0]) if one else base64.b64encode(self.scale.astype("<f2").tobytes()).decode()
+        return numbers | {"quantiles": list(self.quantiles), "scale": scale}
 
     @classmethod
     def from_dict(cls, fields: Any, shape: tuple[int, int]) -> Scoring | None:
@@ -97,12 +94,11 @@ class Scoring(OneLine):
         """
         if fields is None:
             return None
-        numbers = [_positive(fields[name]) for name in ("mse", "power", "full", "scale")]
+        mse, power, full = (_positive(fields[name]) for name in ("mse", "power", "full"))
         distance = None if fields["distance"] is None else _positive(fields["distance"])
         if type(fields["images"]) is not int or fields["images"] < 1 or not are_quantiles(fields["quantiles"]):
             raise ValueError("the scoring holds no quantiles of held-out images")
-        mse, power, full, mean = numbers
-        scale = _pixels(fields, shape) * np.float32(mean)
+        scale = _scale(fields["scale"], shape)
         return cls(fields["images"], mse, distance, power, tuple(fields["quantiles"]), scale, full)
 
 
@@ -142,7 +138,7 @@ def scale_of(errors: npt.NDArray[np.float64], images: int) -> Maps:
     """Return the scale of maps by the mean squared errors (h, w) of held-out images: of few, one for all pixels."""
     mean = float(errors.mean())
     usual = errors if images >= ENOUGH else np.full((1, 1), mean)
-    return np.sqrt(usual + max(FLOOR * mean, 1e-12)).astype(np.float32)
+    return np.sqrt(usual + max(FLOOR * mean, 1e-12)).astype(np.float16).astype(np.float32)  # as it is stored
 
 
 def by_mse(quantiles: list[float], mean: float) -> Scoring:
@@ -174,11 +170,11 @@ def _positive(number: Any) -> float:
     return float(number)
 
 
-def _pixels(fields: Mapping[str, Any], shape: tuple[int, int]) -> Maps:
-    """Return the scale of each pixel over the mean, (h, w), or (1, 1) where there is one for all."""
-    if "pixels" not in fields:
-        return np.ones((1, 1), np.float32)
-    found = np.frombuffer(base64.b64decode(fields["pixels"], validate=True), "<f2").astype(np.float32)
+def _scale(value: Any, shape: tuple[int, int]) -> Maps:
+    """Return the scale of each pixel, (h, w), or (1, 1) where it is one number for all."""
+    if not isinstance(value, str):
+        return np.full((1, 1), _positive(value), np.float32)
+    found = np.frombuffer(base64.b64decode(value, validate=True), "<f2").astype(np.float32)
     if len(found) != math.prod(shape) or not (np.isfinite(found).all() and found.min() > 0):
         raise ValueError("the scale of the scoring is not a positive number for each pixel")
     return found.reshape(shape)
