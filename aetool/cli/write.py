@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aetool.cli.failures import Failures
-from aetool.cli.layout import preview, provenance
+from aetool.cli.layout import provenance
+from aetool.cli.preview import preview
 from aetool.cli.target import Target, write_stdout, write_text
 from aetool.errors import ReadWriteError
 
@@ -114,7 +115,7 @@ def _guarded(batches: Iterable[Item], target: Target, path: Path) -> Iterator[It
 def write_pictures(
     parts: Iterable[tuple[Pixels, Sequence[str]]],
     target: Target,
-    layout: Layout,
+    layout: Layout | Callable[[], Layout],
     made: Provenance | None,
     console: Console,
     max_frames: int,
@@ -123,7 +124,8 @@ def write_pictures(
 ) -> int:
     """Write pictures (n, c, h, w) with their names to the target, a folder or array as a stream, and return the count.
 
-    `failed` gets the names in a folder that could not be written; `show` are the channels to write, None for all.
+    `failed` gets the names in a folder that could not be written; `show` are the channels to write, None for all. A
+    function for `layout` is called when all pictures are there.
     """
     if target.kind == "folder":
         return _write_folder(parts, target, made, console, failed, show)
@@ -132,10 +134,11 @@ def write_pictures(
     whole = _gathered(parts if show is None else ((pixels[:, show], names) for pixels, names in parts))
     if whole is None:
         return 0
+    shown = layout() if callable(layout) else layout
     if target.kind == "terminal":
-        write_text(target, preview(whole, layout, console))
+        write_text(target, preview(whole, shown, console))
     else:
-        _write_file(target, whole, layout, made, max_frames)
+        _write_file(target, whole, shown, made, max_frames)
     return len(whole)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aetool.arrays import Images, Latents, Pixels, check_latents, to_pixels
+from aetool.arrays import Images, Latents, Pixels, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.errors import UsageError, lookup, printable
 from aetool.images.files import Failure, FileBatch, ImageFile
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from aetool.bundle.scoring import Maps
     from aetool.generation.paths import WalkFigures
     from aetool.generation.sampling import Sampler
+    from aetool.images.layout import Layout
     from aetool.latents.bank import Bank
     from aetool.latents.search import Hit
     from aetool.model.pictures import Pictures
     from aetool.model.scores import Score, Scored
-    from aetool.model.steps import Again
+    from aetool.model.steps import Again, Compared
     from aetool.model.walks import Walk
 
 
@@ -95,8 +96,16 @@ class Model:
         return self._pictures([keys.check_model(batch, self.bundle)])
 
     def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
-        """Return the reconstructions g(f(x)) of pictures."""
-        return self._pictures(keys.values(self.encoded(self._files(sources))))
+        """Return the reconstructions g(f(x)) of pictures; their sheet shows the originals too."""
+        from aetool.model.pictures import paired
+
+        return paired(self, self._files(sources))
+
+    def compared(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[Compared]]:
+        """Yield picture files beside their reconstructions."""
+        from aetool.model.steps import compared
+
+        yield from over_files(files, self.codec, compared, self.cores, self.limits)
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
         """Yield the reconstructions of picture files, and their distortions if `measured`."""
@@ -179,8 +188,11 @@ class Model:
         self, *given: Key, steps: int = 10, method: str = "lerp", even: bool = False, loop: bool = False
     ) -> Pictures:
         """Return the pictures of a path from key to key, `steps` from each to the next, both counted."""
-        walk = self.walked(self.latents(given), steps, method, even, loop)
-        return self._pictures([walk.pictures], strip=True)
+        from aetool.model.walks import strip
+
+        joined = self.joined(given)
+        walk = self.walked(joined.latents, steps, method, even, loop)
+        return self._pictures([walk.pictures], strip(joined, steps, walk))
 
     def walked(
         self, latents: Latents, steps: int, method: str = "lerp", even: bool = False, loop: bool = False
@@ -209,11 +221,12 @@ class Model:
 
     def perturb(self, *given: Key, sigma: float = 0.5, n: int = 8, seed: int | None = None) -> Pictures:
         """Return n variations of each key: its latent with noise; sigma 1 is the spread of the whole bank."""
+        from aetool.images.layout import Layout
         from aetool.model.drawing import fresh_seed
 
         seed = fresh_seed() if seed is None else seed
         batches = self.batches(read_parts(given, self.limits))
-        return self._pictures(self.perturbed(keys.values(batches), sigma, n, seed), columns=n, seed=seed)
+        return self._pictures(self.perturbed(keys.values(batches), sigma, n, seed), Layout(columns=n), seed)
 
     def perturbed(self, batches: Iterable[LatentBatch], sigma: float, n: int, seed: int) -> Iterator[LatentBatch]:
         """Yield n variations of each latent of the batches."""
@@ -255,7 +268,8 @@ class Model:
             elif isinstance(part, LatentBatch):
                 yield FileBatch(keys.check_model(part, self.bundle), ())
             else:
-                yield FileBatch(keys.class_mean(part, self.bundle), ())
+                known = keys.bank_row if part.startswith(keys.ROW) else keys.class_mean
+                yield FileBatch(known(part, self.bundle), ())
 
     def own(self, batches: Iterable[LatentBatch]) -> Iterator[LatentBatch]:
         """Yield batches of latents; raises `InvalidInput` for latents of another model."""
@@ -275,12 +289,8 @@ class Model:
         return self.each_image(image_files(keys.listed(sources)))
 
     def _pictures(
-        self, batches: Iterable[LatentBatch], columns: int | None = None, strip: bool = False, seed: int | None = None
+        self, batches: Iterable[LatentBatch], layout: Layout | None = None, seed: int | None = None
     ) -> Pictures:
-        from aetool.images.layout import Layout
-        from aetool.model.pictures import Pictures
+        from aetool.model.pictures import decoded
 
-        batch = keys.joined(self.signed(batches))
-        size = self.codec.batch
-        parts = [to_pixels(self.codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
-        return Pictures(np.concatenate(parts), batch, Layout(columns, strip), seed)
+        return decoded(self, keys.joined(self.signed(batches)), layout, seed)

@@ -9,8 +9,10 @@ from aetool.arrays import Latents, OneLine
 from aetool.errors import lookup
 from aetool.generation import paths
 from aetool.generation.interpolation import METHODS
+from aetool.images.layout import Layout
 from aetool.latents.files import LatentBatch
 from aetool.model.keys import unnamed
+from aetool.model.labels import of_keys
 
 if TYPE_CHECKING:
     from aetool.model.model import Model
@@ -23,6 +25,12 @@ class Walk(OneLine):
     latents: Latents
     pictures: LatentBatch
     unevenness: float
+
+
+def strip(keys: LatentBatch, steps: int, walk: Walk) -> Layout:
+    """Return the layout of a walk: a strip with the names of its keys."""
+    labels, _ = of_keys(keys.titles, steps, len(walk.pictures.latents))
+    return Layout(strip=True, labels=labels)
 
 
 def walked(model: Model, latents: Latents, steps: int, method: str, even: bool, loop: bool) -> Walk:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
+from aetool.cli.labels import wanted
 from aetool.cli.layout import layout_of, provenance, suited
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet, Whole
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aetool.images.files import FileBatch
+    from aetool.images.layout import Layout
     from aetool.model.model import Model
     from aetool.model.scores import Score, Scored
 
@@ -50,6 +53,20 @@ class ReportOptions:
         return sum(self.fail_over is not None and score.percentile > self.fail_over for score in scores)
 
 
+@dataclass(eq=False)
+class Seen:
+    """The number of scores above the threshold, and the percentiles of the pictures on a sheet."""
+
+    over: int = 0
+    percentiles: list[float] = field(default_factory=list)
+
+    def laid_out(self, options: LayoutOptions) -> Layout:
+        """Return the layout of maps, with the percentile of each picture."""
+        from aetool.model.labels import of_scores
+
+        return layout_of(options, labels=of_scores(self.percentiles))
+
+
 def score(
     options: ModelOptions,
     inputs: Inputs,
@@ -69,15 +86,15 @@ def score(
     console = Console(quiet)
     target = _map_target(output, layout)
     found = input_files(files, inputs, target, console)
-    model, failures, counts = open_model(options, console, inputs.limits), Failures(console, inputs.errors), [0]
+    model, failures, seen = open_model(options, console, inputs.limits), Failures(console, inputs.errors), Seen()
     form = None if output is None else "array" if target.kind == "array" else "picture"
     show = None if form is None else shown_channels(layout, model, target)
     _tell_reservation(model, form is not None, console)
     images = taken_whole(model.each_image(found, inputs.layout), whole)
-    parts = failures.values(_reported(model.scored(images, form, show), report, counts, form))
-    _write_maps(parts, form, target, layout, model, failures)
-    if counts[0]:
-        raise ThresholdPassed(f"{counts[0]} of {failures.done} images above the percentile {report.fail_over:g}")
+    parts = failures.values(_reported(model.scored(images, form, show), report, seen, form))
+    _write_maps(parts, form, seen, target, layout, model, failures)
+    if seen.over:
+        raise ThresholdPassed(f"{seen.over} of {failures.done} images above the percentile {report.fail_over:g}")
     failures.end()
 
 
@@ -99,7 +116,7 @@ def _tell_reservation(model: Model, maps: bool, console: Console) -> None:
 
 
 def _reported(
-    batches: Iterable[FileBatch[Scored]], report: ReportOptions, counts: list[int], form: str | None
+    batches: Iterable[FileBatch[Scored]], report: ReportOptions, seen: Seen, form: str | None
 ) -> Iterator[FileBatch[tuple[NDArray[Any], Sequence[str]]]]:
     """Yield maps with the names of their files; prints the scores of a batch first, and counts those above the line.
 
@@ -110,13 +127,16 @@ def _reported(
         scores, maps = batch.value
         write_stdout(head + "".join(map(_json_line if report.as_json else _text_line, scores)))
         head = ""
-        counts[0] += report.over(scores)
+        seen.over += report.over(scores)
+        if form == "picture":
+            seen.percentiles.extend(score.percentile for score in scores)
         yield batch.with_value((maps, [file.path if form == "array" else file.relative for file in batch.files]))
 
 
 def _write_maps(
     parts: Iterable[tuple[NDArray[Any], Sequence[str]]],
     form: str | None,
+    seen: Seen,
     target: Target,
     layout: LayoutOptions,
     model: Model,
@@ -128,7 +148,7 @@ def _write_maps(
         write_array(parts, target, "maps")
     else:
         made = provenance(model.bundle, None, layout)
-        shown = layout_of(layout)
+        shown = partial(seen.laid_out, layout) if wanted(target, layout) else layout_of(layout)
         write_pictures(parts, target, shown, made, failures.console, layout.max_frames, failures.unwritten)
 
 
