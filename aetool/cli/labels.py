@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions
     from aetool.cli.target import Target
-    from aetool.images.labels import Labels
+    from aetool.images.labels import Words
 
 
 def wanted(target: Target, options: LayoutOptions) -> bool:
@@ -18,7 +18,7 @@ def wanted(target: Target, options: LayoutOptions) -> bool:
     return target.kind in ("picture", "terminal") and not options.no_labels
 
 
-def told(made: tuple[Labels | None, tuple[str, ...]], console: Console) -> Labels | None:
+def told(made: tuple[Words | None, tuple[str, ...]], console: Console) -> Words | None:
     """Return labels, and note the texts for which there are numbers."""
     labels, lacking = made
     if lacking:

@@ -16,14 +16,14 @@ from aetool.errors import UsageError, printable
 if TYPE_CHECKING:
     from aetool.bundle.bundle import Bundle
     from aetool.cli.options import LayoutOptions, Output
-    from aetool.images.labels import Labels
+    from aetool.images.labels import Words
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
     from aetool.model.model import Model
 
 
 def layout_of(
-    options: LayoutOptions, columns: int | None = None, strip: bool = False, labels: Labels | None = None
+    options: LayoutOptions, columns: int | None = None, strip: bool = False, labels: Words | None = None
 ) -> Layout:
     """Return the layout of a command with its options."""
     from aetool.images.layout import Layout

@@ -90,7 +90,7 @@ def _terminal() -> tuple[int, int]:
 
 def _with_originals(pixels: Pixels, layout: Layout) -> Pixels:
     """Return the tiles in the order of their showing: originals before the pictures that are compared with them."""
-    if layout.originals is None:
+    if layout.originals is None or len(pixels) == 1:
         return pixels
     import numpy as np
 
@@ -113,7 +113,8 @@ def _page(shape: tuple[int, ...], row: int | None, together: int, width: int, he
         across, down = max(1, (width - GAP) // (tile + GAP)), max(1, (height - GAP) // (size[0] + GAP))
         across = max(together, across - across % together)
         whole = across * down >= count if row is None else across >= row and down * row >= count
-        if not whole and tile > LEAST:
+        fits = size[0] + 2 * GAP <= height and tile + 2 * GAP <= width
+        if tile > 1 and not (fits and (whole or tile <= LEAST)):
             continue
         if row is None:
             return Page(list(range(min(count, across * down))), min(across, count), size)

@@ -24,7 +24,7 @@ NO_GLYPH = "\ue000"
 
 
 @dataclass(frozen=True)
-class Labels:
+class Words:
     """The words on a sheet: of each row, and of each tile, "" for none.
 
     `spread` lets the words of a tile reach over tiles beside it that have none.
@@ -48,7 +48,7 @@ def legible(texts: Sequence[str], instead: Sequence[str]) -> tuple[tuple[str, ..
     return shown, tuple(text for text in dict.fromkeys(texts) if text in lacking)
 
 
-def labelled(grid: Grid, labels: Labels) -> Grid:
+def labelled(grid: Grid, labels: Words) -> Grid:
     """Return the grid with room for labels."""
     font = _font(_size(grid))
     widest = max((font.getlength(text) for text in labels.rows), default=0)
@@ -57,7 +57,7 @@ def labelled(grid: Grid, labels: Labels) -> Grid:
     return replace(grid, left=left, below=below)
 
 
-def draw(page: Pixels, grid: Grid, labels: Labels) -> Pixels:
+def draw(page: Pixels, grid: Grid, labels: Words) -> Pixels:
     """Return a sheet (c, H, W) of a grid made by `labelled`, with the words in its margins."""
     width, height = grid.size
     paper = Image.new("L", (width, height), PAGE)
@@ -73,7 +73,7 @@ def draw(page: Pixels, grid: Grid, labels: Labels) -> Pixels:
     return inked
 
 
-def _under(drawing: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, grid: Grid, labels: Labels, number: int) -> None:
+def _under(drawing: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, grid: Grid, labels: Words, number: int) -> None:
     """Write the label of a tile in the middle below it, and of a pair below both, as far as there is room."""
     y, end = grid.place(number)
     wide, high = grid.width * grid.scale, grid.height * grid.scale
@@ -84,7 +84,7 @@ def _under(drawing: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, grid: Gri
     drawing.text((middle, y + high + grid.gap + AROUND // 2), shown, INK, font, "ma")
 
 
-def _spread(grid: Grid, labels: Labels, number: int) -> int:
+def _spread(grid: Grid, labels: Words, number: int) -> int:
     """Return the pixels of a label that reaches half way to the nearest other one; tiles are in one row."""
     others = [abs(number - i) for i, text in enumerate(labels.tiles) if text and i != number]
     return min(others, default=grid.columns) * grid.step[1] - 2 * AROUND

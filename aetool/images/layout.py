@@ -16,7 +16,7 @@ from aetool.images.sheet import APART, GAP, SMOOTH, Grid, check_size, enlarge, l
 from aetool.system.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from aetool.images.labels import Labels
+    from aetool.images.labels import Words
 
 WIDER = 1.6
 """Most columns of a sheet over those of a square, for full rows."""
@@ -38,7 +38,7 @@ class Layout:
     strip: bool = False
     scale: int | None = None
     fps: float = 10.0
-    labels: Labels | None = None
+    labels: Words | None = None
     originals: Pixels | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Layout:
         """Return the tiles a row of a sheet of `count` tiles: about a square, of full rows if a few more columns do."""
         if self.columns and self.columns < count:
             return self.columns
-        if self.strip or self.columns:
+        if self.strip:
             return count
         pairs = 1 if self.originals is None else 2
         least = math.ceil(math.sqrt(count / pairs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +94,7 @@ def enlarge(pixels: Pixels, scale: int, smooth: bool = False) -> Pixels:
     return larger
 
 
+@lru_cache(8)
 def _weights(side: int, scale: int) -> npt.NDArray[np.float32]:
     """Return the weights (side * scale, side) of cubic convolution, mirrored at the ends.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aetool.images.labels import Labels, can_draw, legible
+from aetool.images.labels import Words, can_draw, legible
 from aetool.images.layout import Layout
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
@@ -40,7 +40,7 @@ def found_layout(
     """
     columns = 1 + max(map(len, hits))
     if not labels or not can_draw():
-        return Layout(columns), ()
+        return Layout(columns, strip=len(queries) == 1), ()
     asked, lacking = legible([stem(query) for query in queries], [f"query {i + 1}" for i in range(len(queries))])
     known = list(dict.fromkeys(hit.label for found in hits for hit in found if hit.label is not None))
     shown, unknown = legible(known, [str(classes.index(name)) if name in classes else "" for name in known])
@@ -50,4 +50,4 @@ def found_layout(
         for query, found in zip(asked, hits, strict=True)
         for word in (query, *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found))
     ]
-    return Layout(columns, labels=Labels(tiles=tuple(words))), lacking + unknown
+    return Layout(columns, strip=len(queries) == 1, labels=Words(tiles=tuple(words))), lacking + unknown

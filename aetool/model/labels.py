@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from aetool.choices import IMAGE_SUFFIXES
 from aetool.errors import printable
-from aetool.images.labels import Labels, can_draw, legible
+from aetool.images.labels import Words, can_draw, legible
 
-Made = tuple[Labels | None, tuple[str, ...]]
+Made = tuple[Words | None, tuple[str, ...]]
 
 
 def of_rows(names: Sequence[str], classes: Sequence[str]) -> Made:
@@ -20,7 +20,7 @@ def of_rows(names: Sequence[str], classes: Sequence[str]) -> Made:
     if not can_draw():
         return None, ()
     rows, lacking = legible(names, [str(classes.index(name)) for name in names])
-    return Labels(rows=rows), lacking
+    return Words(rows=rows), lacking
 
 
 def of_keys(titles: Sequence[str], steps: int, pictures: int) -> Made:
@@ -29,17 +29,17 @@ def of_keys(titles: Sequence[str], steps: int, pictures: int) -> Made:
         return None, ()
     names, lacking = legible([stem(title) for title in titles], [f"key {i + 1}" for i in range(len(titles))])
     at = dict(zip(range(0, pictures, steps - 1), names, strict=False))
-    return Labels(tiles=tuple(at.get(i, "") for i in range(pictures)), spread=True), lacking
+    return Words(tiles=tuple(at.get(i, "") for i in range(pictures)), spread=True), lacking
 
 
-def of_pairs(errors: Sequence[float]) -> Labels | None:
+def of_pairs(errors: Sequence[float]) -> Words | None:
     """Return the labels of originals beside their reconstructions: their mse."""
-    return Labels(tiles=tuple(f"mse {error:.4f}" for error in errors)) if can_draw() else None
+    return Words(tiles=tuple(f"mse {error:.4f}" for error in errors)) if can_draw() else None
 
 
-def of_scores(percentiles: Sequence[float]) -> Labels | None:
+def of_scores(percentiles: Sequence[float]) -> Words | None:
     """Return the labels of heat maps: the percentiles of their pictures."""
-    return Labels(tiles=tuple(f"{one:.1f}" for one in percentiles)) if can_draw() else None
+    return Words(tiles=tuple(f"{one:.1f}" for one in percentiles)) if can_draw() else None
 
 
 def stem(title: str) -> str:

@@ -133,7 +133,8 @@ def _rows(
         return layout_of(options)
     from aetool.model.labels import of_rows
 
-    made = of_rows([name or "" for name in names], model.classes()) if wanted(target, options) else None
+    several = len(names) > 1 and wanted(target, options)
+    made = of_rows([name or "" for name in names], model.classes()) if several else None
     return layout_of(options, columns=chosen.count, labels=told(made, console) if made else None)
 
 

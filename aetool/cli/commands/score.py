@@ -125,8 +125,9 @@ def _reported(
     head = "" if report.as_json else "percentile  mse       distance  source\n"
     for batch in batches:
         scores, maps = batch.value
-        write_stdout(head + "".join(map(_json_line if report.as_json else _text_line, scores)))
-        head = ""
+        if scores:
+            write_stdout(head + "".join(map(_json_line if report.as_json else _text_line, scores)))
+            head = ""
         seen.over += report.over(scores)
         if form == "picture":
             seen.percentiles.extend(score.percentile for score in scores)

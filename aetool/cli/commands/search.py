@@ -73,8 +73,7 @@ def search(
     """
     console = Console(quiet)
     lookup(choices.METRICS, metric, "metric")
-    check_stdin(query, known)
-    target = _target(output, layout, known)
+    target = _target(output, layout, query, known)
     with _opened(known, limits.limits) as (identity, batches):
         model, parts = open_keys([query], options, limits.limits, console, target, identity, whole)
         keys = key_latents(parts, model, console)
@@ -88,8 +87,9 @@ def search(
         _write(keys, found, kept, model, target, layout, console)
 
 
-def _target(output: str | None, layout: LayoutOptions, known: str | None) -> Target:
+def _target(output: str | None, layout: LayoutOptions, query: str, known: str | None) -> Target:
     """Return the target of pictures; raises `UsageError` for stdout, where the table goes, and for an input."""
+    check_stdin(query, known)
     instead = "search writes pictures of what it finds; end -o with .png or folder/, say"
     target = suited(picture_target(output, instead), layout, report=True)
     if output is not None and target.path is None:
@@ -115,7 +115,7 @@ def _write(
 
     made, lacking = found_layout(keys.titles, found, model.bundle.manifest.classes, wanted(target, options))
     told((None, lacking), console)
-    own = layout_of(options, columns=made.columns)
+    own = layout_of(options, made.columns, made.strip)
     latents = found_latents(keys, found, model.bundle.bank() if kept is None else kept)
     write_generated([latents], model, target, replace(own, labels=made.labels), options, console)
 
