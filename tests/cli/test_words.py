@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import aetool
+from tests.banded import flat, write_banded
 from tests.toy import picture, toy_image, toy_latents
 
 
@@ -159,3 +160,23 @@ def test_small_tiles_are_smooth_unless_a_scale_asks_for_pixels(cli, toy, workpla
 
 def test_maps_have_their_percentiles(cli, toy, pictures):
     assert cli("score", *pictures, "-m", toy, "-o", "maps.png", "-q")[0] == 0 and grid("maps.png")["below"] > 10
+
+
+def test_images_of_five_channels_have_pairs_maps_and_search_by_the_channels_shown(cli, workplace):
+    model = write_banded(workplace / "banded")
+    np.save("x.npy", flat(3))
+    assert cli("encode", "x.npy", "-m", model, "-o", "z.jsonl")[0] == 0
+    for words in (["reconstruct", "x.npy"], ["score", "x.npy"], ["search", "z.jsonl", "-n", 2]):
+        for show in ("3,2,1", "4"):
+            code, _, err = cli(*words, "-m", model, "--show", show, "-o", "x.png")
+            assert code == 0, err
+            assert picture("x.png").mode == ("RGB" if show == "3,2,1" or words[0] == "score" else "L")
+        code, _, err = cli(*words, "-m", model, "-o", "y.png")
+        assert code == 2 and "--show" in err and not Path("y.png").exists()
+    assert cli("score", "x.npy", "-m", model, "-o", "maps.npz")[0] == 0 and np.load("maps.npz")["maps"].shape == (
+        3,
+        8,
+        8,
+    )
+    sheet = aetool.load(model).reconstruct("x.npy").shown(3, 2, 1).sheet()
+    assert sheet.mode == "RGB" and sheet.size[0] > 128
