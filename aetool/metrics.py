@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,23 @@ def mse(x: Images, x_hat: Images) -> Figures:
     difference = x.astype(np.float64) - x_hat
     figures: Figures = np.square(difference).mean(axis=(1, 2, 3))
     return figures
+
+
+def squared_errors(x: Images, x_hat: Images) -> Figures:
+    """Return the squared error of each pixel, the mean of its channels: float64 (n, h, w)."""
+    errors: Figures = np.square(x.astype(np.float64) - x_hat).mean(axis=1)
+    return errors
+
+
+def blurred(maps: npt.NDArray[np.float32], sigma: float) -> npt.NDArray[np.float32]:
+    """Return maps (n, h, w) blurred by a Gaussian of `sigma` pixels, cut at three of them, mirrored at the borders."""
+    radius = min(math.ceil(3 * sigma), min(maps.shape[1:]) - 1)
+    window = np.exp(-np.square(np.arange(-radius, radius + 1) / sigma) / 2).astype(np.float32)
+    for axis in (1, 2):
+        pads = [(radius, radius) if i == axis else (0, 0) for i in range(3)]
+        padded = np.pad(maps, pads, mode="symmetric")
+        maps = sliding_window_view(padded, len(window), axis=axis) @ (window / window.sum())
+    return maps
 
 
 def psnr(x: Images, x_hat: Images) -> Figures:

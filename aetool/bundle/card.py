@@ -32,6 +32,7 @@ An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} 
 | Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
 | Training mse | {figure(d["train"])} |
 | Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
+| Scores | {_scores(manifest)} |
 | Exported | {manifest.exported} |
 
 Made by:
@@ -59,6 +60,15 @@ def _option(manifest: Manifest) -> str:
 def figure(value: float | None, digits: int = 5) -> str:
     """Return a figure of the manifest or of training as text; None and NaN stand for no images to measure."""
     return "not measured" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _scores(manifest: Manifest) -> str:
+    """Return what `aetool score` measures images by."""
+    if manifest.scoring is None:
+        return "percentiles of the mse alone" if "quantiles" in manifest.distortion else "none, without held-out images"
+    pixels = " of each pixel" if manifest.scoring.scale.size > 1 else " for all pixels"
+    both = "mse and distance to the bank" if manifest.scoring.distance is not None else "mse"
+    return f"by {both} of {manifest.scoring.images:,} held-out images; maps with a scale{pixels}"
 
 
 def _preparation(spec: ImageSpec) -> str:

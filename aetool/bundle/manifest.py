@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 from dataclasses import dataclass
-from itertools import pairwise
 from types import NoneType
 from typing import Any
 
 from aetool.arrays import OneLine
 from aetool.bundle.golden import Golden, GoldenPictures, Samples
+from aetool.bundle.scoring import Scoring, are_quantiles
 from aetool.errors import BundleError, printable
 from aetool.images.spec import MOST_CHANNELS, PREPARATIONS, ImageSpec, spec_of
 
@@ -42,6 +41,7 @@ class Manifest(OneLine):
     pictures       see `GoldenPictures`; None for a model that was trained on no picture files
     weights        {"type": "float16", "images", "found", "bounds"}: how the weights are stored, and what that changed;
                    None for float32
+    scoring        see `Scoring`; None without held-out images, and in bundles of older versions
     """
 
     image: ImageSpec
@@ -57,6 +57,7 @@ class Manifest(OneLine):
     golden: Golden
     pictures: GoldenPictures | None = None
     weights: dict[str, Any] | None = None
+    scoring: Scoring | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -101,7 +102,8 @@ class Manifest(OneLine):
         if self.pictures is not None:
             head["preparation"]["golden"] = self.pictures.to_dict()
         stored = {} if self.weights is None else {"weights": self.weights}
-        return head | named | stored | {"golden": self.golden.to_dict()}
+        scored = {} if self.scoring is None else {"scoring": self.scoring.to_dict()}
+        return head | named | stored | scored | {"golden": self.golden.to_dict()}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -126,6 +128,7 @@ class Manifest(OneLine):
             pictures = GoldenPictures.from_dict(fields.get("preparation", {}).get("golden"), image)
             kept: dict[str, Any] = {name: _plain(name, fields[name]) for name in PLAIN}
             kept |= {"golden": golden, "pictures": pictures, "weights": _weights(fields.get("weights"))}
+            kept["scoring"] = Scoring.from_dict(fields.get("scoring"), image.shape[1:])
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), **kept)
         except BundleError:
             raise
@@ -165,7 +168,7 @@ def _plain(name: str, value: Any) -> Any:
         numbers = list(inside["found"].values()) if name == "parity" else inside.get("quantiles", [])
     if not all(type(number) in (int, float) for number in numbers):
         raise ValueError(f"{name} holds what is no number")
-    if name == "distortion" and "quantiles" in inside and not _are_quantiles(numbers):
+    if name == "distortion" and "quantiles" in inside and not are_quantiles(numbers):
         raise ValueError("the quantiles of the distortion are not 101 numbers in rising order")
     return value
 
@@ -177,11 +180,6 @@ def _weights(value: Any) -> dict[str, Any] | None:
     if not all(isinstance(text, str) for text in texts) or not all(type(number) in (int, float) for number in numbers):
         raise ValueError("weights holds what is no text, or no number")
     return dict(value)
-
-
-def _are_quantiles(numbers: list[float]) -> bool:
-    rising = all(a <= b for a, b in pairwise(numbers))  # false for NaN too
-    return len(numbers) == 101 and rising and all(map(math.isfinite, numbers))
 
 
 def _whole(value: Any, most: int) -> int:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from aetool.model.keys import Key, Part
     from aetool.model.model import Model
 
-CLASS = "class:"
+NAMED = ("class:", "bank:")
+"""How keys begin that are no files."""
 
 
 def open_keys(
@@ -46,7 +47,7 @@ def open_keys(
     check_stdin(*names)
     names, listing = [existing(name) for name in names], Listing()
     for name in names:
-        if target is not None and name != "-" and not name.startswith(CLASS):
+        if target is not None and name != "-" and not name.startswith(NAMED):
             target.add_input(name)
     parts = read_parts((key for name in names for key in _keys(name, limits)), limits, listing)
     tell(listing, console)

@@ -1,10 +1,9 @@
-"""Layout of a command's pictures: rows, provenance, and the preview in a terminal."""
+"""Layout of a command's pictures: rows, labels, and provenance."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,27 +14,21 @@ from aetool.cli.target import Target, target_of
 from aetool.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from aetool.arrays import Pixels
     from aetool.bundle.bundle import Bundle
-    from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions, Output
+    from aetool.images.labels import Words
     from aetool.images.layout import Layout
     from aetool.images.provenance import Provenance
     from aetool.model.model import Model
 
-PREVIEWED = 60
-"""Most pictures of a terminal preview."""
-PREVIEW_TILE = 20
-"""Least width of each of several pictures, in characters."""
-TINY = 16
-"""Pixels of width below which a terminal shows pictures twice as large."""
 
-
-def layout_of(options: LayoutOptions, columns: int | None = None, strip: bool = False) -> Layout:
+def layout_of(
+    options: LayoutOptions, columns: int | None = None, strip: bool = False, labels: Words | None = None
+) -> Layout:
     """Return the layout of a command with its options."""
     from aetool.images.layout import Layout
 
-    made = Layout(columns, strip, options.scale)
+    made = Layout(columns, strip, options.scale, labels=labels)
     return made if options.fps is None else replace(made, fps=options.fps)
 
 
@@ -46,11 +39,13 @@ def suited(target: Target, options: LayoutOptions, report: bool = False) -> Targ
     """
     none = target.kind in ("latents", "array") or (report and target.path is None)
     given = {"--scale": options.scale, "--fps": options.fps, "--show": options.show,
-             "--no-metadata": options.no_metadata or None}  # fmt: skip
+             "--no-metadata": options.no_metadata or None, "--no-labels": options.no_labels or None}  # fmt: skip
     if none and (names := [name for name, value in given.items() if value is not None]):
         raise UsageError(f"no picture is written, so {' and '.join(names)} would do nothing; leave that out")
     if options.fps is not None and target.kind != "animation":
         raise UsageError("--fps is the speed of an animation; end -o with .gif, .webp or .apng")
+    if options.no_labels and target.kind in ("folder", "animation"):
+        raise UsageError("--no-labels is for sheets; there are no words on frames and on pictures in a folder/")
     if options.scale is not None and target.kind == "folder":
         raise UsageError("--scale is for sheets and animations; pictures in a folder/ keep their size")
     if options.scale is not None and target.kind == "terminal":
@@ -93,35 +88,3 @@ def _base_name(word: str) -> str:
         return f"{option}={_base_name(value)}"
     slash = os.sep if word.endswith(os.sep) else ""
     return Path(word).name + slash if os.sep in word else word
-
-
-def preview(pixels: Pixels, layout: Layout, console: Console) -> str:
-    """Return pictures as half blocks within the width of the terminal.
-
-    Rows of the layout stay rows: the first pictures of each, as many as fit.
-    """
-    from aetool.images.encode import half_blocks
-    from aetool.images.sheet import enlarge, sheet, shrink
-
-    columns = max(8, shutil.get_terminal_size().columns)
-    colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    kept, across = _previewed(len(pixels), layout.columns, columns // PREVIEW_TILE)
-    if len(kept) < len(pixels):
-        console.note(f"showing {len(kept)} of {len(pixels)}; write them with -o")
-    shown = pixels[kept]
-    shown = enlarge(shown, 2) if shown.shape[3] < TINY else shown
-    if len(shown) == 1:
-        return half_blocks(shrink(shown, columns)[0], colour)
-    return half_blocks(sheet(shrink(shown, columns // across - 2), across, 1)[:, :, :columns], colour)
-
-
-def _previewed(count: int, row: int | None, most: int) -> tuple[list[int], int]:
-    """Return the numbers of the pictures to show, and how many to show side by side, at most `most`.
-
-    Of several rows of `row` pictures each, the first pictures of each row are shown, and whole rows.
-    """
-    if row is None or row >= count:
-        return list(range(min(count, PREVIEWED))), max(1, min(count, most))
-    across = max(1, min(row, most, PREVIEWED))
-    whole = PREVIEWED // across * across
-    return [i for i in range(count) if i % row < across][:whole], across

@@ -93,7 +93,7 @@ Whole = Annotated[
     typer.Option("--whole", help="Take a sheet that aetool made as one picture, not as its tiles."),
 ]
 Keys = Annotated[
-    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, or - for stdin.")
+    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, bank:INDEX, or - for stdin.")
 ]
 Seed = Annotated[
     int | None,
@@ -108,7 +108,7 @@ PictureOutput = Annotated[
     str | None,
     typer.Option(
         "-o", "--output", metavar="PATH",
-        help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, folder/, or an array: .npz .npy.",
+        help="Where to write, by suffix: .png .jpg .gif .webp .apng, folder/, arrays .npz .npy; or term: a preview.",
     ),
 ]  # fmt: skip
 
@@ -195,7 +195,7 @@ class Output:
         str | None,
         typer.Option(
             "-o", "--output", metavar="PATH",
-            help="Where to write; the suffix says what: .png .jpg .gif .webp .apng, folder/, .jsonl .npz .npy.",
+            help="Where to write, by suffix: .png .jpg .gif .webp .apng, folder/, .jsonl .npz .npy; term: a preview.",
         ),
     ] = None  # fmt: skip
     as_latents: Annotated[bool, typer.Option("--latents", help="Write latents instead of pictures.")] = False
@@ -212,7 +212,7 @@ class LayoutOptions:
             metavar="N",
             min=1,
             max=64,
-            help="Enlarge by this whole factor. Default: tiles get at least 64 pixels.",
+            help="Enlarge by this whole factor, exactly. Default: tiles get at least 64 pixels, small ones smoothly.",
         ),
     ] = None
     fps: Annotated[
@@ -228,6 +228,7 @@ class LayoutOptions:
     no_metadata: Annotated[
         bool, typer.Option("--no-metadata", help="Do not write model, command and seed into pictures.")
     ] = False
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="No words on sheets.")] = False
     max_frames: MaxFrames = LIMITS.frames
 
     def __post_init__(self) -> None:

@@ -94,12 +94,20 @@ KINDS = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents"
 """Kinds of files, each with its suffixes."""
 
 
+TERM = "term"
+"""The output that is a preview on stdout, whatever stdout is; ./term is a file."""
+
+
 def target_of(output: str | None, latents: bool = False) -> Target:
     """Return the target of -o (or stdout) and --latents; raises `UsageError`."""
     if output is None or output == "-":
         to_terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
         kind = "latents" if latents else "terminal" if to_terminal else "picture"
         return Target(kind, None, ".jsonl" if latents else ".png")
+    if output == TERM:
+        if latents:
+            raise UsageError("term is a preview of pictures; leave --latents or -o out")
+        return Target("terminal", None, ".png")
     path, suffix = Path(output), os.path.splitext(output)[1].lower()  # noqa: PTH122
     folder = output.endswith(("/", os.sep)) or path.is_dir()
     if folder and (path / "bundle.json").is_file():

@@ -6,14 +6,17 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aetool.cli.failures import Failures
-from aetool.cli.layout import preview, provenance
+from aetool.cli.layout import provenance
+from aetool.cli.preview import preview
 from aetool.cli.target import Target, write_stdout, write_text
 from aetool.errors import ReadWriteError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from aetool.arrays import Latents, Pixels
     from aetool.cli.console import Console
     from aetool.cli.options import LayoutOptions
@@ -133,7 +136,7 @@ def _guarded(batches: Iterable[Item], target: Target, path: Path) -> Iterator[It
 def write_pictures(
     parts: Iterable[tuple[Pixels, Sequence[str]]],
     target: Target,
-    layout: Layout,
+    layout: Layout | Callable[[], Layout],
     made: Provenance | None,
     console: Console,
     max_frames: int,
@@ -142,19 +145,21 @@ def write_pictures(
 ) -> int:
     """Write pictures (n, c, h, w) with their names to the target, a folder or array as a stream, and return the count.
 
-    `failed` gets the names in a folder that could not be written; `show` are the channels to write, None for all.
+    `failed` gets the names in a folder that could not be written; `show` are the channels to write, None for all. A
+    function for `layout` is called when all pictures are there.
     """
     if target.kind == "folder":
         return _write_folder(parts, target, made, console, failed, show)
     if target.kind == "array":
-        return _write_array(parts, target)
+        return write_array(parts, target, "images")
     whole = _gathered(parts if show is None else ((pixels[:, show], names) for pixels, names in parts))
     if whole is None:
         return 0
+    shown = layout() if callable(layout) else layout
     if target.kind == "terminal":
-        write_text(target, preview(whole, layout, console))
+        write_text(target, preview(whole, shown, console))
     else:
-        _write_file(target, whole, layout, made, max_frames)
+        _write_file(target, whole, shown, made, max_frames)
     return len(whole)
 
 
@@ -171,11 +176,12 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
         write_file(target.path, data)
 
 
-def _write_array(parts: Iterable[tuple[Pixels, Sequence[str]]], target: Target) -> int:
+def write_array(parts: Iterable[tuple[NDArray[Any], Sequence[str]]], target: Target, name: str) -> int:
+    """Write rows of numbers with their names to an array, called `name` in an .npz, and return the count."""
     from aetool.images.stack_writer import write_stack
 
     assert target.path is not None
-    return write_stack(target.path, _guarded(parts, target, target.path))
+    return write_stack(target.path, _guarded(parts, target, target.path), name)
 
 
 def _write_folder(

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from aetool.errors import InvalidInput
 from aetool.images.decode import open_image
 from aetool.images.png import text_chunks
-from aetool.images.sheet import Grid
+from aetool.images.sheet import OPTIONAL, Grid
 
 EXIF_DESCRIPTION = 0x010E
 EXIF_SOFTWARE = 0x0131
@@ -32,7 +32,10 @@ def description(provenance: Provenance | None) -> str:
     """Return the provenance as JSON, and an empty text for none."""
     if provenance is None:
         return ""
-    return json.dumps({k: v for k, v in asdict(provenance).items() if v is not None}, sort_keys=True)
+    fields = {k: v for k, v in asdict(provenance).items() if v is not None}
+    if provenance.grid is not None:
+        fields["grid"] = {k: v for k, v in fields["grid"].items() if v or k not in OPTIONAL}
+    return json.dumps(fields, sort_keys=True)
 
 
 def _shortened(provenance: Provenance) -> Provenance:

@@ -64,10 +64,10 @@ def tiles_of(data: bytes, limits: Limits = LIMITS) -> tuple[int, Iterator[Image.
 def _grid(image: Image.Image) -> Grid | None:
     """Return the grid in the metadata of a picture; None where the picture cannot have been made by it."""
     from aetool.images.provenance import said_by
-    from aetool.images.sheet import Grid
+    from aetool.images.sheet import OPTIONAL, Grid
 
-    said = (said_by(image) or {}).get("grid")
-    if not isinstance(said, dict) or said.keys() != Grid.__dataclass_fields__.keys():
+    said, known = (said_by(image) or {}).get("grid"), Grid.__dataclass_fields__.keys()
+    if not isinstance(said, dict) or not known - set(OPTIONAL) <= said.keys() <= known:
         return None
     if not all(type(value) is int and 0 <= value <= MOST for value in said.values()):
         return None
@@ -79,10 +79,17 @@ def _grid(image: Image.Image) -> Grid | None:
 
 
 def _tiles(image: Image.Image, grid: Grid) -> Iterator[Image.Image]:
-    """Yield the tiles; every block of scale x scale pixels becomes its mean: of a PNG, where all are equal, exactly."""
-    high, wide = grid.height * grid.scale, grid.width * grid.scale
+    """Yield the tiles: each block of scale x scale pixels becomes its mean, of a smooth sheet the pixel in its middle.
+
+    Of a PNG that is exact.
+    """
+    high, wide, half = grid.height * grid.scale, grid.width * grid.scale, grid.scale // 2
     for number in range(grid.count):
-        y = grid.gap + number // grid.columns * (high + grid.gap)
-        x = grid.gap + number % grid.columns * (wide + grid.gap)
+        y, x = grid.place(number)
         tile = image.crop((x, y, x + wide, y + high))
-        yield tile.reduce(grid.scale) if grid.scale > 1 else tile
+        if grid.smooth:
+            import numpy as np
+
+            yield Image.fromarray(np.ascontiguousarray(np.asarray(tile)[half :: grid.scale, half :: grid.scale]))
+        else:
+            yield tile.reduce(grid.scale) if grid.scale > 1 else tile

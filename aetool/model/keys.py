@@ -32,12 +32,12 @@ Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
 """An image: the path of a picture or folder, the bytes of a picture file, or a Pillow image."""
 
 Key: TypeAlias = Source | LatentBatch | npt.NDArray[Any]
-"""An image, a file of latents, "class:NAME" for the mean latent of a class, or latents (k,) or (n, k)."""
+"""An image, a file of latents, "class:NAME" (a mean latent), "bank:INDEX" (of a bank), or latents (k,) or (n, k)."""
 
 Part: TypeAlias = str | ImageFile | LatentBatch | Failure
-"""A key, read as far as possible without a model; a text stands for a class, a failure for latents that are damaged."""
+"""A key, read as far as possible without a model; a text names a class or row of the bank, a failure bad latents."""
 
-CLASS = "class:"
+CLASS, ROW = "class:", "bank:"
 
 
 def listed(sources: Any) -> Iterable[Any]:
@@ -73,7 +73,7 @@ def _pictures(source: Source, number: int, folders: Folders, listing: Listing | 
 def _paths(keys: Iterable[Key]) -> list[str]:
     """Return the paths of pictures and folders among keys."""
     paths = [os.fspath(key) for key in keys if isinstance(key, str | Path)]
-    return [path for path in paths if not path.startswith(CLASS) and not _names_latents(path)]
+    return [path for path in paths if not path.startswith((CLASS, ROW)) and not _names_latents(path)]
 
 
 def _names_latents(path: str) -> bool:
@@ -92,7 +92,7 @@ def _parts(key: Key, number: int, folders: Folders, limits: Limits, listing: Lis
         return [key]
     if isinstance(key, np.ndarray):
         return [_given(key)]
-    if isinstance(key, str) and key.startswith(CLASS):
+    if isinstance(key, str) and key.startswith((CLASS, ROW)):
         return [key]
     if isinstance(key, str | Path) and not os.path.isdir(key):  # noqa: PTH112
         found = _of_file(str(key), limits)
@@ -162,6 +162,19 @@ def class_mean(key: str, bundle: Bundle) -> LatentBatch:
     return LatentBatch(bank.mean(label)[None], (CLASS + spelled,), (spelled,), None)
 
 
+def bank_row(key: str, bundle: Bundle) -> LatentBatch:
+    """Return the latent of the training image in "bank:INDEX", counted from 0; raises `UsageError`."""
+    bank, text = bundle.bank(), key.removeprefix(ROW)
+    count = len(bank.latents)
+    if not count:
+        raise UsageError("this model was exported without the latents of its bank", fix="no-rows-key")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < count):
+        raise UsageError(f'no latent "{key}"; the bank has bank:0 to bank:{count - 1}')
+    row = int(text)
+    label = bank.classes[bank.labels[row]] if bank.labels[row] >= 0 else None
+    return LatentBatch(bank.latents[row : row + 1], (f"{ROW}{row}",), (label,), None)
+
+
 def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | Failure | list[ImageFile]]:
     """Yield the parts in order, neighbouring pictures as one list."""
     for are_files, group in itertools.groupby(parts, lambda part: isinstance(part, ImageFile)):
@@ -210,3 +223,9 @@ def values(batches: Iterable[FileBatch[Any]]) -> Iterator[Any]:
         raise_first(batch.failures)
         warn_of(batch.guesses)
         yield batch.value
+
+
+def unnamed(latents: Latents) -> LatentBatch:
+    """Return latents (n, k) with their numbers, from 1, as names."""
+    n, width = len(latents), digits(len(latents))
+    return LatentBatch(latents, tuple(f"{i:0{width}}" for i in range(1, n + 1)), (None,) * n, None)

@@ -7,42 +7,35 @@ raise the first error. A verb imports its own modules, for a fast start of comma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from aetool.arrays import Images, Latents, OneLine, Pixels, check_latents, to_pixels
+from aetool.arrays import Images, Latents, Pixels, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import device_named
 from aetool.errors import UsageError, lookup, printable
 from aetool.images.files import Failure, FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
-from aetool.model.keys import Key, Part, Source, image_files, read_parts
+from aetool.model.keys import Key, Part, Source, image_files, read_parts, unnamed
 from aetool.runtime.codec import ON_PROCESSOR, Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
-from aetool.system.paths import digits
 
 if TYPE_CHECKING:
+    from aetool.bundle.scoring import Maps
     from aetool.generation.paths import WalkFigures
     from aetool.generation.sampling import Sampler
+    from aetool.images.layout import Layout
     from aetool.latents.bank import Bank
     from aetool.latents.search import Hit
     from aetool.model.pictures import Pictures
-    from aetool.model.steps import Again, Score
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Walk(OneLine):
-    """A path: latents (n, k), the same without the repeated first key of a loop, and the unevenness of its steps."""
-
-    latents: Latents
-    pictures: LatentBatch
-    unevenness: float
+    from aetool.model.scores import Score, Scored
+    from aetool.model.steps import Again, Compared
+    from aetool.model.walks import Walk
 
 
 def load(name: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Model:
@@ -97,34 +90,45 @@ class Model:
     def decode(self, latents: Latents | LatentBatch) -> Pictures:
         """Return the pictures of latents (n, k)."""
         size = self.bundle.manifest.latent_size
-        batch = latents if isinstance(latents, LatentBatch) else _unnamed(check_latents(np.atleast_2d(latents), size))
+        batch = latents if isinstance(latents, LatentBatch) else unnamed(check_latents(np.atleast_2d(latents), size))
         return self._pictures([keys.check_model(batch, self.bundle)])
 
     def reconstruct(self, sources: Source | Iterable[Source]) -> Pictures:
-        """Return the reconstructions g(f(x)) of pictures."""
-        return self._pictures(keys.values(self.encoded(self._files(sources))))
+        """Return the reconstructions g(f(x)) of pictures; their sheet shows the originals too."""
+        from aetool.model.pictures import paired
+
+        return paired(self, self._files(sources))
+
+    def compared(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[Compared]]:
+        """Yield picture files beside their reconstructions."""
+        from aetool.model.steps import compared
+
+        yield from over_files(files, self.codec, compared, self.cores, self.limits)
 
     def reconstructed(self, files: Iterable[ImageFile], measured: bool) -> Iterator[FileBatch[Again]]:
         """Yield the reconstructions of picture files, and their distortions if `measured`."""
-        from aetool.model.steps import measured_reconstructions, reconstructions
+        from aetool.model import steps
 
-        step = measured_reconstructions if measured else reconstructions
+        step = steps.measured_reconstructions if measured else steps.reconstructions
         yield from over_files(files, self.codec, step, self.cores, self.limits)
 
     def score(self, sources: Source | Iterable[Source]) -> list[Score]:
         """Return the score of each picture."""
-        return [score for part in keys.values(self.scored(self._files(sources))) for score in part]
+        return [score for scores, _ in keys.values(self.scored(self._files(sources))) for score in scores]
 
-    def scored(self, files: Iterable[ImageFile]) -> Iterator[FileBatch[list[Score]]]:
-        """Yield the scores of picture files."""
-        from aetool.metrics import percentiles
-        from aetool.model.steps import Score, errors
+    def scored(
+        self, files: Iterable[ImageFile], maps: str | None = None, show: tuple[int, ...] | None = None
+    ) -> Iterator[FileBatch[Scored]]:
+        """Yield the scores of picture files, with heat maps as arrays or pictures of channels `show` (see `MAPS`)."""
+        from aetool.model.scores import scored
 
-        quantiles = self.bundle.manifest.quantiles()
-        for batch in over_files(files, self.codec, errors, self.cores, self.limits):
-            rows = zip(batch.files, batch.value.tolist(), percentiles(batch.value, quantiles).tolist(), strict=True)
-            scores = [Score(file.path, error, percentile) for file, error, percentile in rows]
-            yield batch.with_value(scores)
+        return scored(self, files, maps, show)
+
+    def maps(self, sources: Source | Iterable[Source]) -> Maps:
+        """Return the heat map of each picture, float32 (n, h, w): where it is unlike the training images."""
+        from aetool.model.scores import maps_of
+
+        return maps_of(self, self._files(sources))
 
     def sample(
         self,
@@ -182,19 +186,19 @@ class Model:
         self, *given: Key, steps: int = 10, method: str = "lerp", even: bool = False, loop: bool = False
     ) -> Pictures:
         """Return the pictures of a path from key to key, `steps` from each to the next, both counted."""
-        walk = self.walked(self.latents(given), steps, method, even, loop)
-        return self._pictures([walk.pictures], strip=True)
+        from aetool.model.walks import strip
+
+        joined = self.joined(given)
+        walk = self.walked(joined.latents, steps, method, even, loop)
+        return self._pictures([walk.pictures], strip(joined, steps, walk))
 
     def walked(
         self, latents: Latents, steps: int, method: str = "lerp", even: bool = False, loop: bool = False
     ) -> Walk:
         """Return the path through latents (m, k), with even steps if `even` is asked for."""
-        from aetool.generation import paths
-        from aetool.generation.interpolation import METHODS
+        from aetool.model.walks import walked
 
-        chosen = lookup(METHODS, method, "method")
-        path, uneven = paths.walk(latents, self.bundle.bank(), chosen, steps, self.codec.decode if even else None, loop)
-        return Walk(path, _unnamed(path[:-1] if loop else path), uneven)
+        return walked(self, latents, steps, method, even, loop)
 
     def figures(self, path: Latents) -> WalkFigures:
         """Return the figures of a path (n, k), n at least 2."""
@@ -215,11 +219,12 @@ class Model:
 
     def perturb(self, *given: Key, sigma: float = 0.5, n: int = 8, seed: int | None = None) -> Pictures:
         """Return n variations of each key: its latent with noise; sigma 1 is the spread of the whole bank."""
+        from aetool.images.layout import Layout
         from aetool.model.drawing import fresh_seed
 
         seed = fresh_seed() if seed is None else seed
         batches = self.batches(read_parts(given, self.limits))
-        return self._pictures(self.perturbed(keys.values(batches), sigma, n, seed), columns=n, seed=seed)
+        return self._pictures(self.perturbed(keys.values(batches), sigma, n, seed), Layout(columns=n), seed)
 
     def perturbed(self, batches: Iterable[LatentBatch], sigma: float, n: int, seed: int) -> Iterator[LatentBatch]:
         """Yield n variations of each latent of the batches."""
@@ -257,11 +262,12 @@ class Model:
             if isinstance(part, list):
                 yield from self.encoded(part, cores)
             elif isinstance(part, Failure):
-                yield FileBatch(_unnamed(np.empty((0, self.bundle.manifest.latent_size), np.float32)), (), (part,))
+                yield FileBatch(unnamed(np.empty((0, self.bundle.manifest.latent_size), np.float32)), (), (part,))
             elif isinstance(part, LatentBatch):
                 yield FileBatch(keys.check_model(part, self.bundle), ())
             else:
-                yield FileBatch(keys.class_mean(part, self.bundle), ())
+                known = keys.bank_row if part.startswith(keys.ROW) else keys.class_mean
+                yield FileBatch(known(part, self.bundle), ())
 
     def own(self, batches: Iterable[LatentBatch]) -> Iterator[LatentBatch]:
         """Yield batches of latents; raises `InvalidInput` for latents of another model."""
@@ -281,17 +287,8 @@ class Model:
         return self.each_image(image_files(keys.listed(sources)))
 
     def _pictures(
-        self, batches: Iterable[LatentBatch], columns: int | None = None, strip: bool = False, seed: int | None = None
+        self, batches: Iterable[LatentBatch], layout: Layout | None = None, seed: int | None = None
     ) -> Pictures:
-        from aetool.images.layout import Layout
-        from aetool.model.pictures import Pictures
+        from aetool.model.pictures import decoded
 
-        batch = keys.joined(self.signed(batches))
-        size = self.codec.batch
-        parts = [to_pixels(self.codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
-        return Pictures(np.concatenate(parts), batch, Layout(columns, strip), seed)
-
-
-def _unnamed(latents: npt.NDArray[np.float32]) -> LatentBatch:
-    n, width = len(latents), digits(len(latents))
-    return LatentBatch(latents, tuple(f"{i:0{width}}" for i in range(1, n + 1)), (None,) * n, None)
+        return decoded(self, keys.joined(self.signed(batches)), layout, seed)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
-from aetool.arrays import Latents, Pixels
+from aetool.arrays import Latents, Pixels, to_pixels
 from aetool.choices import LATENT_SUFFIXES
 from aetool.images.encode import encode_picture
+from aetool.images.files import ImageFile
 from aetool.images.folder import picture_folder
 from aetool.images.layout import Layout, encode_pictures, sheet_of
 from aetool.images.sheet import to_pil
 from aetool.images.spec import PICTURED
 from aetool.latents.files import LatentBatch, write_latents
+from aetool.model.keys import joined, values
+from aetool.model.labels import of_pairs
 from aetool.system.atomic import flushing, write_file
 from aetool.system.special import is_special
+
+if TYPE_CHECKING:
+    from aetool.model.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +69,9 @@ class Pictures:
 
     def shown(self, *channels: int) -> Pictures:
         """Return the pictures with one or three of their channels, numbered from 1."""
-        return replace(self, pixels=self.pixels[:, [channel - 1 for channel in channels]])
+        chosen, originals = [channel - 1 for channel in channels], self.layout.originals
+        layout = self.layout if originals is None else replace(self.layout, originals=originals[:, chosen])
+        return replace(self, pixels=self.pixels[:, chosen], layout=layout)
 
     def _repr_png_(self) -> bytes | None:
         """Return the sheet as PNG: notebooks show it; None for channels that make no picture."""
@@ -89,3 +100,27 @@ class Pictures:
             with flushing(target), picture_folder(target, b"") as (place, write):
                 for failure in write(self.pixels, [place(name) for name in self.names]):
                     raise failure.error
+
+
+def decoded(model: Model, batch: LatentBatch, layout: Layout | None, seed: int | None) -> Pictures:
+    """Return the pictures of latents."""
+    size, codec = model.codec.batch, model.codec
+    parts = [to_pixels(codec.decode(batch.latents[i : i + size])) for i in range(0, len(batch.latents), size)]
+    return Pictures(np.concatenate(parts), batch, layout or Layout(), seed)
+
+
+def paired(model: Model, files: Iterable[ImageFile]) -> Pictures:
+    """Return the reconstructions of pictures, with their originals and mse on the sheet."""
+    batches, pixels, originals, errors = [], [], [], []
+    for batch in model.compared(files):
+        (one,) = values([batch])
+        names = tuple(file.relative for file in batch.files)
+        batches.append(
+            LatentBatch(one.latents, names, tuple(file.label for file in batch.files), model.bundle.identity)
+        )
+        pixels.append(one.pixels)
+        originals.append(one.originals)
+        errors += [float(figure["mse"] or 0) for figure in one.figures]
+    together = joined(batches)
+    layout = Layout(originals=np.concatenate(originals), labels=of_pairs(errors))
+    return Pictures(np.concatenate(pixels), together, layout)

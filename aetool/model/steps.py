@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aetool.arrays import Images, Latents, Pixels, to_pixels
-from aetool.metrics import Figures, distortions, mse
+from aetool.arrays import Images, Latents, OneLine, Pixels, to_pixels
+from aetool.metrics import distortions
 from aetool.runtime.codec import Codec
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 
 Again = tuple[Pixels, list[dict[str, float | None]]]
 """Reconstructions as pixels, and the distortions of each."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """How unlike the training images an image is: the mse of its reconstruction, and the percentile of that mse."""
-
-    source: str
-    mse: float
-    percentile: float
 
 
 def latents_and_pixels(codec: Codec, images: Images) -> tuple[Latents, Pixels]:
@@ -48,12 +39,24 @@ def reconstructions(codec: Codec, images: Images) -> Again:
     return to_pixels(codec.reconstruct(images)), []
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Compared(OneLine):
+    """Reconstructions as pixels, beside the images (n, c, h, w) they are of, and their latents and distortions."""
+
+    latents: Latents
+    pixels: Pixels
+    originals: Pixels
+    figures: list[dict[str, float | None]]
+
+
+def compared(codec: Codec, images: Images) -> Compared:
+    """Return images and their reconstructions, to be shown side by side."""
+    latents = codec.encode(images)
+    again = codec.decode(latents)
+    return Compared(latents, to_pixels(again), to_pixels(images), distortions(images, again))
+
+
 def measured_reconstructions(codec: Codec, images: Images) -> Again:
     """Return the reconstructions of images, and their distortions."""
     again = codec.reconstruct(images)
     return to_pixels(again), distortions(images, again)
-
-
-def errors(codec: Codec, images: Images) -> Figures:
-    """Return the mse (n,) of the reconstruction of each image."""
-    return mse(images, codec.reconstruct(images))

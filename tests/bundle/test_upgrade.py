@@ -151,3 +151,20 @@ def test_the_bank_is_parsed_once_and_not_sent_to_workers(toy):
     bundle = Bundle.read(toy)
     assert bundle.bank() is bundle.bank()
     assert "_bank" not in pickle.loads(pickle.dumps(bundle)).__dict__
+
+
+def test_upgrade_measures_the_held_out_images_of_the_data_set(digits, tmp_path, monkeypatch):
+    before = Bundle.read(digits)
+    path = Path(shutil.copytree(digits, tmp_path / "old"))
+    bare = replace(before.manifest, scoring=None)
+    write(path, {**before.files, "bundle.json": bare.to_json()}, "old card", replace=True)
+    monkeypatch.delenv("AETOOL_DATA", raising=False)
+    upgrade(path)
+    assert Bundle.read(path).manifest.scoring is None and "mse alone" in (path / "README.md").read_text()
+    (tmp_path / "data/digits").mkdir(parents=True)
+    monkeypatch.setenv("AETOOL_DATA", str(tmp_path / "data"))
+    upgrade(path)
+    after = Bundle.read(path)
+    assert after.identity == before.identity
+    assert after.manifest.scoring.to_dict() == before.manifest.scoring.to_dict()
+    assert "mse and distance to the bank" in (path / "README.md").read_text()

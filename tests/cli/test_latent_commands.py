@@ -224,7 +224,7 @@ def test_score_prints_mse_and_percentile(cli, graded, workplace):
         assert row["mse"] == pytest.approx(i * step, rel=1e-5)
         assert row["percentile"] == pytest.approx(min(100, 1e4 * i * step), abs=1e-3)
     text = cli("score", "0.png", "9.png", "-m", graded)[1].decode().splitlines()
-    assert text[0].split() == ["percentile", "mse", "source"] and text[1].split()[0] == "0.00"
+    assert text[0].split() == ["percentile", "mse", "distance", "source"] and text[1].split()[0] == "0.00"
     assert text[2].split()[0] == "100.00" and text[2].endswith("9.png")
 
 

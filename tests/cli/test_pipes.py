@@ -53,7 +53,7 @@ def test_latents_name_their_model_to_the_next_command(shell, toy, two, workplace
 def test_a_model_of_the_environment_is_not_announced(shell, toy, two):
     line = "aetool encode a.png b.png | aetool interpolate - --latents | aetool decode -o x.png"
     done = shell(f"export AETOOL_MODEL={toy}; {line}")
-    assert (done.returncode, done.stderr) == (0, b"") and picture("x.png").size == (4 * 66 + 2, 3 * 66 + 2)
+    assert (done.returncode, done.stderr) == (0, b"") and picture("x.png").size == (5 * 66 + 2, 2 * 66 + 2)
     done = shell(f"cp -r {toy} models; mkdir m; mv models m/toy; mv m models; {line}")
     assert done.returncode == 0 and done.stderr.count(b"model toy, ") == 3  # nobody has chosen this one
 
@@ -133,27 +133,68 @@ def on_a_terminal(words: list[str], env: dict[str, str]) -> tuple[int, str]:
 
 
 def test_a_terminal_shows_half_blocks(toy, two):
-    code, text = on_a_terminal(["reconstruct", "a.png", "-m", str(toy)], {"TERM": "xterm"})
+    code, text = on_a_terminal(["reconstruct", "a.png", "-m", str(toy)], {"COLORTERM": "truecolor"})
     assert code == 0 and text.count("▀") == 16 * 8 and "38;2;150;150;150" in text
     code, text = on_a_terminal(["sample", "-n", "8", "--seed", "1", "-m", str(toy)], {"TERM": "xterm", "COLUMNS": "80"})
     assert code == 0 and max(line.count("▀") for line in text.splitlines()) <= 80
 
 
 def test_rows_stay_rows_on_a_terminal(toy, two):
-    """Four tiles of 8x8, twice as large, fit into 80 columns: of each row the first pictures are shown."""
-    env = {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}
-    for words in (["sample", "--each", "-n", "6"], ["perturb", "a.png", "b.png", "-n", "6", "--sigma", "0"]):
-        code, text = on_a_terminal([*words, "--seed", "1", "-m", str(toy)], env)
-        note, *lines = text.splitlines()
-        assert code == 0 and note == "aetool: showing 8 of 12; write them with -o"
-        assert {len(line) for line in lines} == {4 * 18 + 2} and len(lines) == (2 * 18 + 2) / 2
-    upper, lower = lines[1:9], lines[10:18]
-    assert len({line[2:18] for line in upper}) == 2 and upper[0][2:18] == upper[0][20:36]  # all of a.png
-    assert lower[0][2:18] == lower[0][20:36] != upper[0][2:18]
+    """Five tiles of 8x8, enlarged to 14, fit into 80 columns: of each row the first pictures are shown."""
+    env = {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    code, text = on_a_terminal(
+        ["perturb", "a.png", "b.png", "-n", "9", "--sigma", "0", "--seed", "1", "-m", str(toy)], env
+    )
+    note, *lines = text.splitlines()
+    across = (len(lines[0]) - 2) // 13
+    assert code == 0 and note == f"aetool: showing {2 * across} of 18; write them with -o" and across >= 5
+    assert {len(line) for line in lines} == {across * 13 + 2} and len(lines) == (2 * 14 + 2) / 2
+    upper, lower = lines[1:7], lines[8:14]
+    assert upper[0][2:13] == upper[0][15:26] != lower[0][2:13] == lower[0][15:26]
     code, text = on_a_terminal(["sample", "--each", "-n", "2", "--seed", "1", "-m", str(toy)], env)
-    assert code == 0 and {len(line) for line in text.splitlines()} == {2 * 18 + 2}
-    code, text = on_a_terminal(["perturb", "a.png", "-n", "6", "--seed", "1", "-m", str(toy)], env)
-    assert code == 0 and "showing" not in text
+    assert code == 0 and len({len(line) for line in text.splitlines()}) == 1 and "showing" not in text
+
+
+def test_rows_of_each_keep_their_class_on_a_terminal(toy, two):
+    env = {"NO_COLOR": "1", "COLUMNS": "80", "LINES": "24"}
+    for more, names in (([], ["dark", "light"]), (["--no-labels"], [])):
+        code, text = on_a_terminal(["sample", "--each", "-n", "3", "--seed", "1", "-m", str(toy), *more], env)
+        assert code == 0 and [word for line in text.splitlines() for word in line.split() if word.isascii()] == names
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "count"), [(80, 24, 16), (80, 24, 200), (40, 12, 30), (200, 60, 60), (20, 6, 3)]
+)
+def test_a_preview_fits_a_page(toy, two, columns, lines, count):
+    env = {"COLUMNS": str(columns), "LINES": str(lines), "COLORTERM": "truecolor"}
+    code, text = on_a_terminal(["sample", "-n", str(count), "--seed", "1", "-m", str(toy)], env)
+    shown = [line for line in text.splitlines() if "▀" in line]
+    assert code == 0 and 0 < len(shown) <= max(4, lines - 2) and max(line.count("▀") for line in shown) <= columns
+
+
+@pytest.mark.parametrize(("env", "found"), [
+    ({"COLORTERM": "truecolor"}, "\x1b[38;2;"), ({"TERM": "xterm-direct"}, "\x1b[38;2;"),
+    ({"TERM": "xterm-kitty"}, "\x1b[38;2;"),
+    ({"TERM": "xterm-256color"}, "\x1b[38;5;"), ({"TERM": "screen"}, "\x1b[38;5;"), ({"TERM": "vt100"}, None),
+    ({"TERM": "dumb", "COLORTERM": "truecolor"}, None), ({"NO_COLOR": "", "COLORTERM": "truecolor"}, None),
+])  # fmt: skip
+def test_a_preview_has_the_colours_that_the_terminal_has(shell, toy, two, env, found):
+    given = " ".join(f"{name}={value}" for name, value in ({"TERM": "", "COLORTERM": ""} | env).items())
+    done = shell(f"{given} aetool reconstruct a.png -m {toy} -o term" if "NO_COLOR" not in env else
+                 f"export {given}; aetool reconstruct a.png -m {toy} -o term")  # fmt: skip
+    text = done.stdout.decode()
+    assert done.returncode == 0 and (("\x1b" not in text) if found is None else found in text)
+
+
+def test_term_is_a_preview_in_any_pipe_and_nothing_else(shell, toy, two):
+    done = shell(f"COLORTERM=truecolor aetool sample -m {toy} -n 4 --seed 1 -q -o term | cat")
+    assert done.returncode == 0 and done.stdout.decode().count("▀") > 100
+    for line, said in (("sample --latents -o term", b"term is a preview"), ("encode a.png -o term", b"term"),
+                       ("score a.png -o term", b"the scores go to stdout"),
+                       ("sample -o term --scale 2", b"--scale")):  # fmt: skip
+        done = shell(f"aetool {line} -m {toy} -q")
+        assert (done.returncode, done.stdout) == (2, b"") and said in done.stderr
+    assert shell(f"aetool sample -m {toy} -o ./term/ -q").returncode == 0
 
 
 def test_no_color_shows_shades(toy, two):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from aetool.images import sheet as module
 from aetool.images.animation import encode_animation
 from aetool.images.encode import PICTURES, encode_picture, half_blocks
 from aetool.images.provenance import Provenance, read_provenance
-from aetool.images.sheet import GAP, PAPER, check_size, enlarge, sheet, shrink, tile_scale, to_pil
+from aetool.images.sheet import GAP, PAGE, PAPER, check_size, enlarge, resized, sheet, tile_scale, to_pil
 
 MADE = Provenance("aetool 1.2.3", "toy 0123456789abcdef", 'aetool sample --class "größe" -n 3', 7)
 SUFFIXES = [".gif", ".webp", ".apng"]
@@ -68,12 +69,29 @@ def test_enlarging_repeats_pixels():
 
 def test_a_sheet_is_laid_out_row_by_row_with_gaps_around_and_between():
     tiles = np.array([1, 2, 3], np.uint8).reshape(3, 1, 1, 1).repeat(2, 2).repeat(3, 3)
-    paper, g = sheet(tiles, 2, 1), PAPER
-    empty = [g] * 12
+    page, g, nothing = sheet(tiles, 2, 1), PAPER, [PAGE] * 5
+    between = [g] * 12
     upper = [g, g, 1, 1, 1, g, g, 2, 2, 2, g, g]
-    lower = [g, g, 3, 3, 3, g, g, g, g, g, g, g]
+    lower = [g, g, 3, 3, 3, g, g, *nothing]
+    end = [*[g] * 7, *nothing]
     assert GAP == 2
-    assert paper.tolist() == [[empty, empty, upper, upper, empty, empty, lower, lower, empty, empty]]
+    assert page.tolist() == [[between, between, upper, upper, between, between, lower, lower, end, end]]
+
+
+@pytest.mark.parametrize(("height", "width", "scale"), [(8, 8, 8), (5, 9, 13), (1, 4, 64), (2, 2, 3), (15, 15, 5)])
+def test_smoothly_enlarged_pictures_go_through_their_pixels(height, width, scale):
+    pixels = noise(4, 3, height, width)
+    larger = enlarge(pixels, scale, smooth=True)
+    assert larger.shape == (4, 3, height * scale, width * scale) and larger.dtype == np.uint8
+    assert np.array_equal(larger[:, :, scale // 2 :: scale, scale // 2 :: scale], pixels)
+    for level in (0, 77, 255):
+        assert (enlarge(np.full_like(pixels, level), scale, smooth=True) == level).all()
+
+
+def test_smooth_pictures_have_no_blocks():
+    ramp = np.linspace(0, 255, 8).round().astype(np.uint8).reshape(1, 1, 1, 8).repeat(8, 2)
+    steps = np.diff(enlarge(ramp, 8, smooth=True)[0, 0, 20].astype(int))
+    assert steps.min() >= -2 and steps.max() <= 9
 
 
 @pytest.mark.parametrize(("n", "columns", "scale"), [(1, 1, 1), (5, 3, 2), (6, 3, 1), (4, 10, 3), (3, 1, 2)])
@@ -87,8 +105,8 @@ def test_every_tile_of_a_sheet_can_be_cut_out_again(n, columns, scale):
     for i in range(n):
         y, x = GAP + i // columns * step_y, GAP + i % columns * step_x
         assert np.array_equal(paper[:, y : y + 8 * scale : scale, x : x + 6 * scale : scale], tiles[i])
-        paper[:, y : y + 8 * scale, x : x + 6 * scale] = PAPER
-    assert (paper == PAPER).all()
+        paper[:, y - GAP : y + 8 * scale + GAP, x - GAP : x + 6 * scale + GAP] = PAGE
+    assert (paper == PAGE).all()
 
 
 def test_a_huge_sheet_is_refused_before_it_is_made():
@@ -281,15 +299,21 @@ def test_an_odd_height_is_filled_up_with_black(height):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_wide_pictures_shrink_to_the_width_and_keep_their_proportions(channels):
-    small = shrink(noise(2, channels, 40, 100), 50)
+def test_pictures_are_scaled_to_a_size(channels):
+    small = resized(noise(2, channels, 40, 100), 20, 50)
     assert small.shape == (2, channels, 20, 50) and small.dtype == np.uint8
-    assert shrink(noise(2, channels, 1, 100), 10).shape == (2, channels, 1, 10)
     flat = np.full((1, channels, 40, 100), 77, np.uint8)
-    assert (shrink(flat, 33) == 77).all()
+    assert (resized(flat, 13, 33) == 77).all()
 
 
-def test_what_fits_is_not_touched():
+def test_what_has_the_size_is_not_touched():
     pixels = noise(2, 1)
-    assert shrink(pixels, 6) is pixels
-    assert shrink(pixels, 5).shape == (2, 1, 7, 5)
+    assert resized(pixels, 8, 6) is pixels
+
+
+def test_half_blocks_in_256_colours_take_the_nearest():
+    rgb = np.array([[[255, 0, 0], [0, 0, 95]], [[128, 128, 128], [8, 8, 8]]], np.uint8).transpose(2, 0, 1)
+    assert half_blocks(rgb, few=True) == "\x1b[38;5;196;48;5;244m▀\x1b[38;5;17;48;5;232m▀\x1b[0m\n"
+    grey = np.arange(256, dtype=np.uint8).reshape(1, 2, 128)
+    numbers = [int(n) for n in re.findall(r"8;5;(\d+)", half_blocks(grey, few=True))]
+    assert all(n in {16, 59, 102, 145, 188, 231} or n >= 232 for n in numbers)

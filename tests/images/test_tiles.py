@@ -14,7 +14,7 @@ from aetool.errors import InvalidInput, LimitExceeded
 from aetool.images.files import ImageFile, read_batches
 from aetool.images.layout import Layout, encode_pictures, grid_of
 from aetool.images.provenance import Provenance, read_provenance
-from aetool.images.sheet import Grid
+from aetool.images.sheet import OPTIONAL, Grid
 from aetool.images.spec import ImageSpec
 from aetool.images.tiles import MOST, says_sheet, tiles_of
 from aetool.system.limits import LIMITS, Limits
@@ -73,9 +73,13 @@ def test_the_grid_of_a_jpeg_gives_tiles_near_their_pixels():
 
 def test_the_grid_is_in_the_provenance_and_nothing_else_has_changed():
     said = read_provenance(encode_pictures(noise(5, 1), ".png", Layout(), MADE))
-    grid = {"count": 5, "columns": 3, "rows": 2, "height": 8, "width": 6, "scale": 11, "gap": 2}
+    grid = {"count": 5, "columns": 3, "rows": 2, "height": 8, "width": 6, "scale": 11, "gap": 2, "smooth": 1}
     assert said == {"software": MADE.software, "model": MADE.model, "command": MADE.command, "seed": 7, "grid": grid}
-    assert grid == asdict(grid_of(5, 8, 6, Layout()))
+    whole = asdict(grid_of(5, 8, 6, Layout()))
+    assert grid == {name: value for name, value in whole.items() if value or name not in OPTIONAL}
+    assert read_provenance(encode_pictures(noise(5, 1, 16, 16), ".png", Layout(), MADE))[
+        "grid"
+    ].keys() == grid.keys() - {"smooth"}
     for suffix, layout, n in ((".png", Layout(), 1), (".gif", Layout(), 5), (".webp", Layout(), 5)):
         assert "grid" not in read_provenance(encode_pictures(noise(n, 1), suffix, layout, MADE))
     assert not says_sheet(encode_pictures(noise(5, 1), ".png", Layout()))

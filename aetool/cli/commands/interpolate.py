@@ -11,6 +11,7 @@ from aetool import choices
 from aetool.cli import completion
 from aetool.cli.console import Console, as_json
 from aetool.cli.keys import key_latents, open_keys
+from aetool.cli.labels import told, wanted
 from aetool.cli.layout import check_size, layout_of, target_for
 from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
 from aetool.cli.target import write_stdout
@@ -18,7 +19,11 @@ from aetool.cli.write import write_generated
 from aetool.errors import UsageError, lookup
 
 if TYPE_CHECKING:
-    from aetool.model.model import Model, Walk
+    from aetool.cli.target import Target
+    from aetool.images.layout import Layout
+    from aetool.latents.files import LatentBatch
+    from aetool.model.model import Model
+    from aetool.model.walks import Walk
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,8 +82,8 @@ def interpolate(
     if report and target.path is None and (output.output or output.as_latents):
         raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
     model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)
-    latents = key_latents(parts, model, console).latents
-    shown = layout_of(layout, strip=True)
+    given = key_latents(parts, model, console)
+    shown, latents = _strip(given, path, layout, target, console), given.latents
     check_size(count(len(latents), path.steps, path.loop), model, target, shown)
     walk = model.walked(latents, path.steps, path.method, path.even, path.loop)
     _warn_of(walk.unevenness, console)
@@ -86,6 +91,17 @@ def interpolate(
         write_stdout(as_json(_figures(path, len(latents), walk, model)))
     if not report or output.output:
         write_generated([walk.pictures], model, target, shown, layout, console, cores=options.threads)
+
+
+def _strip(given: LatentBatch, path: Path, options: LayoutOptions, target: Target, console: Console) -> Layout:
+    """Return the layout of a strip, with the names of its keys below."""
+    if not wanted(target, options):
+        return layout_of(options, strip=True)
+    from aetool.generation.interpolation import count
+    from aetool.model.labels import of_keys
+
+    pictures = count(len(given.latents), path.steps, path.loop)
+    return layout_of(options, strip=True, labels=told(of_keys(given.titles, path.steps, pictures), console))
 
 
 def _warn_of(unevenness: float, console: Console) -> None:

@@ -16,7 +16,7 @@ from aetool.errors import UsageError
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILES…", help="Images, folders, latent files, class:NAME, or - for stdin."),
+    typer.Argument(metavar="FILES…", help="Images, folders, latent files, class:NAME, bank:INDEX, or - for stdin."),
 ]
 Sigma = Annotated[
     float, typer.Option("--sigma", metavar="S", help="Strength of the noise; 1 is the spread of the whole bank.")

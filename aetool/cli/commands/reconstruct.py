@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, only_missing, taken_whole
+from aetool.cli.labels import wanted
 from aetool.cli.layout import layout_of, provenance, suited
 from aetool.cli.model import open_model
 from aetool.cli.options import Files, Inputs, LayoutOptions, ModelOptions, PictureOutput, Quiet, Whole
@@ -20,8 +23,10 @@ from aetool.errors import UsageError
 
 if TYPE_CHECKING:
     from aetool.arrays import Pixels
-    from aetool.images.files import FileBatch
-    from aetool.model.steps import Again
+    from aetool.images.files import FileBatch, ImageFile
+    from aetool.images.layout import Layout
+    from aetool.model.model import Model
+    from aetool.model.steps import Again, Compared
 
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out what has its picture in the output folder already.")
@@ -40,7 +45,11 @@ def reconstruct(
     skip_existing: SkipExisting = False,
     quiet: Quiet = False,
 ) -> None:
-    """Encode images and decode them again."""
+    """Encode images and decode them again.
+
+    A sheet shows each original before its reconstruction, and the mse below. As an input it counts as its
+    reconstructions.
+    """
     console = Console(quiet)
     target = suited(picture_target(output, "reconstruct writes pictures; for latents: aetool encode"), layout, as_json)
     _refuse_both(as_json, output, target)
@@ -49,13 +58,54 @@ def reconstruct(
     found = model.each_image(found, inputs.layout)
     if skip_existing:
         found = only_missing(found, target, failures)
-    parts = failures.values(_named(model.reconstructed(taken_whole(found, whole), as_json), as_json))
+    pairs = Pairs([], [], shown_channels(layout, model, target)) if target.kind in ("picture", "terminal") else None
     if as_json and output is None:
-        deque(parts, maxlen=0)  # the report is the data; pictures need -o
+        deque(failures.values(_named(model, taken_whole(found, whole), True, None)), maxlen=0)  # the report is the data
     else:
-        made, show = provenance(model.bundle, None, layout), shown_channels(layout, model, target)
-        write_pictures(parts, target, layout_of(layout), made, console, layout.max_frames, failures.unwritten, show)
+        parts = failures.values(_named(model, taken_whole(found, whole), as_json, pairs))
+        _write(parts, pairs, model, target, layout, failures)
     failures.end()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """The originals of a sheet of reconstructions, with the channels to show, and the mse of each."""
+
+    originals: list[Pixels]
+    errors: list[float]
+    show: tuple[int, ...] | None
+
+    def add(self, one: Compared) -> Compared:
+        """Note the originals of a batch, and return the batch."""
+        self.originals.append(one.originals if self.show is None else one.originals[:, self.show])
+        self.errors.extend(float(figure["mse"] or 0) for figure in one.figures)
+        return one
+
+    def laid_out(self, layout: Layout, labels: bool) -> Layout:
+        """Return the layout with the originals beside the reconstructions."""
+        import numpy as np
+
+        from aetool.model.labels import of_pairs
+
+        words = of_pairs(self.errors) if labels else None
+        return replace(layout, originals=np.concatenate(self.originals), labels=words)
+
+
+def _write(
+    parts: Iterator[tuple[Pixels, Sequence[str]]],
+    pairs: Pairs | None,
+    model: Model,
+    target: Target,
+    options: LayoutOptions,
+    failures: Failures,
+) -> None:
+    made, show, layout = (
+        provenance(model.bundle, None, options),
+        shown_channels(options, model, target),
+        layout_of(options),
+    )
+    shown = layout if pairs is None else partial(pairs.laid_out, layout, wanted(target, options))
+    write_pictures(parts, target, shown, made, failures.console, options.max_frames, failures.unwritten, show)
 
 
 def _refuse_both(as_json: bool, output: str | None, target: Target) -> None:
@@ -63,13 +113,21 @@ def _refuse_both(as_json: bool, output: str | None, target: Target) -> None:
         raise UsageError("--json and pictures cannot both go to stdout; give -o a file or folder/")
 
 
-def _named(batches: Iterable[FileBatch[Again]], as_json: bool) -> Iterator[FileBatch[tuple[Pixels, Sequence[str]]]]:
+def _named(
+    model: Model, files: Iterable[ImageFile], as_json: bool, pairs: Pairs | None
+) -> Iterator[FileBatch[tuple[Pixels, Sequence[str]]]]:
     """Yield pictures with the names of their files; prints the figures of a batch first, if requested."""
     import json
 
-    for batch in batches:
+    for batch in model.reconstructed(files, as_json) if pairs is None else _compared(model, files, pairs):
         pixels, figures = batch.value
         if as_json:
             named = zip(batch.files, figures, strict=True)
             write_stdout("".join(json.dumps({"source": file.path} | figure) + "\n" for file, figure in named))
         yield batch.with_value((pixels, [file.relative for file in batch.files]))
+
+
+def _compared(model: Model, files: Iterable[ImageFile], pairs: Pairs) -> Iterator[FileBatch[Again]]:
+    for batch in model.compared(files):
+        one = pairs.add(batch.value)
+        yield batch.with_value((one.pixels, one.figures))

@@ -13,6 +13,7 @@ from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
+from aetool.cli.labels import told, wanted
 from aetool.cli.layout import check_size, layout_of, target_for
 from aetool.cli.model import open_model
 from aetool.cli.options import Inputs, LayoutOptions, ModelOptions, Output, Quiet, Seed, Whole
@@ -24,6 +25,7 @@ from aetool.errors import UsageError, lookup, printable, some
 if TYPE_CHECKING:
     from aetool.generation.sampling import Sampler
     from aetool.images.files import ImageFile
+    from aetool.images.layout import Layout
     from aetool.latents.bank import Bank
     from aetool.model.model import Model
 
@@ -106,7 +108,7 @@ def sample(
     sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_for(output, layout)
     model = open_model(options, console, inputs.limits)
     names = _drawable(model, console) if chosen.each else (name,)
-    shown = layout_of(layout, columns=chosen.count if chosen.each else None)
+    shown = _rows(chosen, layout, names, target, model, console)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
@@ -116,6 +118,24 @@ def sample(
     write_generated(batches, model, target, shown, layout, console, seed, options.threads, failures if bank else None)
     if bank:
         failures.end()
+
+
+def _rows(
+    chosen: ClassOptions,
+    options: LayoutOptions,
+    names: tuple[str | None, ...],
+    target: Target,
+    model: Model,
+    console: Console,
+) -> Layout:
+    """Return the layout, with --each a row a class and its name beside it."""
+    if not chosen.each:
+        return layout_of(options)
+    from aetool.model.labels import of_rows
+
+    several = len(names) > 1 and wanted(target, options)
+    made = of_rows([name or "" for name in names], model.classes()) if several else None
+    return layout_of(options, columns=chosen.count, labels=told(made, console) if made else None)
 
 
 def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:

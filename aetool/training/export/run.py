@@ -19,6 +19,7 @@ from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.folder import identity
 from aetool.bundle.golden import WHOLE, Golden, Samples, golden_pictures
 from aetool.bundle.manifest import Manifest
+from aetool.bundle.scoring import Scoring
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
 from aetool.latents.bank import Bank, make_bank, write_bank
@@ -39,6 +40,7 @@ from aetool.training.defaults import filled
 from aetool.training.export import parity, weights
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.mixtures import fit_mixtures
+from aetool.training.export.scoring import held_out
 from aetool.training.pca import pca_mse
 from aetool.training.record import Record, read_record
 from aetool.training.recovery import Recovered, recover
@@ -92,7 +94,8 @@ def make_bundle(
     bank = _bank(codec, dataset, config.seed, rows)
     measured = _distortion(codec, dataset, config, progress)
     golden = _golden(codec, bank.mean(None), bank.covariance(None), config.seed)
-    manifest = _manifest(record, recovered, network, progress, measured, proof, golden, stored)
+    scoring = held_out(codec, bank, dataset.test.pixels)
+    manifest = _manifest(record, recovered, network, progress, measured, proof, golden, stored, scoring)
     files = {
         "encoder.onnx": graphs.encoder,
         "decoder.onnx": graphs.decoder,
@@ -141,6 +144,7 @@ def _manifest(
     proof: dict[str, Any],
     golden: Golden,
     stored: dict[str, Any] | None,
+    scoring: Scoring | None,
 ) -> Manifest:
     config, data = record.config, recovered.dataset
     layers = layer_table("encoder", folded(network.encoder), torch.zeros(1, *data.spec.shape))
@@ -159,6 +163,7 @@ def _manifest(
         golden=golden,
         pictures=golden_pictures(data.spec) if of_pictures(config.dataset) else None,
         weights=stored,
+        scoring=scoring,
     )
 
 
