@@ -93,7 +93,7 @@ def figures(engine: Any, models: dict[str, Any]) -> dict[str, Any]:
                 raise
             row["models"][name] = {"refused": "Clip"}
             continue
-        agreement.assert_agrees(found)
+        agreement.assert_agrees(found, engine.in_order)
         short = {key: float(f"{found[key]:.2g}") for key in ("latents", "images")}
         row["models"][name] = found | short
     return row

@@ -16,8 +16,9 @@ from tests.engines.engine import Arrays, Engine
 
 Values = npt.NDArray[np.float32]
 BATCHES = (1, 2, 7, 64)
-LATENTS = 1e-5
-"""Largest difference of latents, in units of their spread."""
+LATENTS, IN_ORDER = 1e-5, 2e-5
+"""Largest difference of latents, in units of their spread; and of an engine that adds the products of a sum one after
+another, which rounds more: `blend` adds 12,288 for an image of 64x64 in colour."""
 IMAGES = 2e-6
 """Largest difference of images, in units of white."""
 PIXELS = 1e-4
@@ -65,9 +66,9 @@ def differences(engine: Engine, found: Reference, batches: Sequence[int] = BATCH
     }
 
 
-def assert_agrees(figures: dict[str, Any]) -> None:
+def assert_agrees(figures: dict[str, Any], in_order: bool = False) -> None:
     """Assert that the differences are those of rounding."""
-    assert figures["latents"] <= LATENTS, figures
+    assert figures["latents"] <= (IN_ORDER if in_order else LATENTS), figures
     assert figures["images"] <= IMAGES, figures
     assert figures["differ"] <= PIXELS * figures["values"] and figures["levels"] <= 1, figures
 

@@ -49,6 +49,6 @@ def agrees(there: Callable[[Engine], None]) -> Agree:
 
     def check(engine: Engine, found: Reference, batches: Sequence[int] = BATCHES) -> None:
         there(engine)
-        assert_agrees(differences(engine, found, batches))
+        assert_agrees(differences(engine, found, batches), engine.in_order)
 
     return check

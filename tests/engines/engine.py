@@ -34,13 +34,14 @@ class Refused(Exception):
 class Engine:
     """An engine: its name, the language that calls it, and what it makes of the batches of a graph's inputs.
 
-    `version` raises `Missing`, `run` raises `Refused`.
+    `version` raises `Missing`, `run` raises `Refused`. One `in_order` adds the products of a sum one by one.
     """
 
     name: str
     language: str
     version: Callable[[], str]
     run: Callable[[Path, Arrays], Arrays]
+    in_order: bool = False
 
 
 def package(name: str, extra: str = "engines") -> Callable[[], str]:

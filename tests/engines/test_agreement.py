@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.engines import test_onnxruntime
-from tests.engines.agreement import BATCHES, IMAGES, LATENTS, PIXELS, assert_agrees, differences, reference
+from tests.engines.agreement import BATCHES, IMAGES, IN_ORDER, LATENTS, PIXELS, assert_agrees, differences, reference
 from tests.engines.engine import Engine, Missing, Refused, call, package
 
 GOOD = {"latents": LATENTS, "images": IMAGES, "differ": 1, "values": 1 / PIXELS, "levels": 1}
@@ -16,6 +16,12 @@ GOOD = {"latents": LATENTS, "images": IMAGES, "differ": 1, "values": 1 / PIXELS,
 
 def test_what_lies_at_the_bounds_agrees():
     assert_agrees(GOOD)
+
+
+def test_an_engine_that_adds_in_order_may_round_more():
+    assert_agrees(GOOD | {"latents": IN_ORDER}, in_order=True)
+    with pytest.raises(AssertionError):
+        assert_agrees(GOOD | {"latents": 1.01 * IN_ORDER}, in_order=True)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def run(graph: str, batches: Arrays) -> Arrays:
         return [module["main_graph"](batch).to_host() for batch in batches]
 
 
-ENGINE = Engine("IREE", "Python", package("iree-base-runtime", "compilers"), apart(__name__))
+ENGINE = Engine("IREE", "Python", package("iree-base-runtime", "compilers"), apart(__name__), in_order=True)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ def run(graph: str, batches: Arrays) -> Arrays:
     return [model.run([batch])[0].to_numpy() for batch in batches]
 
 
-ENGINE = Engine("tract", "Rust, from Python", package("tract"), apart(__name__))
+ENGINE = Engine("tract", "Rust, from Python", package("tract"), apart(__name__), in_order=True)
 
 
 def test_tract_gives_the_same_pictures(agrees, model):

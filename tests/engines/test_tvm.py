@@ -17,7 +17,7 @@ def run(graph: str, batches: Arrays) -> Arrays:
     return [machine["main"](tvm.runtime.tensor(batch)).numpy() for batch in batches]
 
 
-ENGINE = Engine("TVM", "Python", package("apache-tvm", "compilers"), apart(__name__))
+ENGINE = Engine("TVM", "Python", package("apache-tvm", "compilers"), apart(__name__), in_order=True)
 
 
 @pytest.mark.slow
