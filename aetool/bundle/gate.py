@@ -1,7 +1,7 @@
 """The gate: the check of a stranger's graph before ONNX Runtime sees the graph.
 
 ONNX is a programming language: graphs can loop for ever, name files, and ask for any amount of memory. The gate passes
-only a plain chain of the operators and attributes of our exporters, with all constants inside. All sizes are computed
+only a plain chain of the operators and attributes that our exporters and importer write, with all constants inside. All sizes are computed
 node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has as many items as fit
 into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aetool.bundle.gate_operators import RULES, Constant, Refused, Sizes
+from aetool.bundle.gate_operators import RULES, Constant, Input, Refused, Sizes
 from aetool.bundle.gate_protobuf import Field, Message, Table, WireError, read_message
 from aetool.errors import BundleError, printable
 
@@ -126,21 +126,37 @@ def _sizes(
     for node in nodes:
         name, outputs = node.get("operator", ""), node.get("outputs", [])
         if name not in RULES or node.get("domain"):
-            raise Refused(f"it uses the operator {name[:40] or 'without a name'}, which is none of ours")
+            raise Refused(f"{called(node)} is none of the allowed operators: {', '.join(sorted(RULES))}")
         if len(outputs) != 1 or not outputs[0] or outputs[0] in sizes or outputs[0] in constants:
-            raise Refused(f"a {name} has not one output of its own")
-        allowed, rule = RULES[name]
-        words = node.get("inputs", [])
-        if not all(word in sizes or word in constants for word in words):
-            raise Refused(f"a {name} takes what no node before it puts out")
-        given = [sizes[word] if word in sizes else constants[word] for word in words]
-        out, work = rule(given, _attributes(node, allowed))
+            raise Refused(f"{called(node)} has not one output of its own")
+        try:
+            out, work = _size(node, sizes, constants)
+        except Refused as error:
+            raise Refused(f"{called(node)}: {error}") from error
         sizes[outputs[0]] = out
         values += math.prod(out)
         products += work * batch
         if values > MAX_VALUES or products > MAX_PRODUCTS:
-            raise Refused(f"a {name} asks for more memory or time than any model of ours")
+            raise Refused(f"{called(node)} asks for more memory or time than any model of ours")
     return sizes, MAX_VALUES // max(1, values)
+
+
+def called(node: Message) -> str:
+    """Return the operator and the name of a node, of one without a name its first output."""
+    name, operator = node.get("name") or (node.get("outputs") or [""])[0], node.get("operator", "")
+    domain = f"{node['domain'][:40]}." if node.get("domain") else ""
+    return f'the operator {domain}{operator[:40] or "without a name"}, node "{name[-60:]}",'
+
+
+def _size(node: Message, sizes: dict[str, Sizes], constants: dict[str, Constant]) -> tuple[Sizes, int]:
+    """Return the sizes of an item of a node's output, and the multiplications; raises `Refused`."""
+    allowed, rule = RULES[node["operator"]]
+    given: list[Input] = []
+    for word in node.get("inputs", []):
+        if word not in sizes and word not in constants and (word or node["operator"] != "Resize"):
+            raise Refused("an input is what no node before puts out")
+        given.append(sizes[word] if word in sizes else constants.get(word))
+    return rule(given, _attributes(node, allowed))
 
 
 def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:
@@ -150,7 +166,8 @@ def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:
         held = [key for key in KINDS if key in attribute]
         empty = not held and attribute.get("type") == KINDS["ints"]
         if name in found or name not in allowed or (not empty and len(held) != 1):
-            raise Refused(f"a {node.get('operator')} has an attribute {name[:40]} that none of ours has")
+            known = ", ".join(sorted(allowed)) or "none"
+            raise Refused(f"the attribute {name[:40]} is none of the allowed ones: {known}")
         if not empty and attribute.get("type") != KINDS[held[0]]:
             raise Refused(f"the attribute {name[:40]} says that it is of another type than it is")
         found[name] = [] if empty else attribute[held[0]]
