@@ -63,6 +63,11 @@ LAYOUTS = {
     "nchw": Choice("channels first: (n, c, h, w)"),
     "nhwc": Choice("channels last: (n, h, w, c)"),
 }
+RANGES = {
+    "0..1": Choice("as aetool has images; what a sigmoid gives"),
+    "-1..1": Choice("what tanh gives"),
+    "0..255": Choice("the levels of files"),
+}
 DATASETS = {
     "digits": Choice("1,797 handwritten digits of 8x8, built in"),
     "mnist": Choice("70,000 handwritten digits of 28x28"),
@@ -96,6 +101,7 @@ TABLES = {
     "`interpolate --method`": METHODS,
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
+    "`import --range`": RANGES,
     "`--device`": DEVICES,
     "`-m`": SHIPPED,
 }

@@ -1,9 +1,9 @@
 """The gate: the check of a stranger's graph before ONNX Runtime sees the graph.
 
 ONNX is a programming language: graphs can loop for ever, name files, and ask for any amount of memory. The gate passes
-only a plain chain of the operators and attributes that our exporters and importer write, with all constants inside. All sizes are computed
-node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has as many items as fit
-into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
+only a plain chain of the operators and attributes that our exporters and our importer write, with all constants inside.
+All sizes are computed node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has
+as many items as fit into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
 
 Our own reader stands in place of onnx.load and onnx.checker for safety and speed: the checker accepts a 214-byte Loop
 without end, 25 doubling local functions hang the loader, and importing onnx takes 60 ms, where the gate takes 1.6 ms

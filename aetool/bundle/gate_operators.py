@@ -196,7 +196,7 @@ def _pool(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     """Rule of MaxPool and AveragePool: every window lies at least partly inside the image."""
     _count(inputs, 1, 1)
     _expect(attributes, {"auto_pad": "NOTSET", "ceil_mode": 0, "storage_order": 0, "dilations": [1, 1]})
-    item, kernel = _item(inputs[0]), attributes.get("kernel_shape")
+    item, kernel = _item(inputs[0]), attributes.get("kernel_shape", [])
     strides, pads = attributes.get("strides", [1, 1]), attributes.get("pads", [0, 0, 0, 0])
     if attributes.get("count_include_pad", 0) not in (0, 1):
         raise Refused("count_include_pad is neither 0 nor 1")

@@ -52,6 +52,8 @@ FIXES = {
     "bundle-exists": "choose another -o, or replace it with --force",
     "another-output": "choose another -o",
     "verify": "see: aetool verify",
+    "spatial": "put a Flatten behind the encoder and a Reshape before the decoder, and export both again",
+    "flat": "say the sides by data of that size: a data set with a name, or an array",
 }
 """Next steps by `AetoolError.fix`."""
 

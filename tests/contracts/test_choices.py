@@ -24,6 +24,7 @@ from aetool.runtime.devices import DEVICES
 from aetool.training import config
 from aetool.training.architectures.options import ARCHITECTURES
 from aetool.training.data.named import DATASETS
+from aetool.training.foreign.forms import RANGES
 from tests.conftest import REPOSITORY
 
 TABLES = {
@@ -35,6 +36,7 @@ TABLES = {
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
     "ARCHITECTURES": ARCHITECTURES,
     "DATASETS": DATASETS,
+    "RANGES": RANGES,
     "SHIPPED": dict.fromkeys(lookup.SHIPPED),
     "PICTURE_SUFFIXES": PICTURES,
     "ANIMATION_SUFFIXES": ENCODERS,

@@ -29,7 +29,9 @@ MOST_VALUES = 1 << 25
 def attributes_of(node: Any) -> dict[str, Any]:
     """Return the attributes of a node by name, texts as str."""
     found = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
-    return {name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()}
+    return {
+        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()
+    }
 
 
 def constant_of(node: Any) -> Array:

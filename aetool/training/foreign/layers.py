@@ -136,7 +136,9 @@ def pool(draft: Draft, operator: str, value: Value, attributes: Attributes) -> V
     refuse_unless(list(attributes.get("dilations", [1, 1])) == [1, 1], "a pooling has no dilation")
     if attributes.get("ceil_mode"):
         refuse_unless(operator == "MaxPool", "an AveragePool has ceil_mode 0")
-        rest = [(i + a + b - k) % s for i, a, b, k, s in zip(sizes[1:], pads[:2], pads[2:], kernel, strides, strict=True)]
+        rest = [
+            (i + a + b - k) % s for i, a, b, k, s in zip(sizes[1:], pads[:2], pads[2:], kernel, strides, strict=True)
+        ]
         pads = [*pads[:2], *(p + (s - r) % s for p, s, r in zip(pads[2:], strides, rest, strict=True))]
     kept = {"kernel_shape": list(kernel), "strides": strides, "pads": pads}
     if operator == "AveragePool":

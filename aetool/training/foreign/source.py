@@ -74,7 +74,9 @@ class Source:
             except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
                 raise BundleError(f"the {self.part} fails on the images: {printable(first_line(error))}") from error
             if out.shape[:1] != given.shape[:1] or not np.isfinite(out).all():
-                raise BundleError(f"the {self.part} gives {out.shape} for {given.shape}, or numbers that are not finite")
+                raise BundleError(
+                    f"the {self.part} gives {out.shape} for {given.shape}, or numbers that are not finite"
+                )
             parts.append(out[: len(part)])
         return np.concatenate(parts)
 
