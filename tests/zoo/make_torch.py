@@ -85,7 +85,7 @@ def odd() -> Member:
                             nn.Flatten(), nn.Linear(8 * 20, 8))  # fmt: skip
     decoder = nn.Sequential(nn.Linear(8, 8 * 20), nn.PReLU(), nn.Unflatten(1, (8, 4, 5)),
                             nn.ConvTranspose2d(8, 8, 3, 2, 1, output_padding=(0, 1)), nn.SiLU(),
-                            nn.ConvTranspose2d(8, 3, 3, 2, 1, output_padding=(1, 0), dilation=1))  # fmt: skip
+                            nn.ConvTranspose2d(8, 3, 3, 2, 1, output_padding=(1, 0)))  # fmt: skip
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     return Member(encoder, decoder, (3, 14, 19), lambda x: (x - mean) / std)
 
@@ -98,7 +98,7 @@ def columns() -> Member:
             return torch.sigmoid(x[:, :, 1:-1, :14])
 
     encoder = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2, True), nn.ZeroPad2d((0, 1, 0, 1)),
-                            nn.Conv2d(8, 8, 4, 2, 1, dilation=1), nn.LeakyReLU(0.2, True), nn.Conv2d(8, 8, 4))  # fmt: skip
+                            nn.Conv2d(8, 8, 4, 2, 1), nn.LeakyReLU(0.2, True), nn.Conv2d(8, 8, 4))  # fmt: skip
     decoder = nn.Sequential(nn.ConvTranspose2d(8, 8, 4), nn.ReLU(True), nn.ConvTranspose2d(8, 8, 4, 2, 1),
                             nn.ReLU(True), nn.ConvTranspose2d(8, 1, 4, 2, 1), Crop())  # fmt: skip
     return Member(encoder, decoder, (1, 14, 14))

@@ -66,17 +66,17 @@ class Draft:
         value = self.constants[name]
         return Constant(value.shape, value.dtype == np.float32, memoryview(value.tobytes()))
 
-    def affine(self, name: str, scale: Array, shift: Array) -> str:
+    def affine(self, name: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> str:
         """Return the tensor times `scale` plus `shift`, numbers (), for channels (c, 1, 1), or for an item.
 
         A layer that nothing else reads takes them into its weights.
         """
-        scale, shift = np.asarray(scale, np.float32), np.asarray(shift, np.float32)
-        if not self._folded(name, scale, shift):
-            if (scale != 1).any():
-                name = self.emit("Mul", name, self.constant(scale))
-            if (shift != 0).any():
-                name = self.emit("Add", name, self.constant(shift))
+        factor, summand = np.asarray(scale, np.float32), np.asarray(shift, np.float32)
+        if not self._folded(name, factor, summand):
+            if (factor != 1).any():
+                name = self.emit("Mul", name, self.constant(factor))
+            if (summand != 0).any():
+                name = self.emit("Add", name, self.constant(summand))
         return name
 
     def _folded(self, name: str, scale: Array, shift: Array) -> bool:

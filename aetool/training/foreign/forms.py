@@ -71,14 +71,16 @@ class Form:
     def tensor(self, images: Images) -> Floats:
         """Return images (n, c, h, w) as a tensor of this form."""
         scaled = (images * self.scaling.scale + self.scaling.shift).reshape(len(images), -1)
-        return np.ascontiguousarray(scaled[:, self.places().ravel()].reshape(-1, *self.sizes), np.float32)
+        tensor: Floats = np.ascontiguousarray(scaled[:, self.places().ravel()].reshape(-1, *self.sizes), np.float32)
+        return tensor
 
     def images(self, tensor: Floats) -> Images:
         """Return the images (n, c, h, w) in [0, 1] of a tensor of this form, clipped."""
         flat = np.empty((len(tensor), math.prod(self.shape)), np.float32)
         flat[:, self.places().ravel()] = tensor.reshape(len(tensor), -1)
         images = (flat.reshape(-1, *self.shape) - self.scaling.shift) / self.scaling.scale
-        return np.clip(images, 0, 1, dtype=np.float32)
+        clipped: Images = np.clip(images, 0, 1).astype(np.float32)
+        return clipped
 
     def __str__(self) -> str:
         """Return the form in words."""

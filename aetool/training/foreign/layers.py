@@ -25,7 +25,7 @@ def conv(draft: Draft, value: Value, weights: Floats, bias: Floats | None, attri
     """Return a convolution of images (c, h, w)."""
     name = plain(draft, value)
     sizes = _image(draft, name)
-    weights = _spread(_dense(weights, int(attributes.get("group", 1)), False), attributes)
+    weights = _spread(_dense(weights, int(attributes.get("group", 1))), attributes)
     strides = [int(s) for s in attributes.get("strides", [1, 1])]
     pads = _pads(attributes, sizes[1:], weights.shape[2:], strides)
     weights, even = _evened(weights, pads)
@@ -36,7 +36,7 @@ def conv_transpose(draft: Draft, value: Value, weights: Floats, bias: Floats | N
     """Return a transposed convolution of images (c, h, w)."""
     name = plain(draft, value)
     sizes = _image(draft, name)
-    weights = _spread(_dense(weights, int(attributes.get("group", 1)), True), attributes)
+    weights = _spread(_dense(weights, int(attributes.get("group", 1))), attributes)
     strides = [int(s) for s in attributes.get("strides", [1, 1])]
     extra = [int(e) for e in attributes.get("output_padding", [0, 0])]
     pads = _transposed_pads(attributes, sizes[1:], weights.shape[2:], strides, extra)
@@ -61,7 +61,7 @@ def _emitted(
     return whole(draft, draft.emit(operator, name, *inputs, kernel_shape=sides, strides=strides, pads=pads))
 
 
-def _dense(weights: Floats, groups: int, transposed: bool) -> Floats:
+def _dense(weights: Floats, groups: int) -> Floats:
     """Return the kernel of one group that computes what `groups` do, with zeros between them."""
     if groups == 1:
         return weights
@@ -136,11 +136,10 @@ def pool(draft: Draft, operator: str, value: Value, attributes: Attributes) -> V
     refuse_unless(list(attributes.get("dilations", [1, 1])) == [1, 1], "a pooling has no dilation")
     if attributes.get("ceil_mode"):
         refuse_unless(operator == "MaxPool", "an AveragePool has ceil_mode 0")
-        rest = [
-            (i + a + b - k) % s for i, a, b, k, s in zip(sizes[1:], pads[:2], pads[2:], kernel, strides, strict=True)
-        ]
+        pairs = zip(sizes[1:], pads[:2], pads[2:], kernel, strides, strict=True)
+        rest = [(i + a + b - k) % s for i, a, b, k, s in pairs]
         pads = [*pads[:2], *(p + (s - r) % s for p, s, r in zip(pads[2:], strides, rest, strict=True))]
-    kept = {"kernel_shape": list(kernel), "strides": strides, "pads": pads}
+    kept: Attributes = {"kernel_shape": list(kernel), "strides": strides, "pads": pads}
     if operator == "AveragePool":
         kept["count_include_pad"] = int(attributes.get("count_include_pad", 0))
     return whole(draft, draft.emit(operator, name, **kept))

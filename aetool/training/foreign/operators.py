@@ -39,7 +39,7 @@ def clip(draft: Draft, value: Value, low: Array | None, high: Array | None) -> V
     return Value(draft.emit("Clip", value.base, *bounds), value.places)
 
 
-def affine(draft: Draft, value: Value, scale: Array, shift: Array) -> Value:
+def affine(draft: Draft, value: Value, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
     """Return a value times one constant plus another; each has the shape of an item, or one that spreads to it."""
     repeated = len(np.unique(value.places)) != value.places.size or value.places.size != _count(draft, value)
     if repeated and (np.size(scale) > 1 or np.size(shift) > 1):
@@ -52,9 +52,9 @@ def _count(draft: Draft, value: Value) -> int:
     return int(np.prod(draft.sizes[value.base]))
 
 
-def _for_base(draft: Draft, value: Value, constant: Array) -> npt.NDArray[np.float32]:
+def _for_base(draft: Draft, value: Value, given: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return a constant as a number (), numbers of channels (c, 1, 1), or numbers of an item of the tensor."""
-    constant = np.asarray(constant, np.float32)
+    constant = np.asarray(given, np.float32)
     if constant.ndim > len(value.shape):
         refuse_unless(constant.shape[0] == 1 and constant.ndim == len(value.shape) + 1, ITEMS)
         constant = constant[0]
@@ -63,7 +63,7 @@ def _for_base(draft: Draft, value: Value, constant: Array) -> npt.NDArray[np.flo
     except ValueError:
         raise Refused("a constant fits the tensor that it is added to or multiplied with") from None
     if full.size == 0 or (full == full.ravel()[0]).all():
-        return full.ravel()[0].reshape(())
+        return np.array(full.ravel()[0], np.float32)
     sizes = draft.sizes[value.base]
     numbers = np.empty(full.size, np.float32)
     numbers[value.places.ravel()] = full.ravel()
@@ -84,7 +84,7 @@ def prelu(draft: Draft, value: Value, slope: Array) -> Value:
     """Return PRelu: LeakyRelu for one slope, for more relu(x) - slope relu(-x)."""
     if slope.size == 1 or (slope == slope.ravel()[0]).all():
         return activation(draft, "LeakyRelu", value, {"alpha": float(slope.ravel()[0])})
-    minus = affine(draft, activation(draft, "Relu", negative(draft, value), {}), -slope, np.float32(0))
+    minus = affine(draft, activation(draft, "Relu", negative(draft, value), {}), -slope, 0)
     return both(draft, "Add", activation(draft, "Relu", value, {}), minus)
 
 

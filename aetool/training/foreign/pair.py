@@ -79,7 +79,7 @@ def _clipped(draft: Draft, value: Value, source: Source) -> str:
     if not bounded:
         for _ in range(2):
             positive = draft.emit("Relu", value.base)
-            value = Value(draft.affine(positive, np.float32(-1), np.float32(1)), value.places)
+            value = Value(draft.affine(positive, -1, 1), value.places)
     return _plain(draft, value, source)
 
 

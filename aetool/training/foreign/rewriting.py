@@ -171,10 +171,10 @@ def _arithmetic(call: Call) -> Value:
     refuse_unless(first or operator != "Div", "a constant is not divided by a tensor")
     if operator in ("Mul", "Div"):
         with np.errstate(divide="ignore"):
-            scale = number if operator == "Mul" else (1 / number.astype(np.float64)).astype(np.float32)
-        return operators.affine(draft, value, scale, np.float32(0))
-    scale = np.float32(1 if first or operator == "Add" else -1)
-    return operators.affine(draft, value, scale, -number if operator == "Sub" and first else number)
+            factor = number if operator == "Mul" else 1 / number.astype(np.float64)
+        return operators.affine(draft, value, factor, 0)
+    sign = 1 if first or operator == "Add" else -1
+    return operators.affine(draft, value, sign, -number if operator == "Sub" and first else number)
 
 
 def _bound(call: Call) -> Value:
@@ -281,7 +281,8 @@ HANDLERS: dict[str, Callable[[Call], Value]] = {
     "Conv": _convolution, "ConvTranspose": _convolution, "Gemm": _gemm, "MatMul": _matmul, "BatchNormalization": _norm,
     **dict.fromkeys(operators.SAME, _activation), "Clip": _clip, "Max": _bound, "Min": _bound,
     "HardSigmoid": _hard_sigmoid, "PRelu": lambda call: operators.prelu(call.draft, call.value(), call.numbers(1)),
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic), "Neg": lambda call: operators.negative(call.draft, call.value()),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
+    "Neg": lambda call: operators.negative(call.draft, call.value()),
     "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global, "GlobalMaxPool": _global, "ReduceMean": _mean,
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Slice": _slice,
     "Transpose": lambda call: operators.transposed(call.value(), call.attributes.get("perm")),
