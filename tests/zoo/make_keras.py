@@ -1,4 +1,4 @@
-"""The zoo's graphs of Keras, through tf2onnx: `python -m tests.zoo.make_keras FOLDER`.
+"""The zoo's graphs of Keras, through tf2onnx: `python -m tests.zoo.make_keras FOLDER [NAME…]`.
 
 Needs `pip install tensorflow-cpu tf2onnx onnx` in an environment of its own. `blog-dense` and `blog-conv` are the
 autoencoders of the Keras blog ("Building Autoencoders in Keras"), the second with Flatten and Reshape at the latents.
@@ -70,15 +70,17 @@ MEMBERS = {
 }
 
 
-def main(folder: Path) -> None:
-    """Write the graphs of all members."""
+def main(folder: Path, names: list[str]) -> None:
+    """Write the graphs of the members named, or of all."""
     for name, (build, shape, prepare) in MEMBERS.items():
+        if names and name not in names:
+            continue
         keras.utils.set_random_seed(0)
         encoder, decoder = build()
         images = prepare(rectangles(2000, *shape)).astype(np.float32)
         whole = keras.Sequential([encoder, decoder])
-        whole.compile(keras.optimizers.Adam(3e-3), "mse")
-        whole.fit(images, images, epochs=15, batch_size=64, verbose=0)
+        whole.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy" if name.startswith("blog") else "mse")
+        whole.fit(images, images, epochs=30, batch_size=64, verbose=0)
         place = folder / f"keras-{name}"
         place.mkdir(parents=True, exist_ok=True)
         encoder.export(str(place / "encoder.onnx"), format="onnx", verbose=False)
@@ -86,4 +88,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
