@@ -215,7 +215,7 @@ def _origin(paths: tuple[Path, Path], data: str, ends: Ends, both: Pair) -> dict
     digests = {one.part: hashlib.sha256(one.data).hexdigest() for one in (both.encoder, both.decoder)}
     return {
         "command": f"aetool import {shlex.join(words)}", "epochs": 0, "steps": 0, "batch_size": 1, "seconds": 0.0,
-        "seed": SEED, "imported": {"made_by": both.encoder.made_by, **digests},
+        "seed": SEED, "imported": {"made_by": both.encoder.made_by, "sha256": digests},
     }  # fmt: skip
 
 
