@@ -105,14 +105,8 @@ def test_every_verb_works_on_an_imported_bundle(name, cli, workplace):
         "verify models/shapes", "info shapes", "explain new.png",
     ):  # fmt: skip
         words = line.split()
-        more = (
-            []
-            if words[0] in ("info", "explain")
-            else ["-m", "models/shapes"]
-            if words[0] != "verify"
-            else ["models/shapes"]
-        )
-        code, _, err = cli(*words, *more)
+        named = [] if words[0] in ("info", "verify", "explain") else ["-m", "models/shapes"]
+        code, _, err = cli(*words, *named)
         assert code == 0, f"{line}: {err}"
     card = Path("models/shapes/README.md").read_text()
     assert "aetool import encoder.onnx decoder.onnx --data shapes.npz" in card and "aetool export" not in card
@@ -193,8 +187,11 @@ def test_impossible_options_are_usage_errors(words, said, cli, workplace):
     assert (code, out) == (2, b"") and said in err and err.count("\n") <= 3
 
 
+IMAGE, LATENT = ("y", ["n", 1, 8, 8]), ("z", ["n", 4])
+
+
 def written(
-    path: Path, nodes, constants=None, given=("x", ["n", 1, 8, 8]), out=("z", ["n", 4]), opset=20, **more
+    path: Path, nodes, constants=None, given=("x", IMAGE[1]), out=LATENT, opset=20, inputs=(), outputs=()
 ) -> Path:
     """Write a graph with these nodes and constants, and return its path."""
     given = [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1]), *inputs]
