@@ -38,28 +38,34 @@ VALUE: Table = {1: Field("name", "text"), 2: Field("type", TYPE), 3: Field("doc"
 ATTRIBUTE: Table = {
     1: Field("name", "text"), 2: Field("f", "float"), 3: Field("i", "int"), 4: Field("s", "text"),
     8: Field("ints", "int", many=True), 13: Field("doc", "text"), 20: Field("type", "int"),
+    5: Field("a tensor as an attribute", "refused"), 6: Field("a graph inside", "refused"),
+    7: Field("a list of numbers as an attribute", "refused"), 9: Field("texts as an attribute", "refused"),
+    10: Field("tensors as an attribute", "refused"), 11: Field("graphs inside", "refused"),
 }  # fmt: skip
 NODE: Table = {
     1: Field("inputs", "text", many=True), 2: Field("outputs", "text", many=True), 3: Field("name", "text"),
     4: Field("operator", "text"), 5: Field("attributes", ATTRIBUTE, many=True), 6: Field("doc", "text"),
-    7: Field("domain", "text"),
+    7: Field("domain", "text"), 9: Field("metadata of a node", "refused"),
 }  # fmt: skip
 TENSOR: Table = {
     1: Field("dims", "int", many=True), 2: Field("type", "int"), 8: Field("name", "text"), 9: Field("data", "data"),
-    12: Field("doc", "text"),
+    12: Field("doc", "text"), 13: Field("numbers in another file", "refused"),
+    14: Field("numbers in another file", "refused"),
+    **{at: Field("a constant that is not in raw bytes", "refused") for at in (4, 5, 6, 7, 10, 11)},
 }  # fmt: skip
 GRAPH: Table = {
     1: Field("nodes", NODE, many=True), 2: Field("name", "text"), 5: Field("constants", TENSOR, many=True),
     10: Field("doc", "text"), 11: Field("inputs", VALUE, many=True), 12: Field("outputs", VALUE, many=True),
-    13: Field("values", VALUE, many=True),
+    13: Field("values", VALUE, many=True), 15: Field("a sparse constant", "refused"),
 }  # fmt: skip
 OPERATORS: Table = {1: Field("domain", "text"), 2: Field("version", "int")}
 MODEL: Table = {
     1: Field("ir_version", "int"), 2: Field("producer", "text"), 3: Field("producer_version", "text"),
     4: Field("domain", "text"), 5: Field("version", "int"), 6: Field("doc", "text"), 7: Field("graph", GRAPH),
-    8: Field("operators", OPERATORS, many=True),
+    8: Field("operators", OPERATORS, many=True), 14: Field("metadata", "refused"),
+    20: Field("information for training", "refused"), 25: Field("functions", "refused"),
 }  # fmt: skip
-"""Fields outside the tables (functions, sub-graphs, sparse, external and text tensors, metadata) are refused."""
+"""Fields outside the tables are refused, and so are those of the kind refused, by name."""
 
 KINDS = {"f": 1, "i": 2, "s": 3, "ints": 7}
 """AttributeProto.AttributeType by the field of the value."""
@@ -76,8 +82,14 @@ def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes
         _check_model(model)
         return _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
-        fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
+        fault = f"the graph with the {target[0]} is refused: {printable(_fault(error))}"
         raise BundleError(f"{fault}; get or export the bundle anew") from error
+
+
+def _fault(error: WireError | Refused) -> str:
+    """Return what is wrong, with the node where a node is wrong."""
+    what, *around = error.args
+    return next((f"{called(one)}: {what}" for one in around if "operator" in one), str(what))
 
 
 def _check_model(model: Message) -> None:
@@ -145,7 +157,7 @@ def called(node: Message) -> str:
     """Return the operator and the name of a node, of one without a name its first output."""
     name, operator = node.get("name") or (node.get("outputs") or [""])[0], node.get("operator", "")
     domain = f"{node['domain'][:40]}." if node.get("domain") else ""
-    return f'the operator {domain}{operator[:40] or "without a name"}, node "{name[-60:]}",'
+    return f'the operator {domain}{operator[:40] or "without a name"} (node "{name[-60:]}")'
 
 
 def _size(node: Message, sizes: dict[str, Sizes], constants: dict[str, Constant]) -> tuple[Sizes, int]:
