@@ -136,13 +136,21 @@ def pool(draft: Draft, operator: str, value: Value, attributes: Attributes) -> V
     refuse_unless(list(attributes.get("dilations", [1, 1])) == [1, 1], "a pooling has no dilation")
     if attributes.get("ceil_mode"):
         refuse_unless(operator == "MaxPool", "an AveragePool has ceil_mode 0")
-        pairs = zip(sizes[1:], pads[:2], pads[2:], kernel, strides, strict=True)
-        rest = [(i + a + b - k) % s for i, a, b, k, s in pairs]
-        pads = [*pads[:2], *(p + (s - r) % s for p, s, r in zip(pads[2:], strides, rest, strict=True))]
+        pads = [*pads[:2], *_ceiled(sizes[1:], pads, kernel, strides)]
     kept: Attributes = {"kernel_shape": list(kernel), "strides": strides, "pads": pads}
     if operator == "AveragePool":
         kept["count_include_pad"] = int(attributes.get("count_include_pad", 0))
     return whole(draft, draft.emit(operator, name, **kept))
+
+
+def _ceiled(sides: Sizes, pads: list[int], kernel: Sizes, strides: list[int]) -> list[int]:
+    """Return the padding at the end that makes the windows of ceil_mode; those that begin in the padding are none."""
+    ends = []
+    for i, a, b, k, s in zip(sides, pads[:2], pads[2:], kernel, strides, strict=True):
+        last = math.ceil((i + a + b - k) / s) * s
+        last -= s if last >= i + a else 0
+        ends.append(max(0, last + k - i - a))
+    return ends
 
 
 def pool_all(draft: Draft, operator: str, value: Value, axes: list[int], keep: bool) -> Value:

@@ -17,6 +17,8 @@ from aetool.bundle.gate_operators import Sizes
 from aetool.training.foreign.draft import Draft, refuse_unless
 
 Places = npt.NDArray[np.int64]
+MOST_CHOSEN = 1 << 22
+"""Numbers of the largest matrix that picks some numbers of an item."""
 MOVES = "numbers move as the axes of an item change places, three at most"
 
 
@@ -71,21 +73,25 @@ def _reshaped(draft: Draft, name: str, shape: Sizes) -> str:
 def _cut(draft: Draft, value: Value, used: Places) -> Value:
     """Return a value whose tensor holds the used numbers alone: a part of the channels, rows and columns."""
     sizes = draft.sizes[value.base]
-    if len(sizes) == 1:
-        chosen = np.zeros((len(used), sizes[0]), np.float32)
-        chosen[np.arange(len(used)), used] = 1
-        bias = draft.constant(np.zeros(len(used), np.float32))
-        name = draft.emit("Gemm", value.base, draft.constant(chosen.T), bias)
-        return Value(name, np.searchsorted(used, value.places))
     axes = [np.unique(places) for places in np.unravel_index(used, sizes)]
     in_box = math.prod(map(len, axes)) == len(used) and all(np.ptp(a) + 1 == len(a) for a in axes[1:])
-    refuse_unless(in_box and len(sizes) == 3, "a part of an image is a rectangle of some of its channels")
+    if len(sizes) < 3 or not in_box:
+        return _chosen(draft, value, used)
     channels, rows, columns = axes
     kernel = np.zeros((len(channels), sizes[0], sizes[1] - len(rows) + 1, sizes[2] - len(columns) + 1), np.float32)
     kernel[np.arange(len(channels)), channels, rows[0], columns[0]] = 1
-    name = convolved(draft, value.base, kernel)
-    order = np.ravel_multi_index(np.unravel_index(value.places, sizes), sizes)
-    return Value(name, np.searchsorted(used, order))
+    return Value(convolved(draft, value.base, kernel), np.searchsorted(used, value.places))
+
+
+def _chosen(draft: Draft, value: Value, used: Places) -> Value:
+    """Return a value whose tensor holds the used numbers alone, any of an item, by a linear layer that copies."""
+    name = plain(draft, Value(value.base, np.arange(math.prod(draft.sizes[value.base]))))
+    count = draft.sizes[name][0]
+    refuse_unless(len(used) * count <= MOST_CHOSEN, "a part of an image is a rectangle of some of its channels")
+    matrix = np.zeros((count, len(used)), np.float32)
+    matrix[used, np.arange(len(used))] = 1
+    bias = draft.constant(np.zeros(len(used), np.float32))
+    return Value(draft.emit("Gemm", name, draft.constant(matrix), bias), np.searchsorted(used, value.places))
 
 
 def convolved(draft: Draft, name: str, kernel: npt.NDArray[np.float32], pads: tuple[int, int] = (0, 0)) -> str:
@@ -103,7 +109,7 @@ def _enlarged(draft: Draft, value: Value) -> Value:
     last = [axis for axis, count in enumerate(counts) if count > 1]
     refuse_unless(single and len(last) <= 2, "numbers are repeated along the two sides of an image")
     others = [axis for axis in range(small.ndim) if axis not in last]
-    last = [others.pop() for _ in range(2 - len(last)) if others] + last
+    last = sorted([others.pop() for _ in range(2 - len(last)) if others] + last)
     order = others + last
     sides = [small.shape[axis] for axis in last]
     sides, factors = [1] * (2 - len(last)) + sides, [1] * (2 - len(last)) + [counts[axis] for axis in last]
