@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -16,9 +17,11 @@ from PIL import Image
 import aetool
 from aetool import Bundle, Codec
 from aetool.arrays import to_images
-from aetool.errors import BundleError, InvalidInput, UsageError
+from aetool.errors import AetoolError, BundleError, InvalidInput, UsageError
 from aetool.training.foreign import imported
 from aetool.training.foreign.imported import Ends
+from aetool.training.foreign.pair import rewritten_decoder
+from aetool.training.foreign.source import read_source
 from tests.zoo.pictures import rectangles
 
 ZOO = Path(__file__).parents[1] / "zoo" / "graphs"
@@ -335,6 +338,20 @@ def test_other_files_are_no_graphs(content, cli, workplace):
     code, _, err = cli("import", "encoder.onnx", decoder(), "--data", "digits", "-q")
     assert code == 5 and "no ONNX graph" in err
     assert cli("import", "missing.onnx", "decoder.onnx", "--data", "digits")[0] == 7
+
+
+@pytest.mark.parametrize("name", ["torch-odd-old", "keras-blog-conv", "flax-conv", "torch-pooled-dynamo"])
+def test_changed_bytes_of_a_graph_end_in_one_error_of_ours_or_none(name, workplace):
+    rng = np.random.default_rng(0)
+    for part in graphs(name):
+        whole = np.frombuffer(Path(part).read_bytes(), np.uint8)
+        for _ in range(60):
+            data = whole.copy()
+            data[rng.integers(0, len(data), rng.integers(1, 6))] = rng.integers(0, 256, dtype=np.uint8)
+            Path("changed.onnx").write_bytes(data.tobytes())
+            with contextlib.suppress(AetoolError):
+                source = read_source(Path("changed.onnx"), "decoder")
+                rewritten_decoder(source, tuple(size or 8 for size in source.input.dims[1:]), None)
 
 
 def test_data_of_other_sizes_are_refused(cli, workplace):

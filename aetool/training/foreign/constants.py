@@ -72,4 +72,4 @@ def _values(operator: str, inputs: list[Array | None]) -> int:
         return int(abs(stop - start) / max(abs(step), 1e-9)) + 1
     if operator in ("Add", "Sub", "Mul", "Div", "Pow", "Where", "Max", "Min", "Mod", "Equal", "Greater", "Less"):
         return max(sizes) if min(sizes) == 1 or len(set(sizes)) == 1 else math.prod(sizes)
-    return sum(sizes)
+    return math.prod(sizes) if operator == "Gather" else sum(sizes)

@@ -39,6 +39,9 @@ def conv_transpose(draft: Draft, value: Value, weights: Floats, bias: Floats | N
     weights = _spread(_dense(weights, int(attributes.get("group", 1))), attributes)
     strides = [int(s) for s in attributes.get("strides", [1, 1])]
     extra = [int(e) for e in attributes.get("output_padding", [0, 0])]
+    refuse_unless(
+        len(extra) == 2 and min(extra) >= 0 and max(extra) < MAX_KERNEL, "output padding is less than a stride"
+    )
     pads = _transposed_pads(attributes, sizes[1:], weights.shape[2:], strides, extra)
     weights = np.pad(weights, [(0, 0), (0, 0), (0, extra[0]), (0, extra[1])])  # what output_padding adds is zero
     weights, even = _evened(weights, pads)
@@ -91,6 +94,7 @@ def _spread(weights: Floats, attributes: Attributes) -> Floats:
 
 def _evened(weights: Floats, pads: list[int]) -> tuple[Floats, list[int]]:
     """Return a kernel with zeros at one side, so that the padding (top, left, bottom, right) is the same at both."""
+    refuse_unless(len(pads) == 4 and min(pads) >= 0 and max(pads) < MAX_KERNEL, "padding is from 0 to 7")
     even = [max(pads[0], pads[2]), max(pads[1], pads[3])]
     widths = [(even[i] - pads[i], even[i] - pads[i + 2]) for i in range(2)]
     return np.pad(weights, [(0, 0), (0, 0), *widths]), [*even, *even]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from aetool.training.foreign.movement import Places, Value, plain, whole
 
 STAND_IN = 999_983
 """The number of items while shapes are computed: a prime that no size of an item has."""
+MOST_PLACES = 1 << 24
+"""Numbers of the largest item that is rearranged."""
 ITEMS = "the first axis of every tensor is that of the items, and items do not mix"
 SAME = {"Relu": {}, "Sigmoid": {}, "Tanh": {}, "HardSwish": {}, "LeakyRelu": {"alpha": 0.01}, "Elu": {"alpha": 1.0},
         "Selu": {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}}  # fmt: skip
@@ -49,7 +52,7 @@ def affine(draft: Draft, value: Value, scale: npt.ArrayLike, shift: npt.ArrayLik
 
 
 def _count(draft: Draft, value: Value) -> int:
-    return int(np.prod(draft.sizes[value.base]))
+    return math.prod(draft.sizes[value.base])
 
 
 def _for_base(draft: Draft, value: Value, given: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -102,10 +105,10 @@ def reshaped(value: Value, shape: Sequence[int], keeps_zero: bool) -> tuple[Valu
     refuse_unless(sizes.count(-1) <= 1 and STAND_IN not in sizes, ITEMS)
     count = value.places.size
     if -1 in sizes:
-        others = int(np.prod([s for s in sizes if s != -1]))
+        others = math.prod(s for s in sizes if s != -1)
         refuse_unless(first != -1 and others > 0 and count % others == 0, ITEMS)
         sizes = [count // others if s == -1 else s for s in sizes]
-    refuse_unless(int(np.prod(sizes)) == count and min(sizes, default=1) > 0, ITEMS)
+    refuse_unless(math.prod(sizes) == count and min(sizes, default=1) > 0, ITEMS)
     return value.moved(value.places.reshape(sizes)), first if first not in (-1, STAND_IN) else None
 
 
@@ -154,14 +157,14 @@ def sliced(value: Value, starts: Array, ends: Array, axes: Array | None, steps: 
 def tiled(value: Value, repeats: Array) -> Value:
     """Return a value repeated along axes of an item."""
     counts = [int(count) for count in repeats]
-    refuse_unless(counts[:1] == [1] and value.places.size * int(np.prod(counts)) < 1 << 24, ITEMS)
+    refuse_unless(counts[:1] == [1] and min(counts) > 0 and value.places.size * math.prod(counts) < MOST_PLACES, ITEMS)
     return value.moved(np.tile(value.places, counts[1:]))
 
 
 def expanded(value: Value, shape: Array) -> Value:
     """Return a value spread along axes of one."""
     sizes = [int(size) for size in shape]
-    refuse_unless(len(sizes) <= len(value.shape) + 1 and int(np.prod([abs(s) for s in sizes[1:]])) < 1 << 24, ITEMS)
+    refuse_unless(0 < len(sizes) <= len(value.shape) + 1 and math.prod(map(abs, sizes[1:])) < MOST_PLACES, ITEMS)
     sizes = sizes[1:] if len(sizes) == len(value.shape) + 1 else sizes
     return value.moved(np.broadcast_to(value.places, np.broadcast_shapes(tuple(sizes), value.shape)))
 
@@ -169,7 +172,7 @@ def expanded(value: Value, shape: Array) -> Value:
 def gathered(value: Value, places: Array, axis: int) -> Value:
     """Return chosen places along an axis of an item."""
     (at,) = item_axes([axis], len(value.shape) + 1)
-    refuse_unless(places.size < 1 << 16, "a Gather takes few places")
+    refuse_unless(places.size * value.places.size < MOST_PLACES, "a Gather takes few places")
     try:
         return value.moved(np.take(value.places, places, axis=at))
     except IndexError:
@@ -189,7 +192,7 @@ def resized(value: Value, scales: Array | None, sizes: Array | None, attributes:
         refuse_unless(len(scales) == len(known), "a Resize says its scales")
         factors = [float(scale) for scale in scales]
         new = [int(np.floor(size * factor)) for size, factor in zip(known, factors, strict=True)]
-    refuse_unless(factors[0] == 1 and all(0 < size <= 1 << 12 for size in new[1:]), ITEMS)
+    refuse_unless(factors[0] == 1 and min(new) > 0 and math.prod(new[1:]) < MOST_PLACES, ITEMS)
     places = value.places
     for axis, (size, factor) in enumerate(zip(new[1:], factors[1:], strict=True)):
         places = places.take(_nearest(places.shape[axis], size, factor, attributes), axis=axis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,18 +17,43 @@ from aetool.training.foreign.constants import Array, attributes_of, constant_of,
 from aetool.training.foreign.draft import Draft, refuse_unless
 from aetool.training.foreign.movement import Value
 from aetool.training.foreign.operators import STAND_IN
-from aetool.training.foreign.source import Source, called
+from aetool.training.foreign.source import Source, called, onnx_errors
 
 Known: TypeAlias = Value | Array | None
 
 
+MOST_LIVE = 1 << 27
+"""Numbers and places that are known at a time; a GiB."""
+
+
 @dataclass(eq=False)
 class Walk:
-    """Where the rewriting stands: the draft, what is known of each tensor of the source, and a batch frozen inside."""
+    """Where the rewriting stands: the draft, what is known of each tensor of the source, and a batch frozen inside.
+
+    `left` counts the nodes that are still to read a tensor; what nothing will read is forgotten.
+    """
 
     draft: Draft
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, Known]
+    left: Counter[str]
     frozen: int | None = None
+
+    def keep(self, name: str, value: Known) -> None:
+        """Note what a tensor is; raises `Refused` where too much is known at a time."""
+        self.known[name] = value
+        live = sum(_size(one) for one in self.known.values()) if _size(value) > 1 << 16 else 0
+        refuse_unless(live <= MOST_LIVE, "it needs more memory than any model of ours")
+
+    def read(self, names: Sequence[str]) -> None:
+        """Note that a node has read tensors."""
+        for name in names:
+            self.left[name] -= 1
+            if not self.left[name]:
+                self.known.pop(name, None)
+
+
+def _size(value: Known) -> int:
+    return 0 if value is None else value.places.size if isinstance(value, Value) else value.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +100,21 @@ def rewrite(source: Source, draft: Draft, value: Value) -> tuple[Value, int | No
     Raises `BundleError` for a node that cannot be rewritten, with operator, node, and what is allowed.
     """
     graph = source.model.graph
-    walk = Walk(draft, {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer})
-    walk.known[source.input.name] = value
     readers = Counter(name for node in graph.node for name in node.input)
     readers[source.output.name] += 1
+    with onnx_errors(source.part, "has constants that do not hold what they declare"):
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    walk = Walk(draft, constants | {source.input.name: value}, readers)
     draft.readers[value.base] = readers[source.input.name]
     for node in graph.node:
         try:
-            _step(walk, node, readers)
+            with np.errstate(all="ignore"):
+                _step(walk, node)
         except Refused as error:
             raise BundleError(f"the {source.part} is refused at {called(node)}: {printable(str(error))}") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            fault = f"its inputs and attributes do not fit ({type(error).__name__})"
+            raise BundleError(f"the {source.part} is refused at {called(node)}: {fault}") from error
     found = walk.known.get(source.output.name)
     if not isinstance(found, Value):
         raise BundleError(f"the output of the {source.part} does not depend on its input")
@@ -92,7 +122,7 @@ def rewrite(source: Source, draft: Draft, value: Value) -> tuple[Value, int | No
     return found, walk.frozen
 
 
-def _step(walk: Walk, node: Any, readers: Counter[str]) -> None:
+def _step(walk: Walk, node: Any) -> None:
     """Rewrite a node, and note what is known of its outputs."""
     missing = [name for name in node.input if name and name not in walk.known]
     refuse_unless(not missing, "an input is what no node before puts out")
@@ -101,10 +131,12 @@ def _step(walk: Walk, node: Any, readers: Counter[str]) -> None:
         if isinstance(value, Value):
             walk.draft.readers[value.base] -= 1
     outputs = _outputs(Call(walk, node.op_type, inputs, attributes_of(node)), node)
+    walk.read(node.input)
     for name, out in zip(node.output, outputs, strict=False):
-        walk.known[name] = out
         if isinstance(out, Value):
-            walk.draft.readers[out.base] = walk.draft.readers.get(out.base, 0) + readers[name]
+            walk.draft.readers[out.base] = walk.draft.readers.get(out.base, 0) + walk.left[name]
+        if walk.left[name]:
+            walk.keep(name, out)
 
 
 def _outputs(call: Call, node: Any) -> Sequence[Known]:
@@ -170,8 +202,7 @@ def _arithmetic(call: Call) -> Value:
     first = isinstance(a, Value)
     refuse_unless(first or operator != "Div", "a constant is not divided by a tensor")
     if operator in ("Mul", "Div"):
-        with np.errstate(divide="ignore"):
-            factor = number if operator == "Mul" else 1 / number.astype(np.float64)
+        factor = number if operator == "Mul" else 1 / number.astype(np.float64)
         return operators.affine(draft, value, factor, 0)
     sign = 1 if first or operator == "Add" else -1
     return operators.affine(draft, value, sign, -number if operator == "Sub" and first else number)

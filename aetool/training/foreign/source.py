@@ -186,8 +186,9 @@ def _single(model: Any, part: str) -> tuple[Tensor, Tensor]:
             raise BundleError(f"the {part} has {len(values)} {kind}s ({names}), and a single one is expected{hint}")
         tensor = values[0].type.tensor_type
         if tensor.elem_type != onnx.TensorProto.FLOAT:
-            name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-            raise BundleError(f"the {kind} of the {part} is of {name}, and float32 is expected")
+            known = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+            found_type = known.get(tensor.elem_type, "another type")
+            raise BundleError(f"the {kind} of the {part} is of {found_type}, and float32 is expected")
         dims = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
         found.append(Tensor(values[0].name, dims))
     return found[0], found[1]
