@@ -212,6 +212,15 @@ def _pool(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     return sizes, math.prod(sizes) * math.prod(kernel)
 
 
+def _pool_all(inputs: Sequence[Input], _attributes: Attributes) -> tuple[Sizes, int]:
+    """Rule of GlobalAveragePool: a number for each channel of an image."""
+    _count(inputs, 1, 1)
+    item = _item(inputs[0])
+    if len(item) != 3:
+        raise Refused("a pooling does not fit its input")
+    return (item[0], 1, 1), math.prod(item)
+
+
 def _resize(inputs: Sequence[Input], attributes: Attributes) -> tuple[Sizes, int]:
     """Rule of Resize: each pixel repeated by a whole number, downwards and to the right."""
     _count(inputs, 3, 3)
@@ -244,6 +253,7 @@ RULES: dict[str, tuple[frozenset[str], Rule]] = {
     "Elu": (frozenset({"alpha"}), _alone),
     "Selu": (frozenset({"alpha", "gamma"}), _alone),
     "HardSwish": (frozenset(), _alone),
+    "Erf": (frozenset(), _alone),
     "Clip": (frozenset(), _clip),
     "Add": (frozenset(), _both),
     "Mul": (frozenset(), _both),
@@ -252,6 +262,7 @@ RULES: dict[str, tuple[frozenset[str], Rule]] = {
     "Transpose": (frozenset({"perm"}), _transpose),
     "MaxPool": (_POOL | {"storage_order", "dilations"}, _pool),
     "AveragePool": (_POOL | {"count_include_pad"}, _pool),
+    "GlobalAveragePool": (frozenset(), _pool_all),
     "Resize": (frozenset({"mode", "coordinate_transformation_mode", "nearest_mode"}), _resize),
 }
 """Operators by name, with the allowed attributes and the rule. Exporters and importer of ours write no others."""

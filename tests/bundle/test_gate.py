@@ -294,6 +294,7 @@ ATTACKS = {
     "a pooling with negative padding": lambda: on_image(
         node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], pads=[-1, 0, 0, 0])),
     "a pooling larger than its image": lambda: on_image(node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])),
+    "a pooling of numbers": lambda: on_image(node("Flatten", ["x"], ["f"]), node("GlobalAveragePool", ["f"], ["y"])),
     "a pooling with places": lambda: on_image(node("MaxPool", ["x"], ["y", "places"], kernel_shape=[2, 2])),
     "a slope that is no number": lambda: on_image(node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))),
     "an infinite Elu": lambda: on_image(node("Elu", ["x"], ["y"], alpha=float("inf"))),
@@ -301,6 +302,7 @@ ATTACKS = {
     "output padding": lambda: on_image(node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], output_padding=[1, 1]),
                                        w=ones(1, 1, 2, 2)),
     "numbers of rows": lambda: on_image(node("Add", ["x", "b"], ["y"]), b=ones(1, 2, 1)),
+    "an Erf of two tensors": lambda: on_image(node("Erf", ["x", "x"], ["y"])),
     "an activation of constants": lambda: on_image(node("Tanh", ["w"], ["y"]), w=ones(2, 2)),
 }  # fmt: skip
 
@@ -340,6 +342,8 @@ def test_an_attack_in_a_bundle_with_right_sums_ends_with_5(attack, toy, tmp_path
         [node("Selu", ["x"], ["y"])],
         [node("HardSwish", ["x"], ["y"])],
         [node("Tanh", ["x"], ["y"])],
+        [node("GlobalAveragePool", ["x"], ["y"])],
+        [node("Erf", ["x"], ["y"])],
         [node("Add", ["x", "channels"], ["y"])],
     ],
     ids=lambda nodes: nodes[0].op_type,

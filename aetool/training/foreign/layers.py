@@ -161,11 +161,27 @@ def pool_all(draft: Draft, operator: str, value: Value, axes: list[int], keep: b
     """Return the mean or the largest number over two axes of an item, kept as axes of one or not."""
     places = np.moveaxis(value.places, axes, [-2, -1])
     refuse_unless(places.ndim == 3 and len(axes) == 2, "a mean goes over the two sides of an image")
-    name = plain(draft, value.moved(places))
-    pooled = draft.emit(operator, name, kernel_shape=list(places.shape[1:]), strides=[1, 1], pads=[0, 0, 0, 0])
+    pooled, (high, wide) = plain(draft, value.moved(places)), places.shape[1:]
+    for side in ([high, 1], [1, wide]):  # one after the other, as a sum of few numbers is more exact
+        pooled = draft.emit(operator, pooled, kernel_shape=side, strides=[1, 1], pads=[0, 0, 0, 0])
     flat = whole(draft, pooled).places.reshape(-1)
     shape = [1 if axis in axes else size for axis, size in enumerate(value.shape)]
     return Value(pooled, flat.reshape(shape if keep else -1))
+
+
+def depth_to_space(draft: Draft, value: Value, attributes: Attributes) -> Value:
+    """Return channels as pixels beside each other, as PixelShuffle, by a transposed convolution that copies."""
+    name, side = plain(draft, value), int(attributes.get("blocksize", 0))
+    channels = _image(draft, name)[0]
+    refuse_unless(side > 0 and channels % (side * side) == 0, "channels are a multiple of the pixels of a block")
+    out = channels // (side * side)
+    order = np.arange(channels).reshape(side, side, out).transpose(2, 0, 1)
+    if attributes.get("mode", "DCR") == "CRD":
+        order = np.arange(channels).reshape(out, side, side)
+    kernel = np.zeros((channels, out, side, side), np.float32)
+    for c, i, j in np.ndindex(out, side, side):
+        kernel[order[c, i, j], c, i, j] = 1
+    return _emitted(draft, "ConvTranspose", name, kernel, None, out, [side, side], [0, 0, 0, 0])
 
 
 def gemm(draft: Draft, value: Value, weights: Floats, bias: Floats | None) -> Value:

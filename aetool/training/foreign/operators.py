@@ -19,8 +19,8 @@ STAND_IN = 999_983
 MOST_PLACES = 1 << 24
 """Numbers of the largest item that is rearranged."""
 ITEMS = "the first axis of every tensor is that of the items, and items do not mix"
-SAME = {"Relu": {}, "Sigmoid": {}, "Tanh": {}, "HardSwish": {}, "LeakyRelu": {"alpha": 0.01}, "Elu": {"alpha": 1.0},
-        "Selu": {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}}  # fmt: skip
+SAME = {"Relu": {}, "Sigmoid": {}, "Tanh": {}, "HardSwish": {}, "Erf": {}, "LeakyRelu": {"alpha": 0.01},
+        "Elu": {"alpha": 1.0}, "Selu": {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}}  # fmt: skip
 """Activations that stay what they are, with the defaults of their numbers."""
 
 
@@ -87,13 +87,25 @@ def prelu(draft: Draft, value: Value, slope: Array) -> Value:
     """Return PRelu: LeakyRelu for one slope, for more relu(x) - slope relu(-x)."""
     if slope.size == 1 or (slope == slope.ravel()[0]).all():
         return activation(draft, "LeakyRelu", value, {"alpha": float(slope.ravel()[0])})
-    minus = affine(draft, activation(draft, "Relu", negative(draft, value), {}), -slope, 0)
+    minus = affine(draft, activation(draft, "Relu", times(draft, value, -1), {}), -slope, 0)
     return both(draft, "Add", activation(draft, "Relu", value, {}), minus)
 
 
-def negative(draft: Draft, value: Value) -> Value:
-    """Return a value times -1, as a tensor of its own: the value itself is read again."""
-    return Value(draft.emit("Mul", value.base, draft.constant(np.array(-1, np.float32))), value.places)
+def gelu(draft: Draft, value: Value, how: str) -> Value:
+    """Return Gelu, x (1 + erf(x / sqrt 2)) / 2, or its approximation by tanh."""
+    if how == "tanh":
+        root = math.sqrt(2 / math.pi)
+        inner = both(draft, "Mul", value, affine(draft, both(draft, "Mul", value, value), 0.044715 * root, root))
+        curve = activation(draft, "Tanh", inner, {})
+    else:
+        refuse_unless(how == "none", "a Gelu is exact or approximated by tanh")
+        curve = activation(draft, "Erf", times(draft, value, math.sqrt(0.5)), {})
+    return both(draft, "Mul", value, affine(draft, curve, 0.5, 0.5))
+
+
+def times(draft: Draft, value: Value, number: float) -> Value:
+    """Return a value times a number, as a tensor of its own: the value itself is read again."""
+    return Value(draft.emit("Mul", value.base, draft.constant(np.array(number, np.float32))), value.places)
 
 
 def reshaped(value: Value, shape: Sequence[int], keeps_zero: bool) -> tuple[Value, int | None]:

@@ -15,7 +15,7 @@ from aetool.errors import BundleError, printable
 from aetool.training.foreign import layers, operators
 from aetool.training.foreign.constants import Array, attributes_of, constant_of, fold
 from aetool.training.foreign.draft import Draft, refuse_unless
-from aetool.training.foreign.movement import Value
+from aetool.training.foreign.movement import Value, plain, whole
 from aetool.training.foreign.operators import STAND_IN
 from aetool.training.foreign.source import Source, called, onnx_errors
 
@@ -194,7 +194,7 @@ def _arithmetic(call: Call) -> Value:
     if isinstance(a, Value) and isinstance(b, Value):
         refuse_unless(operator != "Div", "a tensor is divided by constants alone")
         if operator == "Sub":
-            operator, b = "Add", operators.negative(draft, b)
+            operator, b = "Add", operators.times(draft, b, -1)
         return operators.both(draft, operator, a, b)
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
     assert isinstance(value, Value)
@@ -232,8 +232,9 @@ def _pool(call: Call) -> Value:
 
 
 def _global(call: Call) -> Value:
-    operator = {"GlobalAveragePool": "AveragePool", "GlobalMaxPool": "MaxPool"}[call.operator]
-    return layers.pool_all(call.draft, operator, call.value(), [1, 2], True)
+    if call.operator == "GlobalAveragePool":
+        return whole(call.draft, call.draft.emit("GlobalAveragePool", plain(call.draft, call.value())))
+    return layers.pool_all(call.draft, "MaxPool", call.value(), [1, 2], True)
 
 
 def _mean(call: Call) -> Value:
@@ -313,12 +314,14 @@ HANDLERS: dict[str, Callable[[Call], Value]] = {
     **dict.fromkeys(operators.SAME, _activation), "Clip": _clip, "Max": _bound, "Min": _bound,
     "HardSigmoid": _hard_sigmoid, "PRelu": lambda call: operators.prelu(call.draft, call.value(), call.numbers(1)),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
-    "Neg": lambda call: operators.negative(call.draft, call.value()),
+    "Neg": lambda call: operators.times(call.draft, call.value(), -1),
     "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global, "GlobalMaxPool": _global, "ReduceMean": _mean,
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Slice": _slice,
     "Transpose": lambda call: operators.transposed(call.value(), call.attributes.get("perm")),
     "Tile": lambda call: operators.tiled(call.value(), call.numbers(1)),
     "Expand": lambda call: operators.expanded(call.value(), call.numbers(1)),
+    "Gelu": lambda call: operators.gelu(call.draft, call.value(), call.attributes.get("approximate", "none")),
+    "DepthToSpace": lambda call: layers.depth_to_space(call.draft, call.value(), call.attributes),
     "Gather": _gather, "Pad": _pad, "Resize": _resize, "Cast": _cast,
     "Identity": Call.value, "Dropout": Call.value,
 }  # fmt: skip
