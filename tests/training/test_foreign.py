@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from aetool.training.foreign import imported
 from aetool.training.foreign.imported import Ends
 from aetool.training.foreign.pair import rewritten_decoder
 from aetool.training.foreign.source import read_source
+from tests.conftest import REPOSITORY
 from tests.zoo.pictures import rectangles
 
 ZOO = Path(__file__).parents[1] / "zoo" / "graphs"
@@ -31,9 +34,11 @@ SHAPES = {
     "torch-leaky-open": (3, 16, 16), "torch-dense-dynamo": (1, 12, 12), "torch-pooled-free": (1, 16, 16),
     "torch-pooled-dynamo": (1, 16, 16), "torch-odd-old": (3, 14, 19), "torch-odd-dynamo": (3, 14, 19),
     "torch-columns-old": (1, 14, 14), "torch-columns-open": (1, 14, 14), "keras-blog-dense": (1, 28, 28),
+    "torch-gelu-aged": (3, 16, 16), "torch-gelu-dynamo": (3, 16, 16),
     "keras-blog-conv": (1, 28, 28), "keras-transposed": (3, 20, 16), "flax-conv": (1, 20, 20),
 }  # fmt: skip
 GUESSES = {
+    "torch-gelu-aged": "-1..1", "torch-gelu-dynamo": "-1..1",
     "torch-leaky-old": "-1..1", "torch-leaky-open": "-1..1", "keras-transposed": "0..255",
     "torch-odd-old": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
     "torch-odd-dynamo": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
@@ -84,6 +89,18 @@ def test_the_zoo_becomes_bundles_that_compute_the_same(name, cli, workplace):
     assert abs(latents - expected).max() <= 1e-5 * max(expected.std(0).mean(), np.sqrt((expected**2).mean()))
     assert bundle.manifest.parity["found"]["images"] <= 1e-6 and bundle.manifest.parity["images"] == "held-out"
     assert bundle.manifest.distortion["test"] < images.var(0).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("maker", "package"), [("make_torch", "torch"), ("make_keras", "tf2onnx"), ("make_flax", "jax2onnx")]
+)
+def test_the_zoo_can_be_made_anew(maker, package, tmp_path):
+    pytest.importorskip(package, reason=f"NO {package}: the script tests/zoo/{maker}.py says how to install it")
+    words = [sys.executable, "-m", f"tests.zoo.{maker}", str(tmp_path)]
+    subprocess.run(words, cwd=REPOSITORY, check=True, timeout=1200)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made and made <= set(SHAPES)
 
 
 @pytest.mark.parametrize("name", ["torch-conv-old", "keras-transposed", "torch-odd-dynamo"])
