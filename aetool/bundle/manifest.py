@@ -37,7 +37,7 @@ class Manifest(OneLine):
     exported       UTC, ISO 8601
     distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse,
                    absent without held-out images; None where nothing could be measured
-    parity         torch against ONNX Runtime: batches, figures and bounds
+    parity         torch, or the source of imported graphs, against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     pictures       see `GoldenPictures`; None for a model that was trained on no picture files
     """

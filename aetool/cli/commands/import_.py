@@ -107,16 +107,18 @@ def import_(
         raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     with console.stages() as report:
         written = write_import((encoder, decoder), data, output, options.ends(), not no_bank, force, report)
-    _tell(console, Bundle.read(written.path), written.notes)
+    _tell(console, Bundle.read(written.path), written.notes, options)
     write_stdout(f"{written.path}\n")
 
 
-def _tell(console: Console, bundle: Bundle, notes: tuple[str, ...]) -> None:
+def _tell(console: Console, bundle: Bundle, notes: tuple[str, ...], options: EndOptions) -> None:
     """Print the guess and what else is to be known, the proof, and the distortion."""
     from aetool.bundle.card import figure
 
     for note in notes:
         console.warn(note)
+    if options.value_range is None and options.mean is None:
+        console.note("--range and --layout say how the images are, in place of a guess")
     found, distortion = bundle.manifest.parity["found"], bundle.manifest.distortion
     agreement = f"latents to {found['latents']:.1e} of their scale, images to {found['images']:.1e}"
     console.note(f"the imported graphs and the bundle agree: {agreement}")
