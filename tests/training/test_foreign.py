@@ -133,6 +133,13 @@ def test_every_verb_works_on_an_imported_bundle(name, cli, workplace):
     assert "The imported graphs and the bundle agree" in card
 
 
+def test_an_imported_model_is_measured_without_torch(cli, workplace):
+    data = array(Path("shapes.npz"), SHAPES["torch-dense-dynamo"])
+    assert cli("import", *graphs("torch-dense-dynamo"), "--data", data, "-o", "mine", "-q")[0] == 0
+    code, out, err = cli("bench", "mine", "--trials", 1, "--json")
+    assert code == 0 and "torch is not measured" in err and "torch" not in json.loads(out)["sections"]
+
+
 def test_distortion_is_evaluated_on_the_data_of_the_import(cli, workplace):
     np.savez("shapes.npz", images=rectangles(200, 1, 12, 12))
     assert cli("import", *graphs("torch-dense-dynamo"), "--data", "shapes.npz", "-q")[0] == 0
