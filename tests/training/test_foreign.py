@@ -339,6 +339,7 @@ REFUSED = {
     "items that mix": (mixing_items, r'Transpose "/layer/Transpose".*items do not mix'),
     "softmax over the batch": (lambda: with_node("Softmax", axis=0), "allowed operators"),
     "an operator of another domain": (foreign_operator, r'com.microsoft.Gelu "/act"'),
+    "an operator that ONNX does not have": (lambda: with_node("Erfc"), r'not of ONNX itself \(Erfc "/layer/Erfc"\)'),
     "latents of other sizes": (other_latents, "latents of 5 numbers, and the decoder takes 4"),
     "a constant of 4 TB": (huge_shape, 'ConstantOfShape "/layer/ConstantOfShape"'),
     "doubling functions": (doubling, "nodes"),
