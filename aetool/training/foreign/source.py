@@ -164,7 +164,8 @@ def _check_nodes(model: Any, part: str) -> None:
             raise BundleError(f"the {part} draws random numbers ({who}): {why}; export its mean as the latents")
         if any(attribute.type in (5, 10) for attribute in node.attribute):
             raise BundleError(f"the {part} has a graph inside a node ({who}): loops and branches are not allowed")
-        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type):
+        known = isinstance(node.op_type, str) and onnx.defs.has(node.op_type)  # bytes, where it is no UTF-8
+        if node.domain not in ("", "ai.onnx") or not known:
             raise BundleError(f"the {part} uses an operator that is not of ONNX itself ({who})")
 
 
