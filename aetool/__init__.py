@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from aetool.runtime.codec import Codec as Codec
     from aetool.training.config import TrainConfig as TrainConfig
     from aetool.training.export.write import export as export
+    from aetool.training.foreign.imported import Ends as Ends
+    from aetool.training.foreign.imported import import_graphs as import_graphs
     from aetool.training.session import train as train
 
 __version__ = "0.2.0"
@@ -33,17 +35,20 @@ __version__ = "0.2.0"
 HOMES = {
     "Bundle": "aetool.bundle.bundle",
     "Codec": "aetool.runtime.codec",
+    "Ends": "aetool.training.foreign.imported",
     "Model": "aetool.model.model",
     "Pictures": "aetool.model.pictures",
     "TrainConfig": "aetool.training.config",
     "export": "aetool.training.export.write",
+    "import_graphs": "aetool.training.foreign.imported",
     "load": "aetool.model.model",
     "train": "aetool.training.session",
 }
 """The module of each public name."""
 
 __all__ = [
-    "Bundle", "Codec", "Model", "Pictures", "TrainConfig", "__version__", "export", "load", "train",
+    "Bundle", "Codec", "Ends", "Model", "Pictures", "TrainConfig", "__version__", "export", "import_graphs", "load",
+    "train",
 ]  # fmt: skip
 
 

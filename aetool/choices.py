@@ -74,6 +74,11 @@ SNIPPETS = {
     "cpp": Choice("OpenVINO in C++: from prepared pixels"),
     "numpy": Choice("NumPy alone: from prepared pixels"),
 }
+RANGES = {
+    "0..1": Choice("as aetool has images; what a sigmoid gives"),
+    "-1..1": Choice("what tanh gives"),
+    "0..255": Choice("the levels of files"),
+}
 DATASETS = {
     "digits": Choice("1,797 handwritten digits of 8x8, built in"),
     "mnist": Choice("70,000 handwritten digits of 28x28"),
@@ -110,6 +115,7 @@ TABLES = {
     "`interpolate --method`": METHODS,
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
+    "`import --range`": RANGES,
     "`--device`": DEVICES,
     "`info --snippet`": SNIPPETS,
     "`-m`": SHIPPED,

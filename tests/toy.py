@@ -84,12 +84,13 @@ def picking_graphs(pick: npt.NDArray[np.float32], fill: npt.NDArray[np.float32],
     constants = {"fill": fill, "shape": np.array([-1, channels, 8, 8]), "zero": np.float32(0), "one": np.float32(1)}
     image, latent = ("images", ["n", channels, 8, 8]), ("latents", ["n", pick.shape[1]])
     return {
-        "encoder.onnx": _graph(encoder, image, latent, {"pick": pick}),
-        "decoder.onnx": _graph(decoder, latent, image, constants),
+        "encoder.onnx": onnx_graph(encoder, image, latent, {"pick": pick}),
+        "decoder.onnx": onnx_graph(decoder, latent, image, constants),
     }
 
 
-def _graph(nodes, source, target, constants) -> bytes:
+def onnx_graph(nodes, source, target, constants) -> bytes:
+    """Return a graph from a tensor to another, each a name and its sizes, with constants by name."""
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (source, target)]
     tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, "toy", values[:1], values[1:], tensors)

@@ -37,15 +37,14 @@ An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} 
 
 Made by:
 
-    {_command(manifest)}
-    aetool export{"" if has_rows else " --no-bank"}{_option(manifest)}
+    {_command(manifest, has_rows)}
 
 {_parity(manifest)}
 
 ## Intended use and limits
 
 It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
-{_bank_note(has_rows)}
+{_bank_note(manifest, has_rows)}
 """
 
 
@@ -79,6 +78,8 @@ def _preparation(spec: ImageSpec) -> str:
 
 def _training(manifest: Manifest) -> str:
     t = manifest.training
+    if manifest.imported:
+        return f"elsewhere: graphs of {_plain(t['imported']['made_by'])}, rewritten and imported"
     parts = [f"{t['epochs']} epochs", f"{t['steps']:,} steps of {t['batch_size']}", f"{t['seconds']:.0f} s"]
     left_out = t.get("left_out", 0)
     parts += [manifest.stopped] if manifest.stopped else []
@@ -87,9 +88,16 @@ def _training(manifest: Manifest) -> str:
     return ", ".join(parts)
 
 
-def _command(manifest: Manifest) -> str:
-    """Return the command of the weights; an unfinished training was stopped by hand."""
-    return str(manifest.training["command"]) + (f"    # {manifest.stopped}" if manifest.stopped else "")
+def _command(manifest: Manifest, has_rows: bool) -> str:
+    """Return the commands of the bundle; an unfinished training was stopped by hand."""
+    command, without = str(manifest.training["command"]), "" if has_rows else " --no-bank"
+    if manifest.imported:
+        return command + without
+    return (
+        command
+        + (f"    # {manifest.stopped}" if manifest.stopped else "")
+        + f"\n    aetool export{without}{_option(manifest)}"
+    )
 
 
 def _data(manifest: Manifest) -> str:
@@ -98,6 +106,8 @@ def _data(manifest: Manifest) -> str:
     text = (
         f"{data['name']}: {data['train']:,} training and {data['test']:,} test images, sha256 `{data['sha256'][:16]}…`"
     )
+    if manifest.imported and data["test"]:
+        text += "; the model may have been trained on the test images"
     return text + (f"; {found['train']:,} and {found['test']:,} were there at export" if found else "")
 
 
@@ -121,18 +131,20 @@ def _example(name: str, manifest: Manifest) -> str:
 
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity["found"]
+    both = "The imported graphs and the bundle" if manifest.imported else "Torch and ONNX Runtime"
     when = ", before the weights were rounded" if manifest.weights else ""
     return (
-        f"Torch and ONNX Runtime agree in batches of {', '.join(map(str, manifest.parity['batches']))}: "
+        f"{both} agree in batches of {', '.join(map(str, manifest.parity['batches']))}: "
         f"latents to {found['latents']:.1e} of\ntheir scale, image values to {found['images']:.1e}, "
         f"distortion to {found['distortion']:.1e}{when}."
     )
 
 
-def _bank_note(has_rows: bool) -> str:
+def _bank_note(manifest: Manifest, has_rows: bool) -> str:
+    verb = "import" if manifest.imported else "export"
     if has_rows:
         return (
             "The bank holds latents of training images: whoever has the bundle can decode near copies of them.\n"
-            "`aetool export --no-bank` leaves these latents out."
+            f"`aetool {verb} --no-bank` leaves these latents out."
         )
     return "The bank holds statistics of the training latents only, no latents of single images."

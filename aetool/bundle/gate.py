@@ -1,9 +1,9 @@
 """The gate: the check of a stranger's graph before ONNX Runtime sees the graph.
 
 ONNX is a programming language: graphs can loop for ever, name files, and ask for any amount of memory. The gate passes
-only a plain chain of the operators and attributes of our exporters, with all constants inside. All sizes are computed
-node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has as many items as fit
-into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
+only a plain chain of the operators and attributes that our exporters and our importer write, with all constants inside.
+All sizes are computed node by node: the multiplications of the largest batch are within `MAX_PRODUCTS`, and a run has
+as many items as fit into `MAX_VALUES`. The message types and field numbers come from onnx.proto (ONNX 1.23).
 
 Our own reader stands in place of onnx.load and onnx.checker for safety and speed: the checker accepts a 214-byte Loop
 without end, 25 doubling local functions hang the loader, and importing onnx takes 60 ms, where the gate takes 1.6 ms
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aetool.bundle.gate_operators import RULES, Constant, Refused, Sizes
+from aetool.bundle.gate_operators import RULES, Constant, Input, Refused, Sizes
 from aetool.bundle.gate_protobuf import Field, Message, Table, WireError, read_message
 from aetool.errors import BundleError, printable
 
@@ -38,20 +38,25 @@ VALUE: Table = {1: Field("name", "text"), 2: Field("type", TYPE), 3: Field("doc"
 ATTRIBUTE: Table = {
     1: Field("name", "text"), 2: Field("f", "float"), 3: Field("i", "int"), 4: Field("s", "text"),
     8: Field("ints", "int", many=True), 13: Field("doc", "text"), 20: Field("type", "int"),
+    5: Field("a tensor as an attribute", "refused"), 6: Field("a graph inside", "refused"),
+    7: Field("a list of numbers as an attribute", "refused"), 9: Field("texts as an attribute", "refused"),
+    10: Field("tensors as an attribute", "refused"), 11: Field("graphs inside", "refused"),
 }  # fmt: skip
 NODE: Table = {
     1: Field("inputs", "text", many=True), 2: Field("outputs", "text", many=True), 3: Field("name", "text"),
     4: Field("operator", "text"), 5: Field("attributes", ATTRIBUTE, many=True), 6: Field("doc", "text"),
-    7: Field("domain", "text"),
+    7: Field("domain", "text"), 9: Field("metadata of a node", "refused"),
 }  # fmt: skip
 TENSOR: Table = {
     1: Field("dims", "int", many=True), 2: Field("type", "int"), 8: Field("name", "text"), 9: Field("data", "data"),
-    12: Field("doc", "text"),
+    12: Field("doc", "text"), 13: Field("numbers in another file", "refused"),
+    14: Field("numbers in another file", "refused"),
+    **{at: Field("a constant that is not in raw bytes", "refused") for at in (4, 5, 6, 7, 10, 11)},
 }  # fmt: skip
 GRAPH: Table = {
     1: Field("nodes", NODE, many=True), 2: Field("name", "text"), 5: Field("constants", TENSOR, many=True),
     10: Field("doc", "text"), 11: Field("inputs", VALUE, many=True), 12: Field("outputs", VALUE, many=True),
-    13: Field("values", VALUE, many=True),
+    13: Field("values", VALUE, many=True), 15: Field("a sparse constant", "refused"),
 }  # fmt: skip
 OPERATORS: Table = {1: Field("domain", "text"), 2: Field("version", "int")}
 PROPERTY: Table = {1: Field("key", "text"), 2: Field("value", "text")}
@@ -59,8 +64,9 @@ MODEL: Table = {
     1: Field("ir_version", "int"), 2: Field("producer", "text"), 3: Field("producer_version", "text"),
     4: Field("domain", "text"), 5: Field("version", "int"), 6: Field("doc", "text"), 7: Field("graph", GRAPH),
     8: Field("operators", OPERATORS, many=True), 14: Field("properties", PROPERTY, many=True),
+    20: Field("information for training", "refused"), 25: Field("functions", "refused"),
 }  # fmt: skip
-"""Fields outside the tables are refused: functions, sub-graphs, sparse, external, text tensors, metadata of nodes."""
+"""Fields outside the tables are refused, and so are those of the kind refused, by name."""
 
 CAST = frozenset({"to"})
 """Attributes of Cast."""
@@ -80,8 +86,14 @@ def check_graph(data: bytes, source: tuple[str, Sizes], target: tuple[str, Sizes
         _check_properties(model.get("properties", []), dict((source, target)).get("images", ()))
         return _check_graph(model.get("graph", {}), source, target, batch)
     except (WireError, Refused) as error:
-        fault = f"the graph with the {target[0]} is refused: {printable(str(error))}"
+        fault = f"the graph with the {target[0]} is refused: {printable(_fault(error))}"
         raise BundleError(f"{fault}; get or export the bundle anew") from error
+
+
+def _fault(error: WireError | Refused) -> str:
+    """Return what is wrong, with the node where a node is wrong."""
+    what, *around = error.args
+    return next((f"{called(one)}: {what}" for one in around if "operator" in one), str(what))
 
 
 def _check_model(model: Message) -> None:
@@ -169,21 +181,37 @@ def _sizes(
     for node in nodes:
         name, outputs = node.get("operator", ""), node.get("outputs", [])
         if name not in RULES or node.get("domain"):
-            raise Refused(f"it uses the operator {name[:40] or 'without a name'}, which is none of ours")
+            raise Refused(f"{called(node)} is none of the allowed operators: {', '.join(sorted(RULES))}")
         if len(outputs) != 1 or not outputs[0] or outputs[0] in sizes or outputs[0] in constants:
-            raise Refused(f"a {name} has not one output of its own")
-        allowed, rule = RULES[name]
-        words = node.get("inputs", [])
-        if not all(word in sizes or word in constants for word in words):
-            raise Refused(f"a {name} takes what no node before it puts out")
-        given = [sizes[word] if word in sizes else constants[word] for word in words]
-        out, work = rule(given, _attributes(node, allowed))
+            raise Refused(f"{called(node)} has not one output of its own")
+        try:
+            out, work = _size(node, sizes, constants)
+        except Refused as error:
+            raise Refused(f"{called(node)}: {error}") from error
         sizes[outputs[0]] = out
         values += math.prod(out)
         products += work * batch
         if values > MAX_VALUES or products > MAX_PRODUCTS:
-            raise Refused(f"a {name} asks for more memory or time than any model of ours")
+            raise Refused(f"{called(node)} asks for more memory or time than any model of ours")
     return sizes, MAX_VALUES // max(1, values)
+
+
+def called(node: Message) -> str:
+    """Return the operator and the name of a node, of one without a name its first output."""
+    name, operator = node.get("name") or (node.get("outputs") or [""])[0], node.get("operator", "")
+    domain = f"{node['domain'][:40]}." if node.get("domain") else ""
+    return f'the operator {domain}{operator[:40] or "without a name"} (node "{name[-60:]}")'
+
+
+def _size(node: Message, sizes: dict[str, Sizes], constants: dict[str, Constant]) -> tuple[Sizes, int]:
+    """Return the sizes of an item of a node's output, and the multiplications; raises `Refused`."""
+    allowed, rule = RULES[node["operator"]]
+    given: list[Input] = []
+    for word in node.get("inputs", []):
+        if word not in sizes and word not in constants and (word or node["operator"] != "Resize"):
+            raise Refused("an input is what no node before puts out")
+        given.append(sizes[word] if word in sizes else constants.get(word))
+    return rule(given, _attributes(node, allowed))
 
 
 def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:
@@ -193,7 +221,8 @@ def _attributes(node: Message, allowed: frozenset[str]) -> dict[str, Any]:
         held = [key for key in KINDS if key in attribute]
         empty = not held and attribute.get("type") == KINDS["ints"]
         if name in found or name not in allowed or (not empty and len(held) != 1):
-            raise Refused(f"a {node.get('operator')} has an attribute {name[:40]} that none of ours has")
+            known = ", ".join(sorted(allowed)) or "none"
+            raise Refused(f"the attribute {name[:40]} is none of the allowed ones: {known}")
         if not empty and attribute.get("type") != KINDS[held[0]]:
             raise Refused(f"the attribute {name[:40]} says that it is of another type than it is")
         found[name] = [] if empty else attribute[held[0]]

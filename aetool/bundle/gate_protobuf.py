@@ -22,14 +22,15 @@ NAME_BYTES = 4096
 
 
 class WireError(ValueError):
-    """The bytes are not a message of the expected type."""
+    """The bytes are not a message of the expected type: a sentence, then the messages around, inner ones first."""
 
 
 @dataclass(frozen=True)
 class Field:
     """A field of a message.
 
-    kind   int (int64), float, text, data (a memoryview, not copied), or the table of an inner message
+    kind   int (int64), float, text, data (a memoryview, not copied), the table of an inner message, or refused, for a
+           field with a name to say that no message may have it
     many   True for a repeated field, packed or not
     """
 
@@ -65,8 +66,13 @@ class _Reader:
             tag, at = self.varint(at, end)
             field = table.get(tag >> 3)
             if field is None:
-                raise WireError(f"it has a field {tag >> 3} that none of ours has")
-            at = self.value(at, end, tag & 7, field, found)
+                raise WireError(f"it has a field {tag >> 3} that is not allowed")
+            if field.kind == "refused":
+                raise WireError(f"it has {field.name}, which is not allowed")
+            try:
+                at = self.value(at, end, tag & 7, field, found)
+            except WireError as error:
+                raise WireError(error.args[0], *error.args[1:], found) from error
         return found
 
     def value(self, at: int, end: int, wire: int, field: Field, found: Message) -> int:

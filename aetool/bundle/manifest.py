@@ -32,11 +32,12 @@ class Manifest(OneLine):
     layers         rows {"part", "layer", "input", "output", "parameters", and "kernel", "stride", "padding"}, shapes
                    without n
     dataset        {"name", "sha256", "train", "test"}: counts of images; "found": counts at export, if some were gone
-    training       every setting, and steps, epochs, seconds; "planned_steps"; "left_out": unusable files
+    training       every setting, and steps, epochs, seconds; "planned_steps"; "left_out": unusable files; "imported":
+                   tool and sha256 of the source of graphs that were trained elsewhere
     exported       UTC, ISO 8601
     distortion     {"train", "test", "pca"}: mse; {"psnr", "ssim"} on test images; "quantiles": 101 of the held-out mse,
                    absent without held-out images; None where nothing could be measured
-    parity         torch against ONNX Runtime: batches, figures and bounds
+    parity         torch, or the source of imported graphs, against ONNX Runtime: batches, figures and bounds
     golden         see `Golden`
     pictures       see `GoldenPictures`; None for a model that was trained on no picture files
     weights        {"type": "float16", "images", "found", "bounds"}: how the weights are stored, and what that changed;
@@ -64,6 +65,11 @@ class Manifest(OneLine):
         """Where an unfinished training stopped, as "stopped at step 437 of 5,000"; None for a finished training."""
         step, planned = self.training["steps"], self.training.get("planned_steps")
         return f"stopped at step {step:,} of {planned:,}" if type(planned) is int and step < planned else None
+
+    @property
+    def imported(self) -> bool:
+        """Whether the graphs were trained elsewhere, and imported."""
+        return "imported" in self.training
 
     @property
     def choice(self) -> str | None:

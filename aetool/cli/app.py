@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated
 
 import typer
@@ -20,10 +21,10 @@ from aetool.cli.stdin import take_stdin_back
 from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExceeded, PipeClosed, UsageError, reason
 
 COMMANDS = (
-    "train", "export", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
+    "train", "export", "import", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
     "search", "score", "evaluate", "bench", "info", "verify", "devices", "explain",
 )  # fmt: skip
-"""Names of the commands; `commands/` has a file with a function of each name."""
+"""Names of the commands; `commands/` has a file with a function of each name, `import_` for the word of Python."""
 
 TRAINING_PACKAGES = frozenset({"matplotlib", "torch", "onnx", "onnxscript", "safetensors", "sklearn"})
 
@@ -39,7 +40,8 @@ def build(words: list[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        app.command(name)(flattened(getattr(import_module(f"aetool.cli.commands.{name}"), name)))
+        file = f"{name}_" if iskeyword(name) else name
+        app.command(name)(flattened(getattr(import_module(f"aetool.cli.commands.{file}"), file)))
     return app
 
 

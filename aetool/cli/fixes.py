@@ -59,6 +59,8 @@ FIXES = {
     "float32": "leave --weights out, which keeps them in float32",
     "verify": "see: aetool verify",
     "witness": "leave --device numpy or --witness out",
+    "spatial": "put a Flatten behind the encoder and a Reshape before the decoder, and export both again",
+    "flat": "say the sides by data of that size: a data set with a name, or an array",
 }
 """Next steps by `AetoolError.fix`."""
 

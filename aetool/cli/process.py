@@ -34,7 +34,7 @@ _signals: list[int] = []
 
 OUT_OF_TIME: int = getattr(signal, "SIGXCPU", 0)
 """Signal at the limit of processor time, 0 where there is none."""
-MANY_THREADS = (["train"], ["export"], ["evaluate"])
+MANY_THREADS = (["train"], ["export"], ["import"], ["evaluate"])
 """Commands that compute with all cores, and say with how many."""
 POOLS = 3
 """Pools of threads in a process that trains: NumPy, SciPy and torch bring one each."""

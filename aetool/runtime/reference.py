@@ -7,20 +7,21 @@ place by place of a kernel: the memory is that of the inputs and outputs, for ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aetool.bundle.gate import FLOAT, INT64, KINDS, MODEL
+from aetool.bundle.gate import FLOAT, FLOAT16, INT64, KINDS, MODEL
 from aetool.bundle.gate_protobuf import read_message
 
 Array = npt.NDArray[Any]
 Sides = Sequence[int]
 """Strides (down, right), or pads (top, left, bottom, right)."""
 
-TYPES = {FLOAT: "<f4", INT64: "<i8"}
+TYPES = {FLOAT: "<f4", INT64: "<i8", FLOAT16: "<f2"}
 """Types of numbers in a graph, as NumPy calls them."""
 
 
@@ -63,6 +64,42 @@ def gemm(x: Array, weights: Array, bias: Array | float = 0, transB: int = 0, **_
     return y
 
 
+def max_pool(x: Array, kernel_shape: Sides, strides: Sides = (1, 1), pads: Sides = (0, 0, 0, 0), **_: Any) -> Array:
+    """Return the largest value of each window."""
+    largest: Array = _windows(x, kernel_shape, strides, pads, -np.inf).max((4, 5))
+    return largest
+
+
+def average_pool(
+    x: Array,
+    kernel_shape: Sides,
+    strides: Sides = (1, 1),
+    pads: Sides = (0, 0, 0, 0),
+    count_include_pad: int = 0,
+    **_: Any,
+) -> Array:
+    """Return the mean of each window, without its padding unless `count_include_pad`."""
+    total = _windows(x, kernel_shape, strides, pads, 0).sum((4, 5))
+    counted = _windows(np.ones_like(x[:1, :1]), kernel_shape, strides, pads, count_include_pad).sum((4, 5))
+    mean: Array = total / counted
+    return mean
+
+
+def _windows(x: Array, kernel: Sides, strides: Sides, pads: Sides, fill: float) -> Array:
+    """Return the windows (n, c, i, j, u, v) of images, with `fill` in their padding."""
+    (down, right), (top, left, bottom, end) = strides, pads
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, end)), constant_values=fill)
+    return np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), (2, 3))[:, :, ::down, ::right]
+
+
+def elu(x: Array, alpha: float = 1.0, gamma: float = 1.0) -> Array:
+    """Return gamma x above 0, and gamma alpha (exp(x) - 1) below."""
+    return np.float32(gamma) * np.where(x < 0, np.float32(alpha) * np.expm1(x), x)
+
+
+SELU = (1.67326319217681884765625, 1.05070102214813232421875)
+"""The usual alpha and gamma of Selu."""
+
 OPERATORS: dict[str, Callable[..., Array]] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
@@ -70,11 +107,23 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "MatMul": gemm,
     "Relu": lambda x: np.maximum(x, 0),
     "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "Tanh": np.tanh,
+    "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, np.float32(alpha) * x, x),
+    "Elu": elu,
+    "Selu": lambda x, alpha=SELU[0], gamma=SELU[1]: elu(x, alpha, gamma),
+    "Erf": lambda x: np.frompyfunc(math.erf, 1, 1)(x).astype(np.float32),
+    "HardSwish": lambda x: x * np.clip(x / 6 + np.float32(0.5), 0, 1),
     "Clip": lambda x, least, most: np.minimum(np.maximum(x, least), most),
     "Add": np.add,
     "Mul": np.multiply,
     "Reshape": lambda x, shape, **_: x.reshape(shape),
     "Flatten": lambda x, **_: x.reshape(len(x), -1),
+    "Transpose": lambda x, perm: x.transpose(perm),
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": lambda x: x.mean((2, 3), keepdims=True),
+    "Resize": lambda x, _region, scales, **_: x.repeat(int(scales[2]), 2).repeat(int(scales[3]), 3),
+    "Cast": lambda x, **_: x.astype(np.float32),
 }
 """The operators that the gate allows. Attributes that are left out have a single value there."""
 
@@ -90,6 +139,7 @@ class Reference:
             one["name"]: np.frombuffer(one["data"], TYPES[one["type"]]).reshape(one.get("dims", [])).copy()
             for one in content.get("constants", [])
         }
+        self.constants[""] = np.empty(0)  # an input that is left out, as the region of Resize
         self.nodes = [
             (OPERATORS[node["operator"]], node["inputs"], node["outputs"][0], _attributes(node))
             for node in content["nodes"]

@@ -243,6 +243,35 @@ def taken_name() -> onnx.ModelProto:
     return model
 
 
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+
+def on_image(*nodes, **constants) -> onnx.ModelProto:
+    """Return the toy's decoder after nodes of an image x of 2 x 2, whose result y it does not need."""
+    model = decoder()
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name)
+        for name, value in {"to": np.array([-1, 1, 2, 2]), **constants}.items()
+    )
+    before = [node("Reshape", ["latents", "to"], ["x"]), *nodes, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(before)
+    return model
+
+
+def resize(scales, inputs=("x", "", "scales"), **attributes) -> onnx.ModelProto:
+    region = {"roi": ones(8)} if "roi" in inputs else {}
+    return on_image(
+        node("Resize", list(inputs), ["y"], **NEAREST | attributes), scales=np.array(scales, np.float32), **region
+    )
+
+
+def grown(times: int) -> onnx.ModelProto:
+    """Enlargements within every single limit, until all of them together are too large."""
+    chain = [node("Resize", ["x" if i == 0 else f"y{i}", "", "scales"], [f"y{i + 1}"], **NEAREST) for i in range(times)]
+    return on_image(*chain, scales=np.array([1, 1, 16, 16], np.float32))
+
+
 ATTACKS = {
     "2,000 copies of a float16 constant": lambda: halved((("half", "fill"), *(("half", f"c{i}") for i in range(1999)))),
     "a float16 constant widened to double": lambda: halved(to=TensorProto.DOUBLE),
@@ -296,6 +325,38 @@ ATTACKS = {
     "no graph": lambda: onnx.ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", 20)]),
     "a RandomNormal": lambda: edited(lambda m: m.graph.node.append(node("RandomNormal", [], ["r"], shape=[1 << 20]))),
     "a ConstantOfShape": lambda: edited(lambda m: m.graph.node.append(node("ConstantOfShape", ["shape"], ["r"]))),
+    "a Transpose of the items": lambda: on_image(node("Transpose", ["x"], ["y"], perm=[1, 0, 2, 3])),
+    "a Transpose without axes": lambda: on_image(node("Transpose", ["x"], ["y"])),
+    "a Transpose with an axis twice": lambda: on_image(node("Transpose", ["x"], ["y"], perm=[0, 1, 1, 3])),
+    "an enlargement by 1e9": lambda: resize([1, 1, 1e9, 1e9]),
+    "an enlargement in small steps": lambda: grown(8),
+    "an enlargement by infinity": lambda: resize([1, 1, np.inf, 1]),
+    "an enlargement of the items": lambda: resize([2, 1, 1, 1]),
+    "an enlargement of the channels": lambda: resize([1, 2, 1, 1]),
+    "a fraction of a pixel": lambda: resize([1, 1, 1.5, 1]),
+    "a cubic enlargement": lambda: resize([1, 1, 2, 2], mode="cubic"),
+    "an enlargement to computed sizes": lambda: on_image(
+        node("Resize", ["x", "", "", "sizes"], ["y"], **NEAREST), sizes=np.array([1, 1, 1 << 20, 1 << 20])),
+    "an enlargement of a region": lambda: resize([1, 1, 2, 2], ["x", "roi", "scales"]),
+    "an input left out": lambda: on_image(node("Conv", ["x", "", "w"], ["y"]), w=ones(1)),
+    "a pooling window of 1e9": lambda: on_image(node("MaxPool", ["x"], ["y"], kernel_shape=[1 << 30, 1])),
+    "a pooling without a window": lambda: on_image(node("AveragePool", ["x"], ["y"])),
+    "a pooling window of 0": lambda: on_image(node("MaxPool", ["x"], ["y"], kernel_shape=[0, 1])),
+    "a pooling of padding alone": lambda: on_image(
+        node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], pads=[0, 0, 2, 0])),
+    "a pooling with negative padding": lambda: on_image(
+        node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], pads=[-1, 0, 0, 0])),
+    "a pooling larger than its image": lambda: on_image(node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])),
+    "a pooling of numbers": lambda: on_image(node("Flatten", ["x"], ["f"]), node("GlobalAveragePool", ["f"], ["y"])),
+    "a pooling with places": lambda: on_image(node("MaxPool", ["x"], ["y", "places"], kernel_shape=[2, 2])),
+    "a slope that is no number": lambda: on_image(node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))),
+    "an infinite Elu": lambda: on_image(node("Elu", ["x"], ["y"], alpha=float("inf"))),
+    "an infinite Selu": lambda: on_image(node("Selu", ["x"], ["y"], gamma=float("-inf"))),
+    "output padding": lambda: on_image(node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], output_padding=[1, 1]),
+                                       w=ones(1, 1, 2, 2)),
+    "numbers of rows": lambda: on_image(node("Add", ["x", "b"], ["y"]), b=ones(1, 2, 1)),
+    "an Erf of two tensors": lambda: on_image(node("Erf", ["x", "x"], ["y"])),
+    "an activation of constants": lambda: on_image(node("Tanh", ["w"], ["y"]), w=ones(2, 2)),
 }  # fmt: skip
 
 
@@ -306,7 +367,7 @@ def test_attacks_are_refused_at_once(attack):
     with pytest.raises(BundleError, match=r"^the graph with the images is refused: .*; get or export") as caught:
         check(data)
     assert time.process_time() - started < 30
-    assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -320,6 +381,59 @@ def test_an_attack_in_a_bundle_with_right_sums_ends_with_5(attack, toy, tmp_path
                           capture_output=True, timeout=30)  # fmt: skip
     assert done.returncode == 5 and done.stderr.count(b"\n") == 1 and b"refused" in done.stderr
     assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Transpose", ["x"], ["y"], perm=[0, 3, 1, 2])],
+        [node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 1, 1])],
+        [node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], pads=[1, 0, 1, 0], count_include_pad=1)],
+        [node("Resize", ["x", "", "scales"], ["y"], **NEAREST)],
+        [node("LeakyRelu", ["x"], ["y"], alpha=0.2)],
+        [node("Elu", ["x"], ["y"], alpha=1.0)],
+        [node("Selu", ["x"], ["y"])],
+        [node("HardSwish", ["x"], ["y"])],
+        [node("Tanh", ["x"], ["y"])],
+        [node("GlobalAveragePool", ["x"], ["y"])],
+        [node("Erf", ["x"], ["y"])],
+        [node("Add", ["x", "channels"], ["y"])],
+    ],
+    ids=lambda nodes: nodes[0].op_type,
+)
+def test_operators_of_other_tools_pass_with_the_sizes_that_onnx_infers(nodes):
+    """The sizes are proven by the graph: y becomes the images, flat, by a Reshape that fits them alone."""
+    model = on_image(*nodes, scales=np.array([1, 1, 3, 2], np.float32), channels=ones(1, 1, 1))
+    check(model)
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    (dims,) = ([d.dim_value for d in value.type.tensor_type.shape.dim][1:] for value in inferred.graph.value_info
+               if value.name == "y")  # fmt: skip
+    model.graph.value_info.append(helper.make_tensor_value_info("y", FLOAT, ["n", *dims]))
+    check(model)
+    del model.graph.value_info[:]
+    model.graph.value_info.append(helper.make_tensor_value_info("y", FLOAT, ["n", *dims[:-1], dims[-1] + 1]))
+    with pytest.raises(BundleError, match="not true"):
+        check(model)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: on_image(helper.make_node("Softmax", ["x"], ["y"], name="/head/soft")),
+         r'operator Softmax \(node "/head/soft"\) is none of the allowed operators: Add, AveragePool, Clip, Conv'),
+        (loop, 'the operator Loop .*: it has a graph inside, which is not allowed'),
+        (lambda: on_image(node("Transpose", ["x"], ["y"], perm=[1, 0, 2, 3])),
+         r'operator Transpose \(node "y"\): a Transpose keeps the first axis, of the items'),
+        (lambda: on_image(node("Relu", ["x"], ["y"], slope=1.0)), 'Relu .*: the attribute slope is none of .*: none'),
+        (lambda: external("../x"), "numbers in another file"),
+        (doubling_functions, "it has functions, which is not allowed"),
+        (foreign_domain, "it uses other operators than those of opset 20"),
+    ],
+)  # fmt: skip
+def test_refusals_name_operator_node_and_what_is_allowed(make, said):
+    with pytest.raises(BundleError, match=said):
+        check(make())
 
 
 def test_limits_are_exact():

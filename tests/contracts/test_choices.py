@@ -26,6 +26,7 @@ from aetool.training import config
 from aetool.training.architectures.options import ARCHITECTURES
 from aetool.training.data.named import DATASETS
 from aetool.training.export import weights
+from aetool.training.foreign.forms import RANGES
 from tests.conftest import REPOSITORY
 
 TABLES = {
@@ -39,6 +40,7 @@ TABLES = {
     "WEIGHTS": dict.fromkeys(weights.KINDS),
     "ARCHITECTURES": ARCHITECTURES,
     "DATASETS": DATASETS,
+    "RANGES": RANGES,
     "SHIPPED": dict.fromkeys(lookup.SHIPPED),
     "PICTURE_SUFFIXES": PICTURES,
     "ANIMATION_SUFFIXES": ENCODERS,

@@ -75,6 +75,65 @@ def test_the_page_for_own_pictures_is_true(shell, workplace):
     assert len(list(Path("again").rglob("*.jpg.png"))) == 22
 
 
+def test_the_page_for_own_autoencoders_is_true(shell, workplace, data_dir):
+    """The networks are as a tutorial has them, trained for seconds; of MNIST 2,000 images are taken."""
+    (python,), (page,) = blocks("python mine"), blocks("sh mine")
+    assert len((python + page).splitlines()) == 6
+    Path("mine.py").write_text(TUTORIAL + python)
+    done = shell(f"set -e; {sys.executable} mine.py > /dev/null; {page.replace('--data mnist', '--data some.npz')}")
+    assert done.returncode == 0, done.stderr
+    assert picture("walk.gif").n_frames == 39 and b"a guess by 64 images" in done.stderr
+    distortion = Bundle.read(Path("models/mine")).manifest.distortion
+    assert distortion["test"] < 0.06
+
+
+TUTORIAL = """
+import numpy as np
+import torch
+from torch import nn
+from aetool.training.data.named import DATASETS
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 3, stride=2, padding=1)
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1)
+        self.fc = nn.Linear(16 * 7 * 7, 16)
+
+    def forward(self, x):
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(x))
+        return self.fc(x.view(x.size(0), -1))
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 16 * 7 * 7)
+        self.conv1 = nn.ConvTranspose2d(16, 8, 3, stride=2, padding=1, output_padding=1)
+        self.conv2 = nn.ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1)
+
+    def forward(self, z):
+        x = self.fc(z).view(-1, 16, 7, 7)
+        return torch.sigmoid(self.conv2(torch.relu(self.conv1(x))))
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+mnist = DATASETS["mnist"](None, print)
+np.savez("some.npz", images=mnist.pixels[-2000:], labels=mnist.labels[-2000:])
+images = torch.from_numpy(mnist.pixels[:6400]).float() / 255
+encoder, decoder = Encoder(), Decoder()
+optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 3e-3)
+for step in range(300):
+    batch = images[torch.randint(len(images), (64,))]
+    loss = nn.functional.mse_loss(decoder(encoder(batch)), batch)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+encoder.eval(), decoder.eval()
+"""
+"""An autoencoder as tutorials of PyTorch have it, before the two lines of the README."""
+
+
 def test_the_main_job_works_a_second_time(shell, workplace):
     line = "aetool train --epochs 3 -q && aetool export -q && aetool sample --digit 8 -o eights.png"
     first, second = shell(line), shell(line)

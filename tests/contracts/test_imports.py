@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,9 @@ def test_files_and_functions_stay_short():
 def test_commands_stay_skins():
     """The body of a command function has fewer than 15 statements, blocks counted, imports and docstring not."""
     for name in COMMANDS:
-        tree = ast.parse((PACKAGE / f"cli/commands/{name}.py").read_text())
-        (command,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+        own = f"{name}_" if iskeyword(name) else name
+        tree = ast.parse((PACKAGE / f"cli/commands/{own}.py").read_text())
+        (command,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == own)
         statements = [node for node in ast.walk(command) if isinstance(node, ast.stmt)]
         imports = sum(isinstance(node, ast.Import | ast.ImportFrom) for node in statements)
         assert len(statements) - imports - 2 < 15, name  # less the function itself and its docstring

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from onnx.helper import make_node as node
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import FILES, write
@@ -24,6 +25,7 @@ from aetool.bundle.half import half
 from aetool.bundle.lookup import shipped_path
 from aetool.errors import AetoolError
 from aetool.runtime.codec import Codec
+from tests.toy import onnx_graph, write_toy
 
 MEMORY = 1 << 30
 """Bytes that a mutant may take."""
@@ -50,8 +52,30 @@ NUMBERS = (
 )
 WORDS = ("", "NOTSET", "SAME_UPPER", "VALID", "images", "latents", "ai.onnx", "com.microsoft", "x" * 5000, "\0", "ä")
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Relu", "Sigmoid", "Clip", "Add", "Mul", "Reshape", "Flatten",
-             "Cast", "Concat", "Loop", "If", "Tile", "Expand", "Identity", "Constant", "Resize", "Pad",
-             "Gather")  # fmt: skip
+             "Cast", "Concat", "Loop", "If", "Tile", "Expand", "Identity", "Constant", "Resize", "Pad", "Gather",
+             "Transpose", "MaxPool", "AveragePool", "LeakyRelu", "Elu", "Selu", "HardSwish", "Tanh")  # fmt: skip
+
+
+def imported(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the toy bundle with graphs of the operators that imported graphs have."""
+    nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    encoder = [
+        node("Transpose", ["images"], ["a"], perm=[0, 1, 3, 2]), node("LeakyRelu", ["a"], ["b"], alpha=0.2),
+        node("MaxPool", ["b"], ["c"], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 1, 1]),
+        node("AveragePool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2], count_include_pad=0),
+        node("Tanh", ["d"], ["e"]), node("Flatten", ["e"], ["latents"], axis=1),
+    ]  # fmt: skip
+    decoder = [
+        node("Reshape", ["latents", "shape"], ["a"]), node("Elu", ["a"], ["b"], alpha=1.0),
+        node("Resize", ["b", "", "scales"], ["c"], **nearest), node("Selu", ["c"], ["d"], alpha=1.5, gamma=1.0),
+        node("Mul", ["d", "channels"], ["e"]), node("HardSwish", ["e"], ["f"]), node("Sigmoid", ["f"], ["images"]),
+    ]  # fmt: skip
+    constants = {"shape": np.array([-1, 1, 2, 2]), "scales": np.array([1, 1, 4, 4], np.float32),
+                 "channels": np.full((1, 1, 1), 2, np.float32)}  # fmt: skip
+    image, latent = ("images", ["n", 1, 8, 8]), ("latents", ["n", 4])
+    graphs = {"encoder.onnx": onnx_graph(encoder, image, latent, {}),
+              "decoder.onnx": onnx_graph(decoder, latent, image, constants)}  # fmt: skip
+    return files | graphs
 
 
 def mutant(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
@@ -177,13 +201,13 @@ def peak() -> int:
 
 def main() -> None:
     """Make and use the mutants FIRST to LAST of SEED; see above."""
-    from tests.toy import write_toy
-
     place, seed, first, last = Path(sys.argv[1]), *map(int, sys.argv[2:])
     toy = write_toy(place / "toy")
     sources = [{name: (folder / name).read_bytes() for name in FILES} for folder in (toy, shipped_path("mnist"))]
     small = {name: half(data) if name.endswith(".onnx") else data for name, data in sources[1].items()}
-    use(toy)
+    sources.append(imported(sources[0]))
+    write(place / "imported", sources[-1], "", replace=False)
+    assert (use(toy), use(place / "imported")) == ("works", "works")
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     for i in range(first, last):

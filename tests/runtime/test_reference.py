@@ -27,7 +27,7 @@ LATENTS, IMAGES = 1e-5, 2e-6
 
 
 def test_every_operator_of_the_gate_is_there_and_no_other():
-    assert OPERATORS.keys() == RULES.keys()
+    assert OPERATORS.keys() - {"Cast"} == RULES.keys()  # Cast is seen by the gate before the rules
 
 
 def whole_numbers(rng, *dims):
@@ -73,7 +73,7 @@ def graph(operator, dims, constants, more=(), **attributes) -> bytes:
     nodes = [helper.make_node(operator, inputs, ["y"], **attributes)]
     values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *dims]),
               helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]  # fmt: skip
-    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items() if name]
     body = helper.make_graph(nodes, "g", values[:1], values[1:], tensors)
     return helper.make_model(body, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
 
@@ -101,6 +101,17 @@ CASES = [
     *(graph(operator, (3, 5), {}, more=["x"]) for operator in ("Add", "Mul")),
     graph("Reshape", (4, 6), {"shape": np.array([-1, 3, 8])}, allowzero=0),
     graph("Flatten", (4, 3, 2), {}, axis=1),
+    *(graph(operator, (3, 5), {}) for operator in ("Tanh", "Erf", "LeakyRelu", "Elu", "Selu", "HardSwish")),
+    graph("LeakyRelu", (3, 5), {}, alpha=0.3), graph("Elu", (3, 5), {}, alpha=0.5),
+    graph("Selu", (3, 5), {}, alpha=1.5, gamma=1.1), graph("Transpose", (3, 5, 2), {}, perm=[0, 2, 3, 1]),
+    *(
+        graph(operator, (3, 9, 8), {}, kernel_shape=k, strides=s, pads=p, **more)
+        for k, s, p in (([2, 2], [2, 2], [0] * 4), ([3, 3], [2, 1], [1] * 4), ([3, 2], [1, 1], [1, 1, 1, 1]))
+        for operator, more in (("MaxPool", {}), ("AveragePool", {}), ("AveragePool", {"count_include_pad": 1}))
+    ),
+    graph("GlobalAveragePool", (3, 4, 5), {}),
+    graph("Resize", (3, 4, 5), {"": (), "scales": np.float32([1, 1, 2, 3])},
+          mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
 ]  # fmt: skip
 
 

@@ -91,12 +91,15 @@ def _baseline(name: str) -> dict[str, float]:
 
 
 def _measured(work: Bench, console: Console) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each section, without the section of torch where torch is not installed."""
+    """Return the rows of each section, without that of torch for an imported model or where torch is not installed."""
     from aetool.bench.model import SECTIONS
 
     note_device(work.codec, console)
     found = {}
     for title, section in SECTIONS.items():
+        if title == "torch" and work.bundle.manifest.imported:
+            console.note("an imported model has no architecture of torch here, and torch is not measured")
+            continue
         console.note(f"measuring {title}")
         try:
             found[title] = list(section(work))

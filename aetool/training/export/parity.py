@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ VALUES = 1 << 22
 BOUNDS = {"latents": 1e-4, "images": 1e-5, "reconstructions": 1e-4, "distortion": 1e-6}
 """Largest difference of latents in units of their scale, of decoded and reconstructed values, and of the mean mse."""
 
+Reference: TypeAlias = Callable[[list[Images]], tuple[list[Latents], list[Images]]]
+"""Batches of images -> their latents and the decoded images of these latents, batch by batch."""
+
 
 def prove(network: Autoencoder, codec: Codec, pixels: AnyPixels) -> dict[str, Any]:
     """Return the differences between torch and ONNX Runtime, and the bounds; raises `BundleError` beyond a bound.
@@ -31,14 +35,26 @@ def prove(network: Autoencoder, codec: Codec, pixels: AnyPixels) -> dict[str, An
     Compared are `pixels` (n, c, h, w), repeated where few, and as many made images: with real images that are all
     alike, a difference in an idle part of the network would stay hidden.
     """
+    sets = _sets(codec.spec, pixels, sum(batches_for(codec.spec)))
+    proof = compared(partial(_torch, network), codec, sets, BOUNDS, "torch and ONNX Runtime")
+    return proof | {"images": "held-out" if len(pixels) else "made"}
+
+
+def compared(
+    reference: Reference, codec: Codec, sets: Iterable[Images], bounds: dict[str, float], both: str
+) -> dict[str, Any]:
+    """Return the differences between a reference and the codec on sets of images, and the bounds.
+
+    A set has as many images as `batches_for` has in sum. Raises `BundleError` beyond a bound.
+    """
     batches = batches_for(codec.spec)
     codec.run_size = max(batches)  # so that each batch is one run, as far as the gate lets it
-    every = [_differences(network, codec, images, batches) for images in _sets(codec.spec, pixels, sum(batches))]
-    found = {name: max(each[name] for each in every) for name in BOUNDS}
-    for name, bound in BOUNDS.items():
+    every = [_differences(reference, codec, images, batches) for images in sets]
+    found = {name: max(each[name] for each in every) for name in bounds}
+    for name, bound in bounds.items():
         if not found[name] <= bound:
-            raise BundleError(f"torch and ONNX Runtime differ by {found[name]:.2g} in {name}, over {bound:g}")
-    return {"batches": list(batches), "images": "held-out" if len(pixels) else "made", "found": found, "bounds": BOUNDS}
+            raise BundleError(f"{both} differ by {found[name]:.2g} in {name}, over {bound:g}")
+    return {"batches": list(batches), "found": found, "bounds": bounds}
 
 
 def _sets(spec: ImageSpec, pixels: AnyPixels, count: int) -> Iterator[Images]:
@@ -58,10 +74,10 @@ def made_images(spec: ImageSpec, count: int) -> Images:
     return to_images(np.random.default_rng(0).integers(0, 256, (count, *spec.shape), np.uint8))
 
 
-def _differences(network: Autoencoder, codec: Codec, images: Images, batches: Sequence[int]) -> dict[str, float]:
+def _differences(reference: Reference, codec: Codec, images: Images, batches: Sequence[int]) -> dict[str, float]:
     starts = np.cumsum((0, *batches[:-1]))
     parts = [images[start : start + n] for start, n in zip(starts, batches, strict=True)]
-    latents, decoded = _torch(network, parts)
+    latents, decoded = reference(parts)
     ours = [codec.encode(part) for part in parts]
     codec.close()  # a session keeps the memory of its largest run: one at a time
     again = [codec.decode(z) for z in ours]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from aetool.errors import ReadWriteError, lookup
 from aetool.system.paths import numbered
 from aetool.system.progress import Report
 from aetool.training import run_folder
-from aetool.training.export.run import Exported, make_bundle
+from aetool.training.export.assemble import Exported
+from aetool.training.export.run import make_bundle
 from aetool.training.export.weights import KINDS
 
 
@@ -59,10 +61,16 @@ def write_bundle(
     """Write a bundle as `export` does, and return its folder with what is to be said of it."""
     lookup(dict.fromkeys(KINDS), weights, "kind of weights")
     found = run_folder.find(None if run is None else str(run), trained=True)
+    place = None if data is None else str(data)
+    return write_made(lambda: make_bundle(found, bank, place, progress, kind=weights), output, bank, force)
+
+
+def write_made(make: Callable[[], Exported], output: str | Path | None, bank: bool, force: bool) -> Written:
+    """Write the bundle that `make` returns to `output`, or to a free models/NAME, after a look whether that is free."""
     path = None if output is None else Path(output)
     if path is not None:
         check_free(path, force)
-    made = make_bundle(found, bank, None if data is None else str(data), progress, kind=weights)
+    made = make()
     if path is None:
         return Written(_write_new(made, bank), made.notes)
     try:
