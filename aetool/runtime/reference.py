@@ -111,7 +111,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "LeakyRelu": lambda x, alpha=0.01: np.where(x < 0, np.float32(alpha) * x, x),
     "Elu": elu,
     "Selu": lambda x, alpha=SELU[0], gamma=SELU[1]: elu(x, alpha, gamma),
-    "Erf": lambda x: np.frompyfunc(math.erf, 1, 1)(x).astype(np.float32),
+    "Erf": lambda x: np.vectorize(math.erf, otypes=[np.float32])(x),
     "HardSwish": lambda x: x * np.clip(x / 6 + np.float32(0.5), 0, 1),
     "Clip": lambda x, least, most: np.minimum(np.maximum(x, least), most),
     "Add": np.add,
