@@ -25,14 +25,14 @@ PICTURES = """\
 # Prints what `aetool encode -m |NAME| --whole FILES` prints, preparation included. Run: python encode.py FILES
 import json, sys
 import numpy as np, onnxruntime
-from PIL import Image, ImageOps
+from PIL import Image
 
 CHANNELS, HEIGHT, WIDTH = |SHAPE|
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # which turn of Pillow makes an orientation upright
 session = onnxruntime.InferenceSession(|GRAPH|, providers=["CPUExecutionProvider"])
 
 def prepare(name):  # uint8 (c, h, w)
-    image, box, head = Image.open(name), None, open(name, "rb").read(25)
+    image, part, head = Image.open(name), None, open(name, "rb").read(25)
     tags, turn = getattr(image, "tag_v2", {}), image.getexif().get(274, 1)  # Pillow turns a TIFF with the tag itself
     turn = turn if turn in TURNS and 274 not in tags else 1
     if image.mode[0] in "IF" or np.max(tags.get(258, 8)) > 8 or (head[1:4] == b"PNG" and head[24] in (2, 4, 16)):
@@ -43,10 +43,11 @@ def prepare(name):  # uint8 (c, h, w)
         image = Image.alpha_composite(behind, image.convert("RGBA"))
     image = image.convert("|MODE|")
     image = image.transpose(TURNS[turn]) if turn != 1 else image
-    if box:
-        image = image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, box)
-    elif image.size != (WIDTH, HEIGHT):
-        image = ImageOps.fit(image, (WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    x, y, w, h = part or (0, 0, *image.size)
+    scale = min((x + w - x) / WIDTH, (y + h - y) / HEIGHT)  # the centred part with the sides of the image, rows first
+    left, top = max(0, (x + w - x - scale * WIDTH) / 2), max(0, (y + h - y - scale * HEIGHT) / 2)
+    image = image.resize((WIDTH, image.height), Image.Resampling.LANCZOS, (x + left, 0, x + w - left, image.height))
+    image = image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, (0, y + top, WIDTH, y + h - top))
     return np.asarray(image, np.uint8).reshape(HEIGHT, WIDTH, CHANNELS).transpose(2, 0, 1)
 
 for name in sys.argv[1:]:
@@ -60,10 +61,7 @@ SCALE = """\
     if image.format in ("JPEG", "MPO") and image.width >= 4 * wide and image.height >= 4 * high:
         _, (_, _, *part) = image.draft(None, (2 * wide, 2 * high))  # smaller, but still twice as large as wanted
         (w, h), (x, y) = [pair[::-1] if turn > 4 else pair for pair in (part, image.size)]
-        x, y = (x - w if turn in (2, 3, 6, 7) else 0), (y - h if turn in (3, 4, 7, 8) else 0)
-        scale = min((x + w - x) / WIDTH, (y + h - y) / HEIGHT)  # the centred part with the sides of the image
-        left, top = max(0, (x + w - x - scale * WIDTH) / 2), max(0, (y + h - y - scale * HEIGHT) / 2)
-        box = x + left, y + top, x + w - left, y + h - top
+        part = (x - w if turn in (2, 3, 6, 7) else 0), (y - h if turn in (3, 4, 7, 8) else 0), w, h
 """
 """The decoding of a JPEG at a smaller scale, from the second version of the preparation on."""
 
