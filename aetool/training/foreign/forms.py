@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Images
+from aetool.arrays import Images, OneLine
 from aetool.bundle.gate_operators import Sizes
 from aetool.choices import LAYOUTS
 from aetool.errors import BundleError, UsageError, lookup
@@ -22,8 +22,8 @@ RANGES = {"0..1": (1.0, 0.0), "-1..1": (2.0, -1.0), "0..255": (255.0, 0.0)}
 Shape = tuple[int, int, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Scaling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling(OneLine):
     """Numbers of a tensor from images in [0, 1]: times `scale`, plus `shift`, each () or of channels (c, 1, 1)."""
 
     name: str
