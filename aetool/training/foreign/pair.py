@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aetool.arrays import Images, Latents
+from aetool.arrays import Images, Latents, OneLine
 from aetool.bundle.bundle import Graphs
 from aetool.bundle.gate import check_graph
 from aetool.bundle.gate_operators import Refused, Sizes
@@ -25,8 +25,8 @@ MOST_LATENT = 1 << 16
 """Numbers of the largest latent of a manifest."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rewritten:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rewritten(OneLine):
     """A graph with the operators of the gate, its layers, the sizes at its far end, and the batch frozen inside."""
 
     graph: bytes

@@ -15,6 +15,7 @@ import onnx
 import onnx.inliner
 import onnx.version_converter
 
+from aetool.arrays import OneLine
 from aetool.bundle.folder import MAX_BYTES
 from aetool.bundle.gate import MAX_NODES, OPSET
 from aetool.errors import BundleError, ReadWriteError, printable
@@ -43,8 +44,8 @@ class Tensor:
     dims: Dims
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
+@dataclass(frozen=True, eq=False, repr=False)
+class Source(OneLine):
     """The graph of another tool.
 
     part     "encoder" or "decoder", for sentences
