@@ -202,7 +202,9 @@ def test_existing_folders_are_replaced_only_by_force(cli, workplace):
     [
         (["--range", "0..2"], 'no range "0..2"'), (["--range", "0..1,-1..1,0..1"], "one for both ends, or two"),
         (["--layout", "hwc"], 'no layout "hwc"'), (["--mean", "0.5"], "come together"),
-        (["--mean", "0.5", "--std", "0"], "above 0"), (["--mean", "0.5,0.5", "--std", "1"], "1 or 3 numbers"),
+        (["--mean", "0.5", "--std", "0"], "a standard deviation from 1e-06"),
+        (["--mean", "nan", "--std", "1"], "a mean is from"), (["--mean", "1e39", "--std", "1"], "a mean is from"),
+        (["--mean", "0.5,0.5", "--std", "1"], "1 or 3 numbers"),
         (["--mean", "x", "--std", "1"], "--mean takes numbers"),
         (["--mean", "0", "--std", "1", "--range", "0..1"], "in place of a range"),
         (["--force"], "name the bundle with -o"),
@@ -321,12 +323,38 @@ def doubling() -> Path:
 def outside() -> Path:
     path = Path("encoder.onnx")
     model = onnx.load(written(path, FLAT, {"pick": PICK}))
-    tensor = model.graph.initializer[0]
+    path.write_bytes(put_outside(model, model.graph.initializer[0], "../secret"))
+    return path
+
+
+def put_outside(model, tensor, location: str) -> bytes:
+    """Let a tensor of a model name a file in place of its numbers."""
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../secret")
-    path.write_bytes(model.SerializeToString())
+    tensor.external_data.add(key="location", value=location)
+    return model.SerializeToString()
+
+
+def with_constant(path: Path, location: str) -> Path:
+    """An encoder whose Constant node names a file in place of its numbers."""
+    tensor = numpy_helper.from_array(PICK, "numbers")
+    nodes = [helper.make_node("Constant", [], ["pick"], value=tensor), *FLAT]
+    model = onnx.load(written(path, nodes))
+    path.write_bytes(put_outside(model, model.graph.node[0].attribute[0].t, location))
     return path
+
+
+def four_inputs() -> Path:
+    nodes = [node("Sub", ["a", "a", "x", "a"], ["h"]), node("Flatten", ["h"], ["flat"]), FLAT[1]]
+    return written(Path("encoder.onnx"), nodes, {"pick": PICK, "a": np.float32(1)})
+
+
+def huge_batch() -> Path:
+    return written(Path("encoder.onnx"), FLAT, {"pick": PICK}, ("x", [1 << 62, 1, 8, 8]), ("z", [1 << 62, 4]))
+
+
+def not_finite() -> Path:
+    return written(Path("encoder.onnx"), FLAT, {"pick": np.full((64, 4), 1e38, np.float32)})
 
 
 REFUSED = {
@@ -343,6 +371,10 @@ REFUSED = {
     "latents of other sizes": (other_latents, "latents of 5 numbers, and the decoder takes 4"),
     "a constant of 4 TB": (huge_shape, 'ConstantOfShape "/layer/ConstantOfShape"'),
     "doubling functions": (doubling, "nodes"),
+    "a constant outside": (lambda: with_constant(Path("encoder.onnx"), "/etc/passwd"), "which is not a file beside it"),
+    "arithmetic of four": (four_inputs, 'Sub "/layer/Sub".*a tensor and a constant'),
+    "a batch of 2^62": (huge_batch, "items at a time, and at most 4,096"),
+    "overflowing weights": (not_finite, "not finite"),
     "weights outside": (outside, r"\.\./secret, which is not a file beside it"),
 }
 
@@ -394,6 +426,33 @@ def test_weights_in_a_file_beside_are_taken_in(cli, workplace):
     assert cli("import", "encoder.onnx", "decoder.onnx", "--data", data, "-o", "beside")[0] == 0
     assert cli("import", *graphs("torch-conv-old"), "--data", data, "-o", "inside")[0] == 0
     assert Bundle.read(Path("beside")).identity == Bundle.read(Path("inside")).identity
+
+
+def test_constants_outside_are_read_beside_the_graph_and_nowhere_else(cli, workplace):
+    data = array(Path("shapes.npz"), (1, 8, 8))
+    Path("given").mkdir()
+    encoder = with_constant(Path("given/encoder.onnx"), "numbers.bin")
+    Path("numbers.bin").write_bytes(bytes(PICK.nbytes))
+    code, _, err = cli("import", encoder, decoder(), "--data", data, "-o", "wrong")
+    assert code == 7 and "given/numbers.bin" in err and not Path("wrong").exists()
+    Path("given/numbers.bin").write_bytes(PICK.tobytes())
+    assert cli("import", encoder, decoder(), "--data", data, "-o", "outside")[0] == 0
+    inside = written(Path("encoder.onnx"), FLAT, {"pick": PICK})
+    assert cli("import", inside, decoder(), "--data", data, "-o", "inside")[0] == 0
+    assert Bundle.read(Path("outside")).identity == Bundle.read(Path("inside")).identity
+
+
+def test_a_batch_of_minus_one_is_any_batch(cli, workplace):
+    data = array(Path("shapes.npz"), (1, 8, 8))
+    encoder = written(Path("encoder.onnx"), FLAT, {"pick": PICK}, ("x", [-1, 1, 8, 8]), ("z", [-1, 4]))
+    assert cli("import", encoder, decoder(), "--data", data, "-o", "any")[0] == 0
+
+
+def test_a_bundle_does_not_go_to_stdout(cli, workplace):
+    data = array(Path("shapes.npz"), (1, 8, 8))
+    encoder = written(Path("encoder.onnx"), FLAT, {"pick": PICK})
+    code, out, err = cli("import", encoder, decoder(), "--data", data, "-o", "-")
+    assert (code, out) == (2, b"") and "a bundle is a folder" in err and not Path("-").exists()
 
 
 @pytest.mark.parametrize("opset", [9, 11, 13, 17, 21, 23])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aetool.bundle.card import card
 from aetool.bundle.folder import check_free, write
-from aetool.errors import ReadWriteError, lookup
+from aetool.errors import ReadWriteError, UsageError, lookup
 from aetool.system.paths import numbered
 from aetool.system.progress import Report
 from aetool.training import run_folder
@@ -67,6 +67,8 @@ def write_bundle(
 
 def write_made(make: Callable[[], Exported], output: str | Path | None, bank: bool, force: bool) -> Written:
     """Write the bundle that `make` returns to `output`, or to a free models/NAME, after a look whether that is free."""
+    if str(output) == "-":
+        raise UsageError("a bundle is a folder, and stdout takes none; name a folder")
     path = None if output is None else Path(output)
     if path is not None:
         check_free(path, force)

@@ -17,6 +17,8 @@ from aetool.images.spec import MOST_CHANNELS, SIDES
 from aetool.training.foreign.movement import Places
 from aetool.training.foreign.source import Dims, Floats
 
+LEAST = 1e-6
+"""Least standard deviation of a normalisation; its inverse is the largest number."""
 RANGES = {"0..1": (1.0, 0.0), "-1..1": (2.0, -1.0), "0..255": (255.0, 0.0)}
 """Factor and summand that make numbers of a range from images in [0, 1]."""
 Shape = tuple[int, int, int]
@@ -40,10 +42,11 @@ def of_range(name: str) -> Scaling:
 def of_statistics(mean: Sequence[float], std: Sequence[float], channels: int) -> Scaling:
     """Return the scaling (x - mean) / std, of one number each or of one for each channel; raises `UsageError`."""
     for numbers in (mean, std):
-        if len(numbers) not in (1, channels) or not all(map(math.isfinite, numbers)):
-            raise UsageError(f"mean and standard deviation are 1 or {channels} numbers, not {len(numbers)}")
-    if min(std) <= 0:
-        raise UsageError("a standard deviation is above 0")
+        if len(numbers) not in (1, channels):
+            counts = "1 number" if channels == 1 else f"1 or {channels} numbers"
+            raise UsageError(f"mean and standard deviation are {counts} each, not {len(numbers)}")
+    if not all(LEAST <= one <= 1 / LEAST for one in std) or not all(abs(one) <= 1 / LEAST for one in mean):
+        raise UsageError(f"a mean is from {-1 / LEAST:g} to {1 / LEAST:g}, a standard deviation from {LEAST:g}")
     size = max(len(mean), len(std))
     spread = [np.broadcast_to(np.array(numbers, np.float64), size).reshape(-1, 1, 1) for numbers in (mean, std)]
     scale, shift = 1 / spread[1], -spread[0] / spread[1]
@@ -129,5 +132,6 @@ def layouts_for(sizes: Dims, shape: Shape, layout: str | None, part: str) -> lis
         there = " x ".join("?" if size is None else str(size) for size in sizes) or "no declared size"
         wanted = " x ".join(map(str, shape))
         asked = f", {LAYOUTS[layout].help}" if layout else ""
-        raise BundleError(f"the {part} works on images of {there}{asked}, and the data are of {wanted}")
+        hint = "; are encoder and decoder in this order?" if len(sizes) == 1 else ""
+        raise BundleError(f"the {part} works on images of {there}{asked}, and the data are of {wanted}{hint}")
     return known[:1] if shape[0] == 1 else known

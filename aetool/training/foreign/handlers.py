@@ -132,7 +132,8 @@ def _arithmetic(call: Call) -> Value:
             operator, b = "Add", operators.times(draft, b, -1)
         return operators.both(draft, operator, a, b)
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
-    assert isinstance(value, Value)
+    if not isinstance(value, Value) or len(call.inputs) != 2:
+        raise Refused("a tensor and a constant, or two tensors, are expected")
     number = np.asarray(constant, np.float32)
     first = isinstance(a, Value)
     refuse_unless(first or operator != "Div", "a constant is not divided by a tensor")

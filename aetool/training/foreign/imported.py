@@ -129,8 +129,10 @@ def make_import(paths: tuple[Path, Path], data: str, ends: Ends, rows: bool, rep
     images = to_images(shown[np.arange(sum(parity.batches_for(dataset.spec))) % len(shown)])
     both = "the imported graphs and the bundle"
     proof = parity.compared(guessed.pair.reference, Codec(graphs, "cpu"), [images], BOUNDS, both)
+    report("encoding the images", 0, None, "")
     codec = Codec(graphs, "cpu")
     bank = bank_of(codec, dataset, SEED, rows)
+    report("measuring", 0, None, "")
     floor = pca_mse(dataset.train.pixels, dataset.test.pixels, graphs.latent_size, SEED)
     manifest = Manifest(
         image=dataset.spec,

@@ -32,8 +32,8 @@ Dims = tuple[int | None, ...]
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 MOST = MAX_BYTES["encoder.onnx"]
 """Bytes of the largest graph, and of its weights in another file."""
-RUN = 64
-"""Items of a run of a graph that takes any number of them."""
+RUN, MOST_ITEMS = 64, 4096
+"""Items of a run of a graph that takes any number of them, and most items of a run of one that takes a fixed number."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Source(OneLine):
     def run(self, values: Floats, batch: int | None) -> Floats:
         """Return the output for values (n, ...), computed `batch` items at a time; raises `BundleError`."""
         size, parts = batch or RUN, []
+        if size > MOST_ITEMS:
+            raise BundleError(f"the {self.part} takes {size:,} items at a time, and at most {MOST_ITEMS:,} are run")
         for start in range(0, len(values), size):
             part = values[start : start + size]
             missing = size - len(part) if batch else 0  # a frozen batch is always a whole one
@@ -76,10 +78,10 @@ class Source(OneLine):
                 (out,) = self._session.run(None, {self.input.name: given})
             except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
                 raise BundleError(f"the {self.part} fails on the images: {printable(first_line(error))}") from error
-            if out.shape[:1] != given.shape[:1] or not np.isfinite(out).all():
-                raise BundleError(
-                    f"the {self.part} gives {out.shape} for {given.shape}, or numbers that are not finite"
-                )
+            if out.shape[:1] != given.shape[:1]:
+                raise BundleError(f"the {self.part} gives {out.shape} for {given.shape}: other items than it got")
+            if not np.isfinite(out).all():
+                raise BundleError(f"the {self.part} gives numbers that are not finite")
             parts.append(out[: len(part)])
         return np.concatenate(parts)
 
@@ -117,8 +119,8 @@ def read_source(path: Path, part: str) -> Source:
 def _take_in_weights(model: Any, path: Path, part: str) -> None:
     """Put weights into the graph that lie in another file beside it, as PyTorch writes them."""
     files: dict[str, bytes] = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+    for tensor in _tensors(model):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
         name = entries.get("location", "")
@@ -132,6 +134,16 @@ def _take_in_weights(model: Any, path: Path, part: str) -> None:
             tensor.raw_data = files[name][start:end]
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    """Yield every tensor with numbers outside of sub-graphs, which are refused."""
+    yield from model.graph.initializer
+    for sparse in model.graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in (node for part in (model.graph, *model.functions) for node in part.node):
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors, attribute.sparse_tensor.values)
 
 
 def _check_functions(model: Any, part: str) -> None:
@@ -191,7 +203,7 @@ def _single(model: Any, part: str) -> tuple[Tensor, Tensor]:
             known = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
             found_type = known.get(tensor.elem_type, "another type")
             raise BundleError(f"the {kind} of the {part} is of {found_type}, and float32 is expected")
-        dims = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+        dims = tuple(dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim)  # -1 is any, to some
         found.append(Tensor(values[0].name, dims))
     return found[0], found[1]
 
