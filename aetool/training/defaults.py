@@ -21,7 +21,7 @@ STEP_PIXELS = 64 * 128 * 128
 FEWEST = 8
 """Fewest images a step that the batch normalisation compares."""
 SHIFT = 1 / 16
-"""Largest random move of a picture, as a share of its shorter side."""
+"""Largest random move of a picture, as a share of its shorter side; see `shifting` for smaller ones."""
 
 
 def settled(config: TrainConfig, images: int, sides: tuple[int, int], pca: Pca, own: bool) -> TrainConfig:

@@ -29,6 +29,7 @@ from aetool.training.device import torch_device
 from aetool.training.loop import Trainer
 from aetool.training.pca import Pca
 from aetool.training.recovery import Recovered, recover
+from aetool.training.shifting import followed_shift
 from aetool.training.start import first_weights, started
 
 Session = Iterator[tuple[Trainer, list[str]]]
@@ -130,7 +131,11 @@ def _settled(config: TrainConfig, data: Dataset, report: Report) -> tuple[TrainC
     torch.set_num_threads(config.threads)
     found = pca.fit(data.train.pixels, max(config.latent_size or 0, COMPONENTS), config.seed)
     own = config.dataset not in DATASETS or config.files_from is not None
-    return settled(config, len(data.train.labels), data.spec.shape[1:], found, own), found
+    chosen = settled(config, len(data.train.labels), data.spec.shape[1:], found, own)
+    if own and config.shift is None:
+        shift = followed_shift(data, found.first(chosen.k), chosen.shift or 0, config.seed)
+        chosen = replace(chosen, shift=shift)
+    return chosen, found
 
 
 @contextlib.contextmanager
