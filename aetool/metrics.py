@@ -15,6 +15,8 @@ from aetool.arrays import Images
 
 Figures = npt.NDArray[np.float64]
 """A figure per image: float64 (n,)."""
+ROWS = 1 << 16
+"""Points of a covariance that are in memory in float64 at a time."""
 
 
 def mse(x: Images, x_hat: Images) -> Figures:
@@ -118,10 +120,16 @@ def frechet(real: Features, made: Features) -> float:
 
 def covariance(points: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Return the sample covariance (d, d) of points (n, d), zeros for fewer than two."""
-    d = points.shape[1]
-    if len(points) < 2:
+    n, d = points.shape
+    if n < 2:
         return np.zeros((d, d))
-    return np.cov(points, rowvar=False, dtype=np.float64).reshape(d, d)
+    if n <= ROWS:
+        return np.cov(points, rowvar=False, dtype=np.float64).reshape(d, d)
+    mean, total = points.mean(0, dtype=np.float64), np.zeros((d, d))
+    for start in range(0, n, ROWS):
+        part = points[start : start + ROWS] - mean
+        total += part.T @ part
+    return total / (n - 1)
 
 
 def symmetric_root(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -29,6 +29,12 @@ def test_frechet_of_a_stretch_is_the_squared_difference_of_the_deviations():
     assert frechet(x - x.mean(0), 3 * (x - x.mean(0))) == pytest.approx(4 * np.trace(own), rel=1e-4)
 
 
+def test_a_covariance_in_blocks_is_that_of_all_points(monkeypatch):
+    points = (np.random.default_rng(0).normal(size=(50, 3)) * [1, 5, 0.1] + [100, 0, -3]).astype(np.float32)
+    monkeypatch.setattr(metrics, "ROWS", 7)
+    assert metrics.covariance(points) == pytest.approx(np.cov(points.T.astype(np.float64)), rel=1e-12)
+
+
 def test_frechet_is_that_of_commuting_covariances_worked_out_by_hand():
     a = np.float32([[1, 0], [-1, 0], [0, 2], [0, -2]])  # covariance diag(2/3, 8/3)
     b = np.float32([[3, 0], [-3, 0], [0, 1], [0, -1]])  # covariance diag(6, 2/3)

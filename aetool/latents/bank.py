@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, overload
 
 import numpy as np
@@ -174,7 +174,7 @@ def make_bank(
     mixtures: Mixtures | None = None,
 ) -> Bank:
     """Return the bank of all given latents: statistics of all, and at most `MAX_ROWS` rows chosen by `seed`."""
-    groups = [latents[labels == label] for label in range(len(classes))] + [latents]
+    groups = partial(_groups, latents, labels, len(classes))
     chosen = _chosen(labels, np.random.default_rng(seed).permutation(len(latents)), MAX_ROWS if rows else 0)
     return Bank(
         latents=latents[chosen],
@@ -182,11 +182,17 @@ def make_bank(
         neighbours=class_neighbours(latents[chosen], labels[chosen], NEIGHBOURS),
         sources=[sources[i] for i in chosen],
         classes=classes,
-        counts=np.array([len(group) for group in groups]),
-        means=np.stack([_mean(group) for group in groups]),
-        covariances=np.stack([covariance(group).astype(np.float32) for group in groups]),
+        counts=np.array([len(group) for group in groups()]),
+        means=np.stack([_mean(group) for group in groups()]),
+        covariances=np.stack([covariance(group).astype(np.float32) for group in groups()]),
         mixtures=mixtures or Mixtures.none(len(classes), latents.shape[1]),
     )
+
+
+def _groups(latents: Latents, labels: Labels, classes: int) -> Iterator[Latents]:
+    """Yield the latents of each class, and all at last."""
+    yield from (latents[labels == label] for label in range(classes))
+    yield latents
 
 
 def _chosen(labels: Labels, order: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:

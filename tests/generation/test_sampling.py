@@ -13,6 +13,7 @@ from aetool.errors import UsageError
 from aetool.generation.sampling import SAMPLERS, Gaussian, Gmm, Local, Mix, Neighbours, rng_for
 from aetool.generation.stored import completed
 from aetool.latents.bank import make_bank
+from aetool.training.export import mixtures
 from aetool.training.export.mixtures import fit_mixtures
 from tests.toy import CLASSES, toy_bank, toy_latents
 
@@ -29,8 +30,8 @@ def bank():
 
 def bank_of(latents, labels, rows: bool = True, classes=CLASSES):
     latents, labels = np.asarray(latents, np.float32), np.asarray(labels)
-    mixtures = fit_mixtures(latents, labels, len(classes), seed=0)
-    return make_bank(latents, labels, [""] * len(latents), classes, seed=0, rows=rows, mixtures=mixtures)
+    fitted = fit_mixtures(latents, labels, len(classes), seed=0)
+    return make_bank(latents, labels, [""] * len(latents), classes, seed=0, rows=rows, mixtures=fitted)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -319,3 +320,18 @@ def test_a_small_class_gets_fewer_components():
     assert (fit_mixtures(few, np.zeros(20, np.int64), 1, seed=0).weights > 0).sum() == 1
     assert (fit_mixtures(few[:, :1], np.zeros(20, np.int64), 1, seed=0).weights > 0).sum() == 5
     assert fit_mixtures(few, np.full(20, -1), 0, seed=0).weights.sum() == pytest.approx(1)
+
+
+def test_mixtures_have_room_for_the_components_that_are_used_and_no_more(monkeypatch):
+    latents = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    labels = np.repeat([0, 1, 2], [45, 14, 1])
+    found = fit_mixtures(latents, labels, 3, seed=0)
+    assert found.roots.shape == (3, 5, 2, 2) and ((found.weights > 0).sum(1) == [5, 1, 0]).all()
+    monkeypatch.setattr(mixtures, "NUMBERS", 24)
+    assert fit_mixtures(latents, labels, 3, seed=0).roots.shape == (3, 2, 2, 2)
+    monkeypatch.setattr(mixtures, "NUMBERS", 11)
+    bare = make_bank(latents, labels, [""] * 60, ("a", "b", "c"), 0, False, fit_mixtures(latents, labels, 3, seed=0))
+    assert bare.mixtures.weights.shape == (3, 0)
+    with pytest.raises(UsageError) as caught:
+        bare.rows(0)
+    assert caught.value.fix == "gaussian"

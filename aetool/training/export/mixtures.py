@@ -12,20 +12,32 @@ from aetool.latents.bank import Mixtures
 COMPONENTS = 10
 PER_COMPONENT = 4
 """Latents per component and dimension; a small class gets fewer components."""
+NUMBERS = 1 << 24
+"""Most numbers of the covariances of all mixtures: 64 MB in the bank."""
 
 
 def fit_mixtures(latents: Latents, labels: Labels, classes: int, seed: int) -> Mixtures:
-    """Return a mixture for each class, or a single mixture of all latents (n, k) where `classes` is 0."""
+    """Return a mixture for each class, or a single mixture of all latents (n, k) where `classes` is 0.
+
+    All have as many components as the largest, at most `COMPONENTS`; none where `NUMBERS` are not enough for one each.
+    """
     k = latents.shape[1]
     groups = [latents[labels == label] for label in range(classes)] or [latents]
-    weights = np.zeros((len(groups), COMPONENTS), np.float32)
-    means = np.zeros((len(groups), COMPONENTS, k), np.float32)
-    roots = np.zeros((len(groups), COMPONENTS, k, k), np.float32)
-    for i, group in enumerate(groups):
-        if len(group) > 1:
-            m = min(COMPONENTS, max(1, len(group) // (PER_COMPONENT * k)))
+    sizes = [_components(group, NUMBERS // (len(groups) * k * k)) for group in groups]
+    most = max(sizes)
+    weights = np.zeros((len(groups), most), np.float32)
+    means = np.zeros((len(groups), most, k), np.float32)
+    roots = np.zeros((len(groups), most, k, k), np.float32)
+    for i, (group, m) in enumerate(zip(groups, sizes, strict=True)):
+        if m:
             weights[i, :m], means[i, :m], roots[i, :m] = _fit(group, m, seed)
     return Mixtures(weights, means, roots)
+
+
+def _components(group: Latents, most: int) -> int:
+    """Return the components of a mixture of latents (n, k), at most `most`; none of fewer than two latents."""
+    n, k = group.shape
+    return min(COMPONENTS, most, max(1, n // (PER_COMPONENT * k))) if n > 1 else 0
 
 
 def _fit(group: Latents, m: int, seed: int) -> tuple[Latents, Latents, Latents]:
