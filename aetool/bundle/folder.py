@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 
+from aetool.bundle.address import called, is_address
 from aetool.errors import BundleError, LimitExceeded, UsageError, printable, reason
 from aetool.system.atomic import write_folder
 from aetool.system.reading import read_own
@@ -86,7 +87,8 @@ def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
 def _refuse(path: Path, names: set[str], fault: str) -> None:
     if names:
         shown = printable(", ".join(sorted(names)[:5])) + (" and more" if len(names) > 5 else "")
-        raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; get or export it anew")
+        anew = "delete this folder, and it is downloaded again" if is_address(called(path)) else "get or export it anew"
+        raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; {anew}")
 
 
 def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
