@@ -2,7 +2,7 @@
 
     bundle.json    the manifest            encoder.onnx, decoder.onnx   the graphs
     bank.npz       latents of training images and their statistics
-    SHA256SUMS     of the files above      README.md   the model card, outside the sums
+    SHA256SUMS     of the files above      README.md, samples.png   the model card and its picture, outside the sums
 
 Every file is hashed before use, and exactly the hashed bytes are used.
 """
