@@ -26,29 +26,18 @@ def card(
     `counts` are the training images of each class, () where they are not known; `samples` says that samples.png lies
     beside the card. The only link is that to samples.png.
     """
-    d, spec, size = manifest.distortion, manifest.image, manifest.latent_size
+    spec = manifest.image
     kind = {1: "grey images", 3: "colour images"}.get(spec.channels, f"images of {spec.channels} channels")
     return f"""{front_matter(name, manifest)}
 # {name}
 {_description(manifest)}
-An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} numbers, made by aetool.
+An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {manifest.latent_size} numbers, made by aetool.
 Identity `{identity}`.
 {_samples(manifest, has_rows) if samples else ""}
     aetool info -m {name}
     {_example(name, manifest)}
 
-| | |
-|---|---|
-{_author(manifest)}| Data | {_data(manifest)} |
-| Classes | {_classes(manifest, counts)} |
-| Architecture | {_architecture(manifest)} |
-| Preparation of files | {_preparation(spec)} |
-{_stored(manifest)}| Training | {_training(manifest)} |
-| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
-| Training mse | {figure(d["train"])} |
-| Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
-| Scores | {_scores(manifest)} |
-| Exported | {manifest.exported} |
+{_table(manifest, counts)}
 
 Made by:
 
@@ -60,14 +49,34 @@ Made by:
 
 It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
 {_bank_note(manifest, has_rows)}
+{_sharing(repository(name))}"""
 
+
+def _table(manifest: Manifest, counts: Sequence[int]) -> str:
+    d = manifest.distortion
+    return f"""| | |
+|---|---|
+{_author(manifest)}| Data | {_data(manifest)} |
+| Classes | {_classes(manifest, counts)} |
+| Architecture | {_architecture(manifest)} |
+| Preparation of files | {_preparation(manifest.image)} |
+{_stored(manifest)}| Training | {_training(manifest)} |
+| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {manifest.latent_size} components {figure(d["pca"])} |
+| Training mse | {figure(d["train"])} |
+| Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
+| Scores | {_scores(manifest)} |
+| Exported | {manifest.exported} |"""
+
+
+def _sharing(name: str) -> str:
+    return f"""
 ## Sharing
 
 From this folder to huggingface.co, with `pip install huggingface_hub` and `hf auth login` before:
 
-    hf upload OWNER/{repository(name)} . .
+    hf upload OWNER/{name} . .
 
-Then every command takes it from there: `aetool sample -m hf:OWNER/{repository(name)}`.
+Then every command takes it from there: `aetool sample -m hf:OWNER/{name}`.
 """
 
 
