@@ -53,7 +53,7 @@ It reconstructs, varies and generates images like those it was trained on; of ot
 
 
 def _table(manifest: Manifest, counts: Sequence[int]) -> str:
-    d = manifest.distortion
+    d, size = manifest.distortion, manifest.latent_size
     return f"""| | |
 |---|---|
 {_author(manifest)}| Data | {_data(manifest)} |
@@ -61,7 +61,7 @@ def _table(manifest: Manifest, counts: Sequence[int]) -> str:
 | Architecture | {_architecture(manifest)} |
 | Preparation of files | {_preparation(manifest.image)} |
 {_stored(manifest)}| Training | {_training(manifest)} |
-| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {manifest.latent_size} components {figure(d["pca"])} |
+| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
 | Training mse | {figure(d["train"])} |
 | Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
 | Scores | {_scores(manifest)} |

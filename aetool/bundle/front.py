@@ -26,7 +26,8 @@ def front_matter(name: str, manifest: Manifest) -> str:
 def _data(manifest: Manifest) -> str | None:
     """Return the name on the hub of the data set that the model was made with, None where it has none."""
     name = str(manifest.dataset["name"])
-    named = name in str(manifest.training["command"]).split()  # a folder of the same name is written as ./mnist
+    words = str(manifest.training["command"]).split()  # in which a folder of the same name is written as ./mnist
+    named = words[1:3] == ["train", name] or (manifest.imported and f" --data {name} " in f"{' '.join(words)} ")
     return DATASETS.get(name) if named else None
 
 

@@ -68,12 +68,13 @@ def test_a_hub_finds_library_licence_data_and_results_beside_pca():
         ("fashion-mnist", "aetool train fashion-mnist", "- zalando-datasets/fashion_mnist"),
         ("mnist", "aetool import encoder.onnx decoder.onnx --data mnist", "- ylecun/mnist"),
         ("mnist", "aetool train ./mnist", "datasets: []"),
+        ("mnist", "aetool train --files-from mnist", "datasets: []"),
         ("emotion", "aetool train emotion", "datasets: []"),
     ],
 )
 def test_only_data_sets_that_the_hub_has_are_named(name, command, found):
     manifest = toy_manifest()
-    training = manifest.training | {"command": command}
+    training = manifest.training | {"command": command} | ({"imported": {}} if "import" in command else {})
     lines = fields(front_matter("x", replace(manifest, dataset=manifest.dataset | {"name": name}, training=training)))
     assert found in lines
 
