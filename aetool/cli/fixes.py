@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aetool.choices import installing
 from aetool.errors import AetoolError
 
 WITHOUT_RUNTIME = "or use --device numpy, which is slower (export cannot)"
@@ -34,8 +35,8 @@ FIXES = {
     "gmm": "--method gmm needs none",
     "gaussian": "--method gaussian needs none",
     "no-direction": "use --metric euclidean",
-    "tiff": "install it with: pip install 'aetool[tiff]'",
-    "heif": "install it with: pip install 'aetool[heif]'",
+    "tiff": f"install it with: {installing('tiff')}",
+    "heif": f"install it with: {installing('heif')}",
     "devices": "see: aetool devices",
     "no-runtime": f"install it with: pip install onnxruntime; {WITHOUT_RUNTIME}",
     "bad-runtime": f"install it again with: pip install --force-reinstall onnxruntime; {WITHOUT_RUNTIME}",
