@@ -24,8 +24,10 @@ def check(dist: Path) -> None:
     tracked = set(
         subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     )
-    check_wheel(zipfile.ZipFile(wheel), tracked)
-    check_sdist(tarfile.open(sdist), f"aetool-{version}/", tracked)
+    with zipfile.ZipFile(wheel) as opened:
+        check_wheel(opened, tracked)
+    with tarfile.open(sdist) as packed:
+        check_sdist(packed, f"aetool-{version}/", tracked)
     print(", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in (wheel, sdist)))
 
 
@@ -39,9 +41,10 @@ def check_wheel(wheel: zipfile.ZipFile, tracked: set[str]) -> None:
 
 
 def check_sdist(sdist: tarfile.TarFile, top: str, tracked: set[str]) -> None:
-    """All files of the repository, and what the package index wants to know."""
+    """All files of the repository, what the package index wants to know, and nothing that is not committed."""
     names = {name.removeprefix(top) for name in sdist.getnames()}
-    assert names == tracked | {"PKG-INFO"}, sorted(names ^ (tracked | {"PKG-INFO"}))
+    wanted = tracked | {"PKG-INFO"}
+    assert names == wanted, f"missing: {sorted(wanted - names)}; not committed: {sorted(names - wanted)}"
     assert all(member.isfile() for member in sdist.getmembers())
 
 

@@ -182,6 +182,15 @@ def test_samples_are_outside_the_sums_optional_and_never_read(toy, tmp_path):
         Bundle.read(tmp_path / "x")
 
 
+def test_commands_take_no_samples_for_data(toy, tmp_path, cli, workplace):
+    bundle = Bundle.read(toy)
+    write(tmp_path / "x", dict(bundle.files), "card", replace=False, samples=overview(bundle))
+    for place in ("x", "."):
+        code, out, err = cli("encode", place, "-m", toy)
+        assert (code, out) == (4, b"") and "no image found" in err
+    assert len(cli("encode", "x/samples.png", "-m", toy)[1].splitlines()) == 2 * COLUMNS  # named, it is a picture
+
+
 def test_rows_are_classes_with_their_reconstructions_first(toy, cli, workplace):
     data = overview(Bundle.read(toy))
     Path("samples.png").write_bytes(data)
