@@ -167,7 +167,7 @@ def _download(hub: Hub, address: Address, commit: str, report: Report) -> None:
     files.pop(CARD, None)
     _check(shown, files, files.pop(SUMS))
     try:
-        write_folder(address.folder / commit, kept)
+        write_folder(address.folder / commit, kept, replace=True)  # where a part of it was left, say by hand
     except ReadWriteError as error:
         if not is_there(address.folder / commit):  # another process may have been faster
             raise ReadWriteError(str(error), fix="hf-cache") from error

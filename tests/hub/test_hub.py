@@ -541,9 +541,16 @@ def test_many_at_a_time_end_with_one_folder(fake, cache):
     assert everything_below(cache / "me/toy/revisions") == ["main"]
 
 
+def test_a_folder_of_which_a_part_was_removed_is_made_whole(fake, find):
+    path = find()
+    (path / "bundle.json").unlink()
+    assert find() == path and Bundle.read(path).name == "hf:me/toy"
+    assert everything_below(path.parent)[0] == path.name  # and no temporary beside it
+
+
 def test_another_process_that_was_faster_is_no_error(fake, find, monkeypatch):
     write = hub.write_folder
-    monkeypatch.setattr(hub, "write_folder", lambda *words: write(*words) or write(*words))
+    monkeypatch.setattr(hub, "write_folder", lambda *words, replace: write(*words) or write(*words))
     assert find().is_dir()
 
 
