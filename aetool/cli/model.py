@@ -43,7 +43,14 @@ def named_path(name: str | None, console: Console) -> Path:
     """Return the folder of the model `name`, None for that of $AETOOL_MODEL; tells and shows a download."""
     from aetool.bundle.lookup import default_path, find_path
 
-    with console.stages() as report:
+    with console.stages() as stages:
+
+        def report(title: str, done: int, total: int | None, text: str) -> None:
+            if text:
+                stages(title, done, total, text)
+            else:  # a sentence, and no work that a bar would show
+                console.note(title)
+
         return find_path(name, report) if name else default_path(report)[0]
 
 
