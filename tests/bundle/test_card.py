@@ -127,6 +127,7 @@ def test_options_of_export_fill_the_card(digits_run, cli, tmp_path):
     text = (tmp_path / "x" / CARD).read_text()
     assert "license: mit" in fields(text) and "| Author | Ada |" in text and "\nDigits.\n" in text
     assert Bundle.read(tmp_path / "x").manifest.about == About("mit", "Ada", "Digits.")
+    assert {b"license       mit", b"author        Ada"} <= set(cli("info", tmp_path / "x")[1].splitlines())
     assert (tmp_path / "x" / SAMPLES).stat().st_size < SAMPLES_BYTES and "![" in text
     code, out, err = cli("export", digits_run, "-o", tmp_path / "y", "--license", "my own")
     assert (code, out) == (2, b"") and "apache-2.0" in err and err.count("\n") == 1 and not (tmp_path / "y").exists()

@@ -161,6 +161,7 @@ def _summary(bundle: Bundle) -> str:
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
         *([["network", m.choice]] if m.choice else []),
         *([["weights", m.stored]] if m.stored else []),
+        *([[name, " ".join(text.split())] for name, text in m.about.to_dict().items()] if m.about else []),
         ["exported", m.exported],
         ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
         ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],
