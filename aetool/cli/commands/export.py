@@ -66,7 +66,6 @@ class AboutOptions:
 
 
 def export(
-    about: AboutOptions,
     run: Run = None,
     output: Folder = None,
     data: Data = None,
@@ -74,6 +73,8 @@ def export(
     no_bank: NoBank = False,
     weights: Weights = "float32",
     quiet: Quiet = False,
+    *,
+    about: AboutOptions,
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
 
