@@ -58,6 +58,8 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not is_allowed(newurl, self.local):
+            if fp is not None:
+                fp.close()
             raise Misdirected(f"redirected to {newurl.partition(':')[0]}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
