@@ -123,6 +123,15 @@ TABLES = {
 """Tables by argument or option."""
 
 
+PROJECT = "."
+"""What pip installs: the checkout, until a release of ours lies on the public index, where the name is not ours yet."""
+
+
+def installing(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f"pip install '{PROJECT}[{extra}]'"
+
+
 def device_named(name: str) -> str:
     """Return the name of a device as the tables have it: in small letters, and cuda for gpu and cuda:0."""
     return DEVICE_NAMES.get(name.lower(), name.lower())

@@ -92,6 +92,10 @@ class LevelsGuessed(UserWarning):
     """Nothing in a picture says which number is white, so the numbers of the picture or of its folder decide."""
 
 
+class LastKnown(UserWarning):
+    """A hub could not be reached, and the last known commit of a model is used."""
+
+
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return `table[name]`; raises `UsageError` with all names and the nearest one."""
     if name in table:

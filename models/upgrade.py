@@ -2,10 +2,10 @@
 
 python models/upgrade.py FOLDER...
 
-The graphs and the identity stay byte for byte; bank.npz, bundle.json, README.md and SHA256SUMS are written anew, all or
-nothing. A second run writes the same bytes. A model of files keeps its preparation; one of a named data set, which was
-trained on no files, gets the newest. By the held-out images of its data set a bundle gets what `aetool score` measures
-by; without the data set it scores as before.
+The graphs and the identity stay byte for byte; bank.npz, bundle.json, README.md, samples.png and SHA256SUMS are written
+anew, all or nothing. A second run writes the same bytes. A model of files keeps its preparation; one of a named data
+set, which was trained on no files, gets the newest. By the held-out images of its data set a bundle gets what `aetool
+score` measures by; without the data set it scores as before.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from aetool.choices import DATASETS
 from aetool.generation.stored import completed
 from aetool.images.spec import CURRENT
 from aetool.latents.bank import Bank, write_bank
+from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.training.evaluation.evaluate import find_dataset
 from aetool.training.export.scoring import held_out
@@ -36,7 +37,10 @@ def upgrade(path: Path) -> Scoring | None:
         manifest = replace(manifest, image=replace(manifest.image, preparation=CURRENT))
     manifest = replace(manifest, scoring=manifest.scoring or _scoring(bundle, bank))
     files = {**bundle.files, "bank.npz": write_bank(bank), "bundle.json": manifest.to_json()}
-    write(path, files, card(bundle.name, bundle.identity, manifest, len(bank.latents) > 0), replace=True)
+    samples = overview(replace(bundle, manifest=manifest, files=files))
+    counts = [int(count) for count in bank.counts[:-1]]
+    text = card(bundle.name, bundle.identity, manifest, len(bank.latents) > 0, counts, samples is not None)
+    write(path, files, text, replace=True, samples=samples)
     return manifest.scoring
 
 

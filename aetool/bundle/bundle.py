@@ -2,7 +2,7 @@
 
     bundle.json    the manifest            encoder.onnx, decoder.onnx   the graphs
     bank.npz       latents of training images and their statistics
-    SHA256SUMS     of the files above      README.md   the model card, outside the sums
+    SHA256SUMS     of the files above      README.md, samples.png   the model card and its picture, outside the sums
 
 Every file is hashed before use, and exactly the hashed bytes are used.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetool.arrays import OneLine
+from aetool.bundle.address import called
 from aetool.bundle.folder import check_sums, hashed, read_files
 from aetool.bundle.lookup import default_path, find_path
 from aetool.bundle.manifest import Manifest
@@ -40,7 +41,7 @@ class Graphs(OneLine):
 class Bundle:
     """A model as read from its folder.
 
-    name       what the folder is called
+    name       what the folder is called, or the address of a model of a hub
     manifest   the content of bundle.json
     files      the hashed bytes of every listed file
     identity   first 16 hex digits of the sha256 of encoder.onnx followed by decoder.onnx
@@ -73,7 +74,7 @@ class Bundle:
             manifest = Manifest.from_json(files["bundle.json"])
         except BundleError as error:
             raise BundleError(f"the bundle {printable(str(path))} is refused: {error}") from error
-        return cls(path.name if path.name not in ("", "..") else path.resolve().name, manifest, files, identity)
+        return cls(called(path), manifest, files, identity)
 
     @property
     def graphs(self) -> Graphs:

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
+from collections.abc import Sequence
 
+from aetool.bundle.front import front_matter
 from aetool.bundle.manifest import Manifest
 from aetool.errors import printable, some
 from aetool.images.spec import PREPARATIONS, ImageSpec
 
 
-def card(name: str, identity: str, manifest: Manifest, has_rows: bool) -> str:
-    """Return the model card in Markdown."""
-    d, spec, size = manifest.distortion, manifest.image, manifest.latent_size
+def card(
+    name: str,
+    identity: str,
+    manifest: Manifest,
+    has_rows: bool,
+    counts: Sequence[int] = (),
+    samples: bool = False,
+) -> str:
+    """Return the model card in Markdown, with the front matter of hubs.
+
+    `counts` are the training images of each class, () where they are not known; `samples` says that samples.png lies
+    beside the card. The only link is that to samples.png.
+    """
+    spec = manifest.image
     kind = {1: "grey images", 3: "colour images"}.get(spec.channels, f"images of {spec.channels} channels")
-    return f"""# {name}
-
-An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {size} numbers, made by
-[aetool](../../README.md). Identity `{identity}`.
-
+    return f"""{front_matter(name, manifest)}
+# {name}
+{_description(manifest)}
+An autoencoder of {kind} of {spec.height} x {spec.width} with latents of {manifest.latent_size} numbers, made by aetool.
+Identity `{identity}`.
+{_samples(manifest, has_rows) if samples else ""}
     aetool info -m {name}
     {_example(name, manifest)}
 
-| | |
-|---|---|
-| Data | {_data(manifest)} |
-| Classes | {some(manifest.classes) or "none"} |
-| Architecture | {_architecture(manifest)} |
-| Preparation of files | {_preparation(spec)} |
-{_stored(manifest)}| Training | {_training(manifest)} |
-| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
-| Training mse | {figure(d["train"])} |
-| Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
-| Scores | {_scores(manifest)} |
-| Exported | {manifest.exported} |
+{_table(manifest, counts)}
 
 Made by:
 
@@ -45,7 +49,77 @@ Made by:
 
 It reconstructs, varies and generates images like those it was trained on; of others it shows the nearest that it knows.
 {_bank_note(manifest, has_rows)}
+{_sharing(repository(name))}"""
+
+
+def _table(manifest: Manifest, counts: Sequence[int]) -> str:
+    d, size = manifest.distortion, manifest.latent_size
+    return f"""| | |
+|---|---|
+{_author(manifest)}| Data | {_data(manifest)} |
+| Classes | {_classes(manifest, counts)} |
+| Architecture | {_architecture(manifest)} |
+| Preparation of files | {_preparation(manifest.image)} |
+{_stored(manifest)}| Training | {_training(manifest)} |
+| Test mse | **{figure(d["test"])}** per value in [0, 1]; PCA with {size} components {figure(d["pca"])} |
+| Training mse | {figure(d["train"])} |
+| Test PSNR, SSIM | {figure(d["psnr"], 2)} dB, {figure(d["ssim"], 4)} |
+| Scores | {_scores(manifest)} |
+| Exported | {manifest.exported} |"""
+
+
+def _sharing(name: str) -> str:
+    return f"""
+## Sharing
+
+From this folder to huggingface.co, with `pip install huggingface_hub` and `hf auth login` before:
+
+    hf upload OWNER/{name} . .
+
+Then every command takes it from there: `aetool sample -m hf:OWNER/{name}`.
 """
+
+
+def repository(name: str) -> str:
+    """Return the name of a bundle as hubs allow it: letters, digits, and single - _ . between them."""
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+    kept = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", kept)).removesuffix(".git").strip("-.")
+    return kept[:90].strip("-.") or "model"
+
+
+def _description(manifest: Manifest) -> str:
+    said = manifest.about.description if manifest.about else None
+    return "\n" + "\n".join(printable(line) for line in said.strip().splitlines()) + "\n" if said else ""
+
+
+def _author(manifest: Manifest) -> str:
+    said = manifest.about
+    rows = (("Author", said.author), ("License", said.license and said.license.lower())) if said else ()
+    return "".join(f"| {title} | {_cell(text)} |\n" for title, text in rows if text)
+
+
+def _classes(manifest: Manifest, counts: Sequence[int]) -> str:
+    """Return the names of the classes, each with the number of its training images where that is known."""
+    names = [_cell(name) for name in manifest.classes]
+    if not names:
+        return "none"
+    if not counts:
+        return some(names)
+    return some(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True)) + " training images"
+
+
+def _cell(text: str) -> str:
+    """Return a text for a cell of a table."""
+    return printable(" ".join(text.split())).replace("|", "\\|")
+
+
+def _samples(manifest: Manifest, has_rows: bool) -> str:
+    """Return the picture of samples, and what it shows."""
+    each = "In each row, which is a class" if manifest.classes else "In each row"
+    if has_rows:
+        first = "training images, encoded and decoded (four, if there are so many)"
+        return f"\n![Reconstructions and samples](samples.png)\n\n{each}: first {first}, then new images.\n"
+    return f"\n![Samples](samples.png)\n\n{each}: new images.\n"
 
 
 def _stored(manifest: Manifest) -> str:
@@ -103,9 +177,8 @@ def _command(manifest: Manifest, has_rows: bool) -> str:
 def _data(manifest: Manifest) -> str:
     """Return name and sizes of the data set, and what was left of it at export."""
     data, found = manifest.dataset, manifest.dataset.get("found")
-    text = (
-        f"{data['name']}: {data['train']:,} training and {data['test']:,} test images, sha256 `{data['sha256'][:16]}…`"
-    )
+    counts = f"{data['train']:,} training and {data['test']:,} test images"
+    text = f"{_cell(data['name'])}: {counts}, sha256 `{data['sha256'][:16]}…`"
     if manifest.imported and data["test"]:
         text += "; the model may have been trained on the test images"
     return text + (f"; {found['train']:,} and {found['test']:,} were there at export" if found else "")

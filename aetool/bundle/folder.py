@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 
+from aetool.bundle.address import called, is_address
 from aetool.errors import BundleError, LimitExceeded, UsageError, printable, reason
 from aetool.system.atomic import write_folder
 from aetool.system.reading import read_own
@@ -15,6 +16,9 @@ from aetool.system.reading import read_own
 FILES = ("bank.npz", "bundle.json", "decoder.onnx", "encoder.onnx")
 SUMS = "SHA256SUMS"
 CARD = "README.md"
+SAMPLES = "samples.png"
+"""A picture for the card, as optional as the card; no command reads either."""
+SAMPLES_BYTES = 1 << 21
 LINKED = "is a link, and a bundle holds files alone (cp -rL makes them)"
 MAX_BYTES = {
     "bank.npz": 3 << 27, "bundle.json": 1 << 23, "decoder.onnx": 1 << 27, "encoder.onnx": 1 << 27, SUMS: 1 << 10,
@@ -58,12 +62,16 @@ def hashed(files: Mapping[str, bytes]) -> tuple[bytes, str]:
     return _sums(digests | {"encoder.onnx": encoder.hexdigest()}), both.hexdigest()[:16]
 
 
-def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool) -> None:
-    """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`, `LimitExceeded`."""
+def write(path: Path, files: Mapping[str, bytes], card: str, replace: bool, samples: bytes | None = None) -> None:
+    """Write a bundle to the folder `path`, whole or not at all; raises `ReadWriteError`, `LimitExceeded`.
+
+    `samples` is samples.png, which the card shows.
+    """
     for name, data in files.items():
         if len(data) > MAX_BYTES[name]:
             raise LimitExceeded(f"{name} of this bundle would be {len(data) >> 20} MiB, over {MAX_BYTES[name] >> 20}")
-    write_folder(path, {**files, SUMS: canonical_sums(files), CARD: card.encode("utf-8", "backslashreplace")}, replace)
+    beside = {CARD: card.encode("utf-8", "backslashreplace")} | ({} if samples is None else {SAMPLES: samples})
+    write_folder(path, {**files, SUMS: canonical_sums(files), **beside}, replace)
 
 
 def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
@@ -71,7 +79,7 @@ def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
     wanted = {*FILES, SUMS}
     try:
         links = {entry.name: entry.is_symlink() for entry in os.scandir(path) if not entry.name.startswith(".")}
-        found = links.keys() - {CARD}
+        found = links.keys() - {CARD, SAMPLES}
         _refuse(path, wanted - found, "is missing")
         _refuse(path, found - wanted, "does not belong there")
         _refuse(path, {name for name in wanted if links[name]}, LINKED)
@@ -86,7 +94,8 @@ def read_files(path: Path) -> tuple[dict[str, bytes], bytes]:
 def _refuse(path: Path, names: set[str], fault: str) -> None:
     if names:
         shown = printable(", ".join(sorted(names)[:5])) + (" and more" if len(names) > 5 else "")
-        raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; get or export it anew")
+        anew = "delete this folder, and it is downloaded again" if is_address(called(path)) else "get or export it anew"
+        raise BundleError(f"the bundle {printable(str(path))} is refused: {shown} {fault}; {anew}")
 
 
 def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
@@ -99,7 +108,7 @@ def check_sums(path: Path, expected: bytes, sums: bytes) -> None:
 
 def check_free(path: Path, force: bool) -> None:
     """Raise `UsageError` where an export to `path` would replace anything but a bundle, or a bundle without `force`."""
-    known = {*FILES, SUMS, CARD}
+    known = {*FILES, SUMS, CARD, SAMPLES}
     if path.exists() and not (
         (path / "bundle.json").is_file() and {e.name for e in path.iterdir() if e.name[0] != "."} <= known
     ):

@@ -1,4 +1,4 @@
-"""The lookup of bundles by name: a folder, ./models, or a shipped bundle."""
+"""The lookup of bundles by name: a folder, ./models, a shipped bundle, or an address on a hub."""
 
 from __future__ import annotations
 
@@ -7,17 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aetool import choices
+from aetool.bundle.address import cached, is_address, kept
 from aetool.bundle.folder import MAX_BYTES, identity
-from aetool.errors import BundleError, did_you_mean, printable, some
+from aetool.errors import AetoolError, BundleError, did_you_mean, printable, some
 from aetool.system.names import existing
+from aetool.system.progress import Report
 from aetool.system.reading import read_own
 
 SHIPPED = tuple(choices.SHIPPED)
 """Names of the shipped bundles."""
 
 
-def find_path(name: str) -> Path:
-    """Return the folder of the model `name`: a folder with a bundle.json, ./models/NAME, or a shipped NAME."""
+def find_path(name: str, report: Report = lambda *_: None, offline: bool = False) -> Path:
+    """Return the folder of the model `name`: a folder with a bundle.json, ./models/NAME, or a shipped NAME.
+
+    A name that begins with "hf:" is an address on a hub, downloaded if need be; with `offline`, or where
+    $HF_HUB_OFFLINE asks for it, it is looked for in the cache alone. Raises `BundleError`, for addresses also
+    `UsageError` and `ReadWriteError`.
+    """
+    if is_address(name):
+        if offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+            return kept(name)
+        from aetool.bundle.hub import located  # imports what reaches a network
+
+        return located(name, report)
     for path in (Path(existing(name)), Path(existing(os.path.join("models", name)))):  # noqa: PTH118
         if os.path.isfile(path / "bundle.json"):  # noqa: PTH113 (which raises where it may not look)
             return path
@@ -49,18 +62,18 @@ def candidates() -> list[Path]:
     return own_models() + [path for path in shipped if (path / "bundle.json").is_file()]
 
 
-def default_path() -> tuple[Path, str]:
+def default_path(report: Report = lambda *_: None, offline: bool = False) -> tuple[Path, str]:
     """Return the folder of the default model, and the reason for the choice.
 
     $AETOOL_MODEL, else the newest own model under ./models by export time, else the shipped mnist.
-    Raises `BundleError`.
+    Raises as `find_path`.
     """
     named = os.environ.get("AETOOL_MODEL")
     if named:
         try:
-            return find_path(named), "from $AETOOL_MODEL"
-        except BundleError as error:
-            raise BundleError(f"$AETOOL_MODEL: {error}") from error
+            return find_path(named, report, offline), "from $AETOOL_MODEL"
+        except AetoolError as error:
+            raise type(error)(f"$AETOOL_MODEL: {error}", error.fix) from error
     dated = sorted(_dated(own_models()))
     return (dated[-1][1], "the newest under ./models") if dated else (find_path("mnist"), "the shipped model")
 
@@ -77,8 +90,11 @@ def _dated(paths: list[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def find_identity(wanted: str) -> Path | None:
-    """Return the folder of the model with the given identity, None for an unknown identity."""
-    for path in candidates():
+    """Return the folder of the model with the given identity, None for an unknown identity.
+
+    Models of a hub are found too where they are in the cache: latents never use a network.
+    """
+    for path in [*candidates(), *cached()]:
         try:
             graphs = {name: read_own(path / name, MAX_BYTES[name]) or b"" for name in ("encoder.onnx", "decoder.onnx")}
         except OSError:

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from aetool.arrays import OneLine
+from aetool.bundle.about import About
 from aetool.bundle.golden import Golden, GoldenPictures, Samples
 from aetool.bundle.scoring import Scoring, are_quantiles
 from aetool.errors import BundleError, printable
@@ -43,6 +44,7 @@ class Manifest(OneLine):
     weights        {"type": "float16", "images", "found", "bounds"}: how the weights are stored, and what that changed;
                    None for float32
     scoring        see `Scoring`; None without held-out images, and in bundles of older versions
+    about          see `About`; None where nothing was said
     """
 
     image: ImageSpec
@@ -59,6 +61,7 @@ class Manifest(OneLine):
     pictures: GoldenPictures | None = None
     weights: dict[str, Any] | None = None
     scoring: Scoring | None = None
+    about: About | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -109,7 +112,8 @@ class Manifest(OneLine):
             head["preparation"]["golden"] = self.pictures.to_dict()
         stored = {} if self.weights is None else {"weights": self.weights}
         scored = {} if self.scoring is None else {"scoring": self.scoring.to_dict()}
-        return head | named | stored | scored | {"golden": self.golden.to_dict()}
+        said = {} if self.about is None else {"about": self.about.to_dict()}
+        return head | named | said | stored | scored | {"golden": self.golden.to_dict()}
 
     def to_json(self) -> bytes:
         """Return bundle.json."""
@@ -134,6 +138,7 @@ class Manifest(OneLine):
             pictures = GoldenPictures.from_dict(fields.get("preparation", {}).get("golden"), image)
             kept: dict[str, Any] = {name: _plain(name, fields[name]) for name in PLAIN}
             kept |= {"golden": golden, "pictures": pictures, "weights": _weights(fields.get("weights"))}
+            kept["about"] = About.from_dict(fields.get("about"))
             kept["scoring"] = Scoring.from_dict(fields.get("scoring"), image.shape[1:])
             return cls(image=image, latent_size=size, classes=_names(fields["classes"]), **kept)
         except BundleError:

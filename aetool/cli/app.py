@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from aetool import __version__
+from aetool.choices import installing
 from aetool.cli.causes import cause
 from aetool.cli.completion import with_shell
 from aetool.cli.console import say
@@ -80,7 +81,7 @@ def run(words: list[str]) -> int:
         return _fail(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", 2)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in TRAINING_PACKAGES:
-            return _fail(f"this needs {error.name.partition('.')[0]}; install it with: pip install 'aetool[train]'", 2)
+            return _fail(f"this needs {error.name.partition('.')[0]}; install it with: {installing('train')}", 2)
         return _unexpected(error)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -76,7 +76,7 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
 
     try:
         name = context.params.get("model")
-        path = find_path(name) if name else default_path()[0]
+        path = find_path(name, offline=True) if name else default_path(offline=True)[0]
         known = json.loads((path / "bundle.json").read_bytes())["classes"]
     except (BundleError, OSError, ValueError, KeyError, TypeError):
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aetool.choices import installing
 from aetool.errors import AetoolError
 
 WITHOUT_RUNTIME = "or use --device numpy, which is slower (export cannot)"
@@ -34,8 +35,8 @@ FIXES = {
     "gmm": "--method gmm needs none",
     "gaussian": "--method gaussian needs none",
     "no-direction": "use --metric euclidean",
-    "tiff": "install it with: pip install 'aetool[tiff]'",
-    "heif": "install it with: pip install 'aetool[heif]'",
+    "tiff": f"install it with: {installing('tiff')}",
+    "heif": f"install it with: {installing('heif')}",
     "devices": "see: aetool devices",
     "no-runtime": f"install it with: pip install onnxruntime; {WITHOUT_RUNTIME}",
     "bad-runtime": f"install it again with: pip install --force-reinstall onnxruntime; {WITHOUT_RUNTIME}",
@@ -57,6 +58,13 @@ FIXES = {
     "bundle-exists": "choose another -o, or replace it with --force",
     "another-output": "choose another -o",
     "float32": "leave --weights out, which keeps them in float32",
+    "hf-address": "write it as hf:OWNER/NAME or hf:OWNER/NAME@REVISION",
+    "hf-token": "set HF_TOKEN to a token that may read it",
+    "hf-access": "ask for access on its page, and set HF_TOKEN to a token of yours",
+    "hf-network": "try again, or name a model on this machine",
+    "hf-offline": "unset HF_HUB_OFFLINE once, or name a model on this machine",
+    "hf-endpoint": "set HF_ENDPOINT to such an address, or unset it",
+    "hf-cache": "set XDG_CACHE_HOME to a folder with room that can be written",
     "verify": "see: aetool verify",
     "witness": "leave --device numpy or --witness out",
     "spatial": "put a Flatten behind the encoder and a Reshape before the decoder, and export both again",

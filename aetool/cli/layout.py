@@ -86,5 +86,7 @@ def _base_name(word: str) -> str:
     option, equals, value = word.partition("=")
     if equals and option.startswith("--"):
         return f"{option}={_base_name(value)}"
+    if word.startswith(("hf:", "-mhf:")):  # an address, no path
+        return word
     slash = os.sep if word.endswith(os.sep) else ""
     return Path(word).name + slash if os.sep in word else word

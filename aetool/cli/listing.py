@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from aetool.choices import DATASETS
+from aetool.choices import DATASETS, installing
 
 if TYPE_CHECKING:
     from aetool.cli.console import Console
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 KINDS = 10
 """Kinds of left-out files that a line names."""
-HEIF = "install the extra heif"
+HEIF = installing("heif")
 HINTS = {".heic": HEIF, ".heif": HEIF, ".hif": HEIF, ".avif": "this Pillow reads none"}
 """The reason or next step for kinds of left-out files."""
 

@@ -25,19 +25,33 @@ def choose_path(name: str | None, console: Console, identity: str | None = None,
 
     `identity` is the identity of the model in the latents. A choice that the user did not make is printed on stderr.
     """
-    from aetool.bundle.lookup import default_path, find_identity, find_path
+    from aetool.bundle.address import called
+    from aetool.bundle.lookup import default_path, find_identity
 
-    if name:
-        return find_path(name)
-    if os.environ.get("AETOOL_MODEL"):
-        return default_path()[0]
+    if name or os.environ.get("AETOOL_MODEL"):
+        return named_path(name, console)
     path = None
     if identity:
         path, why = find_identity(identity), "named by the latents"
     if path is None:
         path, why = default_path()
-    console.note(f"model {path.name}, {why}; {flag} chooses another")
+    console.note(f"model {called(path)}, {why}; {flag} chooses another")
     return path
+
+
+def named_path(name: str | None, console: Console) -> Path:
+    """Return the folder of the model `name`, None for that of $AETOOL_MODEL; tells and shows a download."""
+    from aetool.bundle.lookup import default_path, find_path
+
+    with console.stages() as stages:
+
+        def report(title: str, done: int, total: int | None, text: str) -> None:
+            if text:
+                stages(title, done, total, text)
+            else:  # a sentence, and no work that a bar would show
+                console.note(title)
+
+        return find_path(name, report) if name else default_path(report)[0]
 
 
 def choose_bundle(name: str | None, console: Console, identity: str | None = None) -> Bundle:

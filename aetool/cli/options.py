@@ -79,7 +79,7 @@ ModelName = Annotated[
     str | None,
     typer.Argument(
         metavar="[MODEL]",
-        help="Bundle: a folder, or a name in ./models or shipped.",
+        help="Bundle: a folder, a name in ./models or shipped, or hf:OWNER/NAME[@REVISION].",
         autocompletion=completion.models,
     ),
 ]
@@ -120,7 +120,8 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Option(
-            "-m", "--model", metavar="MODEL", help="Bundle to use: a folder, or a name in ./models or shipped.",
+            "-m", "--model", metavar="MODEL",
+            help="Bundle to use: a folder, a name in ./models or shipped, or hf:OWNER/NAME[@REVISION].",
             autocompletion=completion.models,
         ),
     ] = None  # fmt: skip

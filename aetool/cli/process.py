@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from aetool.cli.causes import PROCESSES, TIME
 from aetool.cli.console import say
-from aetool.errors import LevelsGuessed, PipeClosed, ReadWriteError
+from aetool.errors import LastKnown, LevelsGuessed, PipeClosed, ReadWriteError
 from aetool.system.quiet import own_stderr
 
 
@@ -149,7 +149,8 @@ def main(run: Callable[[list[str]], int]) -> NoReturn:
         limit_blas(1)  # small products are as fast with one, and a thread may be more than a container allows
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn of damaged files in lines that are not ours
-        warnings.filterwarnings("default", category=LevelsGuessed)
+        for category in (LevelsGuessed, LastKnown):
+            warnings.filterwarnings("default", category=category)
         warnings.showwarning = lambda message, *_, **__: say(f"aetool: warning: {message}")
     code = run(sys.argv[1:])
     if code == PipeClosed.exit_code and sys.stdout is not None:

@@ -23,6 +23,8 @@ RUN, BUNDLE, CACHE = "training run", "model", "folder cache"
 RUN_FILES = frozenset({"checkpoints", "images.jsonl", "log.jsonl", ".lock"})
 """What lies beside config.json in a run folder; a run that began or was killed lacks some."""
 MARKS = RUN_FILES | {"config.json", "bundle.json", "encoder.onnx", "decoder.onnx", "pixels.bin", "meta.json"}
+SAMPLES = "samples.png"
+"""The picture on the card of a model, which is no data."""
 MANIFEST_BYTES = 1 << 23
 
 LINK, BROKEN = "link to a parent or to a folder read anyway", "broken link"
@@ -118,9 +120,11 @@ class _Walk:
             return
         self.listing.left_out.update(rest.kinds)
         start = os.path.join(folder, "")  # noqa: PTH118
+        card = top and "bundle.json" in rest.marks and _own_kind(folder, rest) == BUNDLE
         for _, name, kind in sorted(found):
             if kind == PICTURE:
-                yield start + name
+                if not (card and name == SAMPLES):
+                    yield start + name
             elif kind == FOLDER or self.leads_on(folder, start + name):
                 yield from self.pictures(start + name, linked=linked or kind == LINKED)
 

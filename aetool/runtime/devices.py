@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np  # noqa: F401  before ONNX Runtime: what its libraries say when they fail is heard
 
-from aetool.choices import device_named
+from aetool.choices import device_named, installing
 from aetool.errors import BundleError, DeviceUnavailable, lookup
 from aetool.system.quiet import quiet_libraries
 
@@ -61,7 +61,7 @@ DEVICES: dict[str, Device] = {
     ),
     "openvino": Device(
         "OpenVINOExecutionProvider",
-        "pip install 'aetool[openvino]'",
+        installing("openvino"),
         _openvino_options,
         plugin="onnxruntime_ep_openvino",
     ),

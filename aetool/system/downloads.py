@@ -1,4 +1,4 @@
-"""Downloads over https: from the first of several mirrors, pinned by the sha256 and size of the unpacked file."""
+"""Downloads over https, bounded in size and time; pinned files from the first of several mirrors."""
 
 from __future__ import annotations
 
@@ -42,19 +42,58 @@ class Pinned:
     sha256: str
 
 
+class TooLarge(urllib.error.URLError):
+    """A response of more bytes than accepted."""
+
+
+class Misdirected(urllib.error.URLError):
+    """A redirect that is not followed."""
+
+
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https alone; of an http server of this machine (`local`) also those to this machine."""
+
+    def __init__(self, local: bool = False) -> None:
+        self.local = local
+
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"redirected to {newurl.partition(':')[0]}, which is not https")
+        if not is_allowed(newurl, self.local):
+            if fp is not None:
+                fp.close()
+            raise Misdirected(f"redirected to {newurl.partition(':')[0]}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def open_url(url: str) -> IO[bytes]:
-    """Open an https address; raises `OSError`."""
-    if not url.startswith("https://"):
+def is_allowed(url: str, local: bool) -> bool:
+    """Return whether an address is https or, where `local` allows it, http to this machine."""
+    return url.startswith("https://") or (local and is_local(url))
+
+
+def is_local(url: str) -> bool:
+    """Return whether an address is http to a loopback address of this machine."""
+    import ipaddress
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(url).hostname or ""
+        return url.startswith("http://") and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def open_url(url: str, token: str | None = None, local: bool = False) -> IO[bytes]:
+    """Open an https address, with `local` also an http address of this machine; raises `OSError`.
+
+    The token goes to this very address: neither behind a redirect nor, since no proxy is asked for http to this
+    machine, to a proxy.
+    """
+    if not is_allowed(url, local):
         raise urllib.error.URLError("not an https address")
     request = urllib.request.Request(url, headers={"User-Agent": "aetool"})
-    stream: IO[bytes] = urllib.request.build_opener(_OnlyHttps).open(request, timeout=TIMEOUT)
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    handlers: list[Any] = [_OnlyHttps(local), *([urllib.request.ProxyHandler({})] if is_local(url) else [])]
+    stream: IO[bytes] = urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT)
     return stream
 
 
@@ -83,7 +122,7 @@ def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) 
 
     The packed file is kept at `target`, unless nothing may be written there.
     """
-    with _if_allowed(target):
+    with if_allowed(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for mirror in mirrors:
@@ -92,17 +131,17 @@ def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) 
             content = _content(data, pinned)
         except InvalidInput:
             failures.append(f"{mirror} gave another file")
-        except (OSError, HTTPException) as error:
-            failures.append(f"{mirror}: {_why(error)}")
+        except (OSError, HTTPException, ValueError) as error:
+            failures.append(f"{mirror}: {why(error)}")
         else:
-            with _if_allowed(target):
+            with if_allowed(target):
                 write_file(target, data)
             return content
     raise ReadWriteError(f"could not download {target.name} ({'; '.join(failures)})")
 
 
 @contextlib.contextmanager
-def _if_allowed(target: Path) -> Iterator[None]:
+def if_allowed(target: Path) -> Iterator[None]:
     """Do without a file in a place that is read-only or missing; raises `ReadWriteError` for a disk that fails."""
     try:
         with writing(target):
@@ -112,7 +151,8 @@ def _if_allowed(target: Path) -> Iterator[None]:
             raise
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Return the reason of a failed download, in words of the system or of the server."""
     inner = getattr(error, "reason", error)
     return reason(inner) if isinstance(inner, OSError) else str(inner)
 
@@ -120,14 +160,21 @@ def _why(error: Exception) -> str:
 def _download(url: str, pinned: Pinned, report: Report) -> bytes:
     """Return the bytes behind an address, at most twice the pinned size, so no mirror can fill the memory."""
     with open_url(url) as response:
-        length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
-        total = int(length) if length and length.isdecimal() else None
-        data = bytearray()
-        for chunk in iter(_chunks(response), b""):
-            data += chunk
-            report(f"downloading {url.rpartition('/')[2]}", len(data), total, f"{len(data) / 1e6:.1f} MB")
-            if len(data) > 2 * pinned.size:
-                break
+        return receive(response, 2 * pinned.size, f"downloading {url.rpartition('/')[2]}", report)
+
+
+def receive(response: IO[bytes], most: int, title: str, report: Report) -> bytes:
+    """Return the bytes of a response; raises `TooLarge` for more than `most`, `URLError` for fewer than announced."""
+    length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
+    total = int(length) if length and length.isdecimal() and len(length) < 20 else None
+    data = bytearray()
+    if total is not None and total > most:
+        raise TooLarge(f"{total:,} bytes are announced, over the {most:,} accepted")
+    for chunk in iter(_chunks(response), b""):
+        data += chunk
+        report(title, len(data), total, f"{len(data) / 1e6:.1f} MB")
+        if len(data) > most:
+            raise TooLarge(f"more than the {most:,} bytes accepted are sent")
     if total is not None and len(data) < total:
         raise urllib.error.URLError("the connection ended early")
     return bytes(data)

@@ -80,7 +80,7 @@ def _found(name: str) -> tuple[str, Record]:
         run = run_folder.find(name)
     except UsageError as error:
         try:
-            find_path(name)
+            find_path(name, offline=True)
         except (BundleError, UsageError):
             raise error from None
         raise UsageError(f"{printable(name)} is a bundle, without what training needs", fix="start-bundle") from None

@@ -69,7 +69,7 @@ def test_upgrade_keeps_the_graphs_and_writes_the_same_bytes_twice(old):
     assert after.identity == before.identity
     assert all(after.files[name] == before.files[name] for name in ("encoder.onnx", "decoder.onnx"))
     assert json.loads(after.files["bundle.json"])["version"] == 2
-    assert after.bank().edges is not None and (old / "README.md").read_text().startswith("# old\n")
+    assert after.bank().edges is not None and "\n# old\n" in (old / "README.md").read_text()
     first = {path.name: path.read_bytes() for path in old.iterdir()}
     upgrade(old)
     assert {path.name: path.read_bytes() for path in old.iterdir()} == first

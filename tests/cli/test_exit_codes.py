@@ -167,7 +167,7 @@ def test_a_missing_extra_says_what_to_install(cli, here, monkeypatch):
     for name in [name for name in sys.modules if name.startswith(fresh)]:
         monkeypatch.delitem(sys.modules, name)
     code, _, err = cli("train", "--epochs", "1")
-    assert code == 2 and "pip install 'aetool[train]'" in err and not Path("runs").exists()
+    assert code == 2 and "pip install '.[train]'" in err and not Path("runs").exists()
 
 
 def test_an_unexpected_error_is_1_and_one_line(cli, toy, here, monkeypatch):

@@ -17,7 +17,7 @@ END = "; in folders such files are skipped\n"
 @pytest.mark.parametrize(
     ("kinds", "line"),
     [
-        ({".heic": 17, ".txt": 3}, "20 files left out: 17 .heic (install the extra heif), 3 .txt"),
+        ({".heic": 17, ".txt": 3}, "20 files left out: 17 .heic (pip install '.[heif]'), 3 .txt"),
         ({".txt": 1}, "1 file left out: 1 .txt"),
         ({".txt": 1000, ".avif": 1}, "1,001 files left out: 1,000 .txt, 1 .avif (this Pillow reads none)"),
         (

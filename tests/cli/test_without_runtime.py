@@ -84,7 +84,7 @@ def test_devices_tell_it(without):
     rows = {row["device"]: row for row in json.loads(done.stdout)["devices"]}
     assert done.returncode == 0 and [name for name, row in rows.items() if row["available"]] == ["numpy"]
     assert rows["cpu"]["reason"] == "ONNX Runtime is not installed" and rows["cpu"]["fix"] == "pip install onnxruntime"
-    assert "onnxruntime-gpu" in rows["cuda"]["fix"] and "aetool[openvino]" in rows["openvino"]["fix"]
+    assert "onnxruntime-gpu" in rows["cuda"]["fix"] and "'.[openvino]'" in rows["openvino"]["fix"]
 
 
 def test_an_unknown_device_is_told_as_ever(without):

@@ -17,6 +17,7 @@ from PIL import Image
 from aetool import __version__
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.card import card
+from aetool.bundle.folder import SAMPLES_BYTES
 from aetool.bundle.lookup import SHIPPED, shipped_path
 from aetool.cli.app import COMMANDS
 from tests.conftest import REPOSITORY
@@ -168,8 +169,10 @@ def test_the_model_table_is_made_from_the_manifests():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_cards_are_made_from_the_manifests(name):
     bundle = Bundle.read(shipped_path(name))
-    expected = card(name, bundle.identity, bundle.manifest, len(bundle.bank().latents) > 0)
+    bank, samples = bundle.bank(), shipped_path(name) / "samples.png"
+    expected = card(name, bundle.identity, bundle.manifest, len(bank.latents) > 0, bank.counts[:-1].tolist(), True)
     assert (shipped_path(name) / "README.md").read_text() == expected
+    assert samples.stat().st_size <= SAMPLES_BYTES and picture(samples).format == "PNG"
 
 
 def test_shipped_models_are_packed_by_name():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 
+from aetool import __version__
+from aetool.choices import installing
 from tests.conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -64,3 +66,29 @@ def test_a_lock_names_the_public_index_alone():
 def test_slow_tests_are_left_out_unless_they_are_asked_for():
     options = PROJECT["tool"]["pytest"]["ini_options"]
     assert "-m 'not slow'" in options["addopts"] and options["markers"][0].startswith("slow:")
+
+
+def test_a_release_is_built_checked_and_tried_in_ci():
+    assert 'bash .ci/release "$place/release"' in text(".ci/run")
+    assert all("bash .ci/release" in text(f".github/workflows/{name}.yml") for name in ("test", "release"))
+    assert 'twine" check --strict' in text(".ci/release") and "MOST = 25_000_000" in text(".ci/contents.py")
+    assert "tests/hub/test_client.py" in text(".ci/run")
+
+
+def test_the_version_stands_in_one_place():
+    assert "version" in PROJECT["project"]["dynamic"] and "version" not in PROJECT["project"]
+    assert set(re.findall(r"aetool-(\d[\d.]*\d)-py3", text("README.md"))) == {__version__}
+    assert not any(
+        __version__ in text(name) for name in ("pyproject.toml", ".ci/release", ".ci/contents.py", "Makefile")
+    )
+
+
+def test_extras_are_named_as_they_are_installed_before_a_publication():
+    names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "RELIABILITY.md", "benchmarks/README.md"]
+    source = [str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "aetool").rglob("*.py")]
+    named = {extra for name in names for extra in re.findall(r"'\.\[([a-z,]+)\]'", text(name))}
+    named |= {extra for name in source for extra in re.findall(r"installing\([\"'](\w+)[\"']\)", text(name))}
+    assert {one for extra in named for one in extra.split(",")} <= set(PROJECT["project"]["optional-dependencies"])
+    assert {"heif", "tiff", "train", "openvino"} <= named
+    assert not any(re.search(r"install [^\n]*aetool\[", text(name)) for name in [*names, *source])
+    assert installing("heif") == "pip install '.[heif]'"

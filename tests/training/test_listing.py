@@ -43,7 +43,7 @@ def test_what_is_left_out_is_told_and_stays_with_the_run(photos, cli):
     lines = err.splitlines()
     assert code == 0
     assert "photos/dog/bad.png is skipped: a git-lfs pointer" in lines[0] and "git lfs pull" in lines[0]
-    assert "3 files left out: 2 .heic (install the extra heif), 1 .txt;" in lines[1]
+    assert "3 files left out: 2 .heic (pip install '.[heif]'), 1 .txt;" in lines[1]
     assert json.loads(Path("runs/photos/config.json").read_text())["left_out"] == 4
     (row,) = map(json.loads, Path("bad.jsonl").read_text().splitlines())
     assert row["path"].endswith("bad.png") and "git-lfs" in row["reason"]
@@ -67,7 +67,7 @@ def test_too_few_pictures_end_with_the_reasons_first(workplace, cli, good):
 def test_other_commands_tell_what_they_leave_out(photos, cli, toy):
     (photos / "phone.heic").write_text("")
     (photos / "cat/notes.txt").write_text("")
-    said = "2 files left out: 1 .heic (install the extra heif), 1 .txt;"
+    said = "2 files left out: 1 .heic (pip install '.[heif]'), 1 .txt;"
     for words in (
         ("encode", "photos"), ("score", "photos"), ("reconstruct", "photos", "-o", "out/"), ("combine", "photos"),
         ("sample", "--from", "photos", "-n", 1), ("search", "photos"), ("perturb", "photos"),

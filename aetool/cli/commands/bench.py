@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aetool.choices import installing
 from aetool.cli.console import Console, as_table
 from aetool.cli.console import as_json as to_json
 from aetool.cli.model import choose_path, note_device
@@ -106,7 +107,7 @@ def _measured(work: Bench, console: Console) -> dict[str, list[dict[str, Any]]]:
         except ModuleNotFoundError as error:
             if title != "torch":
                 raise
-            console.note(f"without {error.name}, which the extra [train] brings, torch is not measured")
+            console.note(f"without {error.name} torch is not measured; {installing('train')} brings it")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from aetool.cli.target import write_stdout
 from aetool.errors import UsageError
 
 if TYPE_CHECKING:
+    from aetool.bundle.about import About
     from aetool.bundle.manifest import Manifest
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Training run to export. Default: the newest.")]
@@ -43,6 +45,26 @@ Weights = Annotated[
 ]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class AboutOptions:
+    """What the author says of the model, for its card."""
+
+    license: Annotated[
+        str | None,
+        typer.Option("--license", metavar="ID", help="Licence for the model card, as mit, apache-2.0 or cc-by-4.0."),
+    ] = None
+    author: Annotated[str | None, typer.Option("--author", metavar="NAME", help="Author for the model card.")] = None
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="Description for the model card.")
+    ] = None
+
+    def said(self) -> About | None:
+        """Return what the options say; raises `UsageError`."""
+        from aetool.bundle.about import about
+
+        return about(self.license, self.author, self.description)
+
+
 def export(
     run: Run = None,
     output: Folder = None,
@@ -51,6 +73,8 @@ def export(
     no_bank: NoBank = False,
     weights: Weights = "float32",
     quiet: Quiet = False,
+    *,
+    about: AboutOptions,
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
 
@@ -65,8 +89,9 @@ def export(
     console = Console(quiet)
     if force and output is None:
         raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
+    said = about.said()
     with console.stages() as report:
-        written = write_bundle(run, output, not no_bank, force, data, report, weights)
+        written = write_bundle(run, output, not no_bank, force, data, report, weights, said)
     for note in written.notes:
         console.warn(note)
     _tell(Bundle.read(written.path).manifest, console)

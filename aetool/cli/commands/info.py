@@ -9,8 +9,9 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.cache import show_cache
+from aetool.cli.console import Console, as_table, say
 from aetool.cli.console import as_json as to_json
-from aetool.cli.console import as_table, say
+from aetool.cli.model import named_path
 from aetool.cli.options import AsJson
 from aetool.cli.runs import show_runs
 from aetool.cli.target import write_stdout
@@ -32,7 +33,7 @@ ModelOption = Annotated[
         "-m",
         "--model",
         metavar="MODEL",
-        help="Bundle to use: a folder, or a name in ./models or shipped.",
+        help="Bundle to use: a folder, a name in ./models or shipped, or hf:OWNER/NAME[@REVISION].",
         autocompletion=completion.models,
     ),
 ]
@@ -83,7 +84,6 @@ def info(
 
 def _show_snippet(chosen: str | None, language: str, others: bool) -> None:
     from aetool.bundle.bundle import Bundle
-    from aetool.bundle.lookup import find_path
     from aetool.bundle.snippets import snippet
 
     lookup(choices.SNIPPETS, language, "language")
@@ -91,14 +91,14 @@ def _show_snippet(chosen: str | None, language: str, others: bool) -> None:
         raise UsageError("--snippet prints a program; leave --json, --runs and --cache out")
     if chosen is None:
         raise UsageError("--snippet is for a model; name one, as in: aetool info mnist --snippet python")
-    path = find_path(chosen)
+    path = named_path(chosen, Console())
     write_stdout(snippet(Bundle.read(path), path, language))
 
 
 def _describe(chosen: str, as_json: bool) -> None:
     from aetool.bundle.bundle import Bundle
 
-    bundle = Bundle.find(chosen)
+    bundle = Bundle.read(named_path(chosen, Console()))
     fields = {"name": bundle.name, "identity": bundle.identity} | bundle.manifest.to_dict()
     write_stdout(to_json(fields) if as_json else _summary(bundle) + _layers(bundle.manifest.layers))
 
@@ -161,6 +161,7 @@ def _summary(bundle: Bundle) -> str:
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
         *([["network", m.choice]] if m.choice else []),
         *([["weights", m.stored]] if m.stored else []),
+        *([[name, " ".join(text.split())] for name, text in m.about.to_dict().items()] if m.about else []),
         ["exported", m.exported],
         ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
         ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],

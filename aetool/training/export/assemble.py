@@ -17,6 +17,7 @@ from aetool.bundle.golden import WHOLE, Golden, Samples
 from aetool.bundle.manifest import Manifest
 from aetool.generation.stored import completed
 from aetool.latents.bank import Bank, make_bank, write_bank
+from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden, check_pictures
 from aetool.training.data.dataset import Dataset
@@ -34,13 +35,18 @@ TRAIN_SAMPLE = 10_000
 
 @dataclass(frozen=True, repr=False)
 class Exported(OneLine):
-    """An exported bundle: its files, manifest, identity and default name, and sentences for the user."""
+    """An exported bundle: files, manifest, identity and default name, sentences for the user, and for the card.
+
+    `counts` are the training images of each class, `samples` the picture of the card if there is one.
+    """
 
     files: dict[str, bytes]
     manifest: Manifest
     identity: str
     name: str
     notes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    samples: bytes | None = None
 
 
 def finished(name: str, graphs: Graphs, bank: Bank, manifest: Manifest) -> Bundle:
@@ -55,6 +61,12 @@ def finished(name: str, graphs: Graphs, bank: Bank, manifest: Manifest) -> Bundl
     check_golden(bundle, Codec(bundle, "cpu"))
     check_pictures(bundle.manifest)
     return bundle
+
+
+def exported(bundle: Bundle, name: str, notes: tuple[str, ...]) -> Exported:
+    """Return a finished bundle with all that its folder needs."""
+    counts = tuple(int(count) for count in bundle.bank().counts[:-1])
+    return Exported(dict(bundle.files), bundle.manifest, bundle.identity, name, notes, counts, overview(bundle))
 
 
 def bank_of(codec: Codec, dataset: Dataset, seed: int, rows: bool) -> Bank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aetool.bundle.about import About
 from aetool.bundle.bundle import Graphs
 from aetool.bundle.golden import Golden, golden_pictures
 from aetool.bundle.manifest import Manifest
@@ -28,7 +30,15 @@ from aetool.training.data.dataset import Dataset
 from aetool.training.data.settings import of_pictures
 from aetool.training.defaults import filled
 from aetool.training.export import parity, weights
-from aetool.training.export.assemble import Exported, bank_of, distortion_of, finished, golden_values, mean_of
+from aetool.training.export.assemble import (
+    Exported,
+    bank_of,
+    distortion_of,
+    exported,
+    finished,
+    golden_values,
+    mean_of,
+)
 from aetool.training.export.graphs import folded, layer_table, to_onnx
 from aetool.training.export.scoring import held_out
 from aetool.training.pca import pca_mse
@@ -44,12 +54,13 @@ def make_bundle(
     report: Report = lambda *_: None,
     limits: Limits = LIMITS,
     kind: str = "float32",
+    about: About | None = None,
 ) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
     The images are found as `recover` does. Without `rows` none is necessary. `kind` of `weights.KINDS` is how weights
-    are stored. Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, or float16
-    beyond its own, and `InvalidInput` for other data than the training data.
+    are stored, `about` what the author says. Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds
+    of `parity`, or float16 beyond its own, and `InvalidInput` for other data than the training data.
     """
     onnx_runtime()  # or its absence would be told after minutes of work
     record = read_record(run)
@@ -67,10 +78,10 @@ def make_bundle(
     golden = golden_values(codec, bank.mean(None), bank.covariance(None), config.seed)
     scoring = held_out(codec, bank, dataset.test.pixels)
     manifest = _manifest(record, recovered, network, progress, measured, proof, golden, stored, scoring)
-    bundle = finished(run.name, graphs, bank, manifest)
+    bundle = finished(run.name, graphs, bank, replace(manifest, about=about))
     said = (*recovered.notes, *notes, *_reservations(bundle.manifest, dataset))
     name = run.name if record.named else safe_name(bundle.manifest.dataset["name"])
-    return Exported(dict(bundle.files), bundle.manifest, bundle.identity, name, said)
+    return exported(bundle, name, said)
 
 
 def _reservations(manifest: Manifest, dataset: Dataset) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aetool.bundle.about import About, about
 from aetool.bundle.card import card
 from aetool.bundle.folder import check_free, write
 from aetool.errors import ReadWriteError, UsageError, lookup
@@ -35,15 +36,18 @@ def export(
     data: str | Path | None = None,
     progress: Report = lambda *_: None,
     weights: str = "float32",
+    license: str | None = None,
+    author: str | None = None,
+    description: str | None = None,
 ) -> Path:
     """Write the bundle of a run, the newest by default, and return its folder: `output`, or a free models/NAME.
 
     Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`; `data` is the
-    present place of the run's images, if these were moved; `weights` is float32, or float16 for half the bytes. Raises
-    `BundleError` where torch and ONNX Runtime differ, or float16 changes the pictures,
-    `InvalidInput` where no image of the run is found, `UsageError`.
+    present place of the run's images, if these were moved; `weights` is float32, or float16 for half the bytes.
+    Licence, author and description are for the card (see `About`). Raises `BundleError` where torch and ONNX Runtime
+    differ, or float16 changes the pictures, `InvalidInput` where no image of the run is found, `UsageError`.
     """
-    written = write_bundle(run, output, bank, force, data, progress, weights)
+    written = write_bundle(run, output, bank, force, data, progress, weights, about(license, author, description))
     for note in written.notes:
         warnings.warn(note, stacklevel=2)
     return written.path
@@ -57,12 +61,13 @@ def write_bundle(
     data: str | Path | None,
     progress: Report,
     weights: str,
+    said: About | None = None,
 ) -> Written:
     """Write a bundle as `export` does, and return its folder with what is to be said of it."""
     lookup(dict.fromkeys(KINDS), weights, "kind of weights")
     found = run_folder.find(None if run is None else str(run), trained=True)
     place = None if data is None else str(data)
-    return write_made(lambda: make_bundle(found, bank, place, progress, kind=weights), output, bank, force)
+    return write_made(lambda: make_bundle(found, bank, place, progress, kind=weights, about=said), output, bank, force)
 
 
 def write_made(make: Callable[[], Exported], output: str | Path | None, bank: bool, force: bool) -> Written:
@@ -97,4 +102,5 @@ def _write_new(made: Exported, bank: bool) -> Path:
 
 
 def _write(made: Exported, path: Path, bank: bool, force: bool) -> None:
-    write(path, made.files, card(path.name, made.identity, made.manifest, bank), force)
+    text = card(path.name, made.identity, made.manifest, bank, made.counts, made.samples is not None)
+    write(path, made.files, text, force, made.samples)

@@ -27,7 +27,7 @@ from aetool.training.data.dataset import load
 from aetool.training.data.folder import FolderOptions
 from aetool.training.data.settings import of_pictures
 from aetool.training.export import parity
-from aetool.training.export.assemble import Exported, bank_of, distortion_of, finished, golden_values
+from aetool.training.export.assemble import Exported, bank_of, distortion_of, exported, finished, golden_values
 from aetool.training.export.scoring import held_out
 from aetool.training.export.write import Written, write_made
 from aetool.training.foreign import forms, pair
@@ -153,7 +153,7 @@ def make_import(paths: tuple[Path, Path], data: str, ends: Ends, rows: bool, rep
     bundle = finished(safe_name(dataset.name), graphs, bank, manifest)
     notes = () if certain else (guessed.told(min(GUESSED, len(shown))),)
     notes = (*notes, *_reservations(bundle.manifest, images))
-    return Exported(dict(bundle.files), bundle.manifest, bundle.identity, bundle.name, notes)
+    return exported(bundle, bundle.name, notes)
 
 
 def _options(encoder: Source, data: str, ends: Ends) -> FolderOptions:
