@@ -6,6 +6,7 @@ the code behind the names. The file imports nothing heavy, for an instant `--hel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -136,6 +137,12 @@ def listed(table: dict[str, Choice]) -> str:
 def options_of(table: dict[str, Choice]) -> str:
     """Return the options of all choices as one text for help: "local: count=20 ...; mix: ..."."""
     return "; ".join(f"{name}: {choice.options or 'none'}" for name, choice in table.items())
+
+
+def in_words(options: Mapping[str, object]) -> str:
+    """Return the options of an architecture as one text: "widths 32, 64, 128; depth 1"."""
+    lists = {name: value if isinstance(value, list | tuple) else [value] for name, value in options.items()}
+    return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in lists.items())
 
 
 def markdown() -> str:
