@@ -31,6 +31,17 @@ METHODS = {
     "slerp": Choice("an arc"),
     "graph": Choice("through latents of the bank"),
 }
+KEYS = {
+    "class:NAME": Choice("the mean latent of a class"),
+    "bank:INDEX": Choice("a latent of the bank, by the index that search prints"),
+    "axis:N": Choice(
+        "two latents, the ends of principal axis N of the bank, 2 standard deviations before and behind its mean; "
+        "axis:N:FROM:TO other deviations, axis:N:class:NAME and axis:N:FROM:TO:class:NAME the axis of a class"
+    ),
+    "mean:FOLDER": Choice("the mean latent of the pictures of a folder, of a file of latents, or of mean:-"),
+}
+"""Keys that are no files, each with the form of what follows its colon."""
+KEY_STARTS = tuple(form.partition(":")[0] + ":" for form in KEYS)
 METRICS = {
     "euclidean": Choice("length of the difference"),
     "cosine": Choice("1 - cosine of the angle"),
@@ -114,6 +125,7 @@ TABLES = {
     "`export --weights`": WEIGHTS,
     "`sample --method`": SAMPLERS,
     "`interpolate --method`": METHODS,
+    "`interpolate` and other keys": KEYS,
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
     "`import --range`": RANGES,

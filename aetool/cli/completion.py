@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -69,6 +71,12 @@ def models(incomplete: str) -> list[tuple[str, str]]:
 
 def classes(context: typer.Context, incomplete: str) -> list[str]:
     """Return the classes of the model on the command line, or of the default model."""
+    known = _manifest(context).get("classes", [])
+    return [text for text in known if isinstance(text, str) and _begins(text, incomplete)]
+
+
+def _manifest(context: typer.Context) -> dict[str, Any]:
+    """Return the manifest of the model on the command line, or of the default model, empty for none."""
     import json
 
     from aetool.bundle.lookup import default_path, find_path
@@ -77,10 +85,10 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
     try:
         name = context.params.get("model")
         path = find_path(name) if name else default_path()[0]
-        known = json.loads((path / "bundle.json").read_bytes())["classes"]
-    except (BundleError, OSError, ValueError, KeyError, TypeError):
-        return []
-    return [text for text in known if isinstance(text, str) and _begins(text, incomplete)]
+        found = json.loads((path / "bundle.json").read_bytes())
+    except (BundleError, OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def data_sets(incomplete: str) -> list[tuple[str, str]]:
@@ -88,6 +96,39 @@ def data_sets(incomplete: str) -> list[tuple[str, str]]:
     named = [(name, choice.help) for name, choice in choices.DATASETS.items()]
     here = [(entry.name + os.sep, "a folder") for entry in sorted(Path().iterdir()) if entry.is_dir()]
     return [(name, line) for name, line in named + here if _begins(name, incomplete)]
+
+
+def keys(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return the keys that begin as a word does and name no file; none for an empty word, where the shell has files.
+
+    bash takes a word apart at its colons: then the parts before the last are among the arguments, and the rest of a
+    key alone is wanted.
+    """
+    before = [word for word in context.params.get("keys") or context.params.get("files") or () if word]
+    start = next((word for word in choices.KEY_STARTS if incomplete.startswith(word)), None)
+    if incomplete == ":" and before:
+        return [(text, line) for text, line in _after(context, f"{before[-1]}:", "")]
+    if before[-1:] == [":"] and len(before) > 1:
+        return _after(context, f"{before[-2]}:", incomplete)
+    if start:
+        return [(start + text, line) for text, line in _after(context, start, incomplete.removeprefix(start))]
+    if not incomplete or list(Path().glob(glob.escape(incomplete) + "*")):
+        return []
+    return [
+        (form.partition(":")[0] + ":", choice.help)
+        for form, choice in choices.KEYS.items()
+        if form.startswith(incomplete)
+    ]
+
+
+def _after(context: typer.Context, start: str, incomplete: str) -> list[tuple[str, str]]:
+    """Return what may follow the beginning of a key: classes of the model, and numbers of axes."""
+    if start == "class:":
+        return [(name, "a class") for name in classes(context, incomplete)]
+    if start == "axis:":
+        size = _manifest(context).get("latent_size", 0)
+        return [(str(n), f"principal axis {n}") for n in range(1, size + 1) if str(n).startswith(incomplete)]
+    return []
 
 
 def _begins(name: str, start: str) -> bool:
