@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 from collections.abc import Callable
@@ -27,6 +26,7 @@ def with_shell(words: list[str]) -> list[str]:
     Typer takes the shell that started the program, and no name; the name takes the place of what it finds.
     Raises `UsageError` for a shell without completion.
     """
+    _join_colon()
     flag, equals, value = (words or [""])[0].partition("=")
     if flag not in FLAGS:
         return words
@@ -41,6 +41,22 @@ def with_shell(words: list[str]) -> list[str]:
         raise UsageError(f"{shell} is not installed here, so its profile cannot be found")
     shellingham.detect_shell = lambda: (shell, shell)
     return [flag, *(words[2:] if given and not equals else words[1:])]
+
+
+_begun: list[str] = []
+"""The beginning of the key to complete, where bash has taken it off."""
+
+
+def _join_colon() -> None:
+    """Take the beginning of a key, as "class:", from the words of bash, which are apart at colons."""
+    if os.environ.get("_AETOOL_COMPLETE") != "complete_bash":
+        return
+    words, at = os.environ.get("COMP_WORDS", "").split("\n"), int(os.environ.get("COMP_CWORD", "0"))
+    colon = next((i for i in (at, at - 1) if 1 < i < len(words) and words[i] == ":"), None)
+    if colon is not None:
+        _begun.append(f"{words[colon - 1]}:")
+        os.environ["COMP_WORDS"] = "\n".join([*words[: colon - 1], *words[colon + 1 : at + 1]])
+        os.environ["COMP_CWORD"] = str(colon - 1)
 
 
 def _current_shell() -> str:
@@ -101,33 +117,34 @@ def data_sets(incomplete: str) -> list[tuple[str, str]]:
 def keys(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return the keys that begin as a word does and name no file; none for an empty word, where the shell has files.
 
-    bash takes a word apart at its colons: then the parts before the last are among the arguments, and the rest of a
-    key alone is wanted.
+    Behind a colon bash wants the rest of a key alone.
     """
-    before = [word for word in context.params.get("keys") or context.params.get("files") or () if word]
-    start = next((word for word in choices.KEY_STARTS if incomplete.startswith(word)), None)
-    if incomplete == ":" and before:
-        return [(text, line) for text, line in _after(context, f"{before[-1]}:", "")]
-    if before[-1:] == [":"] and len(before) > 1:
-        return _after(context, f"{before[-2]}:", incomplete)
-    if start:
-        return [(start + text, line) for text, line in _after(context, start, incomplete.removeprefix(start))]
-    if not incomplete or list(Path().glob(glob.escape(incomplete) + "*")):
+    import glob
+
+    if _begun:
+        return _after(context, _begun[0], incomplete)
+    if not incomplete or (":" not in incomplete and list(Path().glob(glob.escape(incomplete) + "*"))):
         return []
-    return [
-        (form.partition(":")[0] + ":", choice.help)
-        for form, choice in choices.KEYS.items()
-        if form.startswith(incomplete)
-    ]
+    found = []
+    for start, choice in zip(choices.KEY_STARTS, choices.KEYS.values(), strict=True):
+        if start.startswith(incomplete) or incomplete.startswith(start):
+            rest = [(start + text, line) for text, line in _after(context, start, incomplete[len(start) :])]
+            found += rest or [(start, choice.help)] * (len(incomplete) < len(start))
+    return found
 
 
 def _after(context: typer.Context, start: str, incomplete: str) -> list[tuple[str, str]]:
-    """Return what may follow the beginning of a key: classes of the model, and numbers of axes."""
+    """Return what may follow the beginning of a key: classes of the model, numbers of axes, folders."""
     if start == "class:":
         return [(name, "a class") for name in classes(context, incomplete)]
     if start == "axis:":
         size = _manifest(context).get("latent_size", 0)
         return [(str(n), f"principal axis {n}") for n in range(1, size + 1) if str(n).startswith(incomplete)]
+    if start == "mean:":
+        import glob
+
+        here = sorted(Path().glob(glob.escape(incomplete) + "*/"))
+        return [(f"{folder}{os.sep}", "a folder") for folder in here]
     return []
 
 
