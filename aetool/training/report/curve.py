@@ -19,6 +19,8 @@ LINES = ("train", "validation", "test")
 CLOSE = 8
 """Largest over smallest distortion of an axis below which its ticks are at equal distances."""
 MOST_TICKS = 9
+ROOM_FOR_NAME = 0.8
+"""Share of the axis of epochs that has numbers; its name is behind them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _ticks(axes: Axes) -> list[float]:
 def _epochs(axes: Axes) -> list[int]:
     """Return round epochs from 0 to the last."""
     step = next(s * 10**d for d in range(9) for s in (1, 2, 5) if axes.epochs / (s * 10**d) <= 6)
-    return [epoch for epoch in range(0, axes.epochs + 1, step) if axes.x(epoch) < 0.88]
+    return [epoch for epoch in range(0, axes.epochs + 1, step) if axes.x(epoch) < ROOM_FOR_NAME]
 
 
 def _labels(axes: Axes) -> Iterator[str]:
