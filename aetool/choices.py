@@ -6,6 +6,7 @@ the code behind the names. The file imports nothing heavy, for an instant `--hel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -30,6 +31,17 @@ METHODS = {
     "slerp": Choice("an arc"),
     "graph": Choice("through latents of the bank"),
 }
+KEYS = {
+    "class:NAME": Choice("the mean latent of a class"),
+    "bank:INDEX": Choice("a latent of the bank, by the index that search prints"),
+    "axis:N": Choice(
+        "two latents, the ends of principal axis N of the bank, 2 standard deviations before and behind its mean; "
+        "axis:N:FROM:TO other deviations, axis:N:class:NAME and axis:N:FROM:TO:class:NAME the axis of a class"
+    ),
+    "mean:FOLDER": Choice("the mean latent of the pictures of a folder, of a file of latents, or of mean:-"),
+}
+"""Keys that are no files, each with the form of what follows its colon."""
+KEY_STARTS = tuple(form.partition(":")[0] + ":" for form in KEYS)
 METRICS = {
     "euclidean": Choice("length of the difference"),
     "cosine": Choice("1 - cosine of the angle"),
@@ -113,6 +125,7 @@ TABLES = {
     "`export --weights`": WEIGHTS,
     "`sample --method`": SAMPLERS,
     "`interpolate --method`": METHODS,
+    "`interpolate` and other keys": KEYS,
     "`search --metric`": METRICS,
     "`--layout`": LAYOUTS,
     "`import --range`": RANGES,
@@ -145,6 +158,12 @@ def listed(table: dict[str, Choice]) -> str:
 def options_of(table: dict[str, Choice]) -> str:
     """Return the options of all choices as one text for help: "local: count=20 ...; mix: ..."."""
     return "; ".join(f"{name}: {choice.options or 'none'}" for name, choice in table.items())
+
+
+def in_words(options: Mapping[str, object]) -> str:
+    """Return the options of an architecture as one text: "widths 32, 64, 128; depth 1"."""
+    lists = {name: value if isinstance(value, list | tuple) else [value] for name, value in options.items()}
+    return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in lists.items())
 
 
 def markdown() -> str:

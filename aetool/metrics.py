@@ -125,11 +125,13 @@ def covariance(points: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]
         return np.zeros((d, d))
     if n <= ROWS:
         return np.cov(points, rowvar=False, dtype=np.float64).reshape(d, d)
-    mean, total = points.mean(0, dtype=np.float64), np.zeros((d, d))
+    mean = points.mean(0, dtype=np.float64)
+    total: npt.NDArray[np.float64] = np.zeros((d, d))
     for start in range(0, n, ROWS):
         part = points[start : start + ROWS] - mean
         total += part.T @ part
-    return total / (n - 1)
+    total /= n - 1
+    return total
 
 
 def symmetric_root(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from importlib import import_module
@@ -15,10 +16,12 @@ from aetool.choices import installing
 from aetool.cli.causes import cause
 from aetool.cli.completion import with_shell
 from aetool.cli.console import say
+from aetool.cli.examples import EXAMPLES
 from aetool.cli.fixes import told
 from aetool.cli.options import flattened
 from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
 from aetool.cli.stdin import take_stdin_back
+from aetool.cli.target import write_stdout
 from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExceeded, PipeClosed, UsageError, reason
 
 COMMANDS = (
@@ -35,6 +38,7 @@ def build(words: list[str]) -> typer.Typer:
     app = typer.Typer(
         name="aetool",
         help="Train small image autoencoders, and make new images from their latents.",
+        epilog="Examples:\n\n\b\n" + "\n".join(f"  {EXAMPLES[name]}" for name in COMMANDS if name in EXAMPLES),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,7 +46,10 @@ def build(words: list[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_top)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         file = f"{name}_" if iskeyword(name) else name
-        app.command(name)(flattened(getattr(import_module(f"aetool.cli.commands.{file}"), file)))
+        command = getattr(import_module(f"aetool.cli.commands.{file}"), file)
+        summary = inspect.cleandoc(command.__doc__).partition("\n\n")[0]
+        example = f"\b\nExample:\n  {EXAMPLES[name]}" if name in EXAMPLES else None
+        app.command(name, short_help=summary, epilog=example)(flattened(command))
     return app
 
 
@@ -52,11 +59,23 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _man(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        from aetool.cli.man import page
+
+        write_stdout(page(context))
+        raise typer.Exit
+
+
 def _top(
     context: typer.Context,
     _shown: Annotated[
         bool,
         typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+    _manual: Annotated[
+        bool,
+        typer.Option("--man", callback=_man, is_eager=True, help="Print the manual page: aetool --man | man -l -"),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -25,6 +26,7 @@ def with_shell(words: list[str]) -> list[str]:
     Typer takes the shell that started the program, and no name; the name takes the place of what it finds.
     Raises `UsageError` for a shell without completion.
     """
+    _join_colon()
     flag, equals, value = (words or [""])[0].partition("=")
     if flag not in FLAGS:
         return words
@@ -39,6 +41,22 @@ def with_shell(words: list[str]) -> list[str]:
         raise UsageError(f"{shell} is not installed here, so its profile cannot be found")
     shellingham.detect_shell = lambda: (shell, shell)
     return [flag, *(words[2:] if given and not equals else words[1:])]
+
+
+_begun: list[str] = []
+"""The beginning of the key to complete, where bash has taken it off."""
+
+
+def _join_colon() -> None:
+    """Take the beginning of a key, as "class:", from the words of bash, which are apart at colons."""
+    if os.environ.get("_AETOOL_COMPLETE") != "complete_bash":
+        return
+    words, at = os.environ.get("COMP_WORDS", "").split("\n"), int(os.environ.get("COMP_CWORD", "0"))
+    colon = next((i for i in (at, at - 1) if 1 < i < len(words) and words[i] == ":"), None)
+    if colon is not None:
+        _begun.append(f"{words[colon - 1]}:")
+        os.environ["COMP_WORDS"] = "\n".join([*words[: colon - 1], *words[colon + 1 : at + 1]])
+        os.environ["COMP_CWORD"] = str(colon - 1)
 
 
 def _current_shell() -> str:
@@ -69,6 +87,13 @@ def models(incomplete: str) -> list[tuple[str, str]]:
 
 def classes(context: typer.Context, incomplete: str) -> list[str]:
     """Return the classes of the model on the command line, or of the default model."""
+    known = _manifest(context).get("classes", [])
+    listed = known if isinstance(known, list) else []
+    return [text for text in listed if isinstance(text, str) and _begins(text, incomplete)]
+
+
+def _manifest(context: typer.Context) -> dict[str, Any]:
+    """Return the manifest of the model on the command line, or of the default model, empty for none."""
     import json
 
     from aetool.bundle.lookup import default_path, find_path
@@ -77,10 +102,10 @@ def classes(context: typer.Context, incomplete: str) -> list[str]:
     try:
         name = context.params.get("model")
         path = find_path(name, offline=True) if name else default_path(offline=True)[0]
-        known = json.loads((path / "bundle.json").read_bytes())["classes"]
-    except (BundleError, OSError, ValueError, KeyError, TypeError):
-        return []
-    return [text for text in known if isinstance(text, str) and _begins(text, incomplete)]
+        found = json.loads((path / "bundle.json").read_bytes())
+    except (BundleError, OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def data_sets(incomplete: str) -> list[tuple[str, str]]:
@@ -88,6 +113,40 @@ def data_sets(incomplete: str) -> list[tuple[str, str]]:
     named = [(name, choice.help) for name, choice in choices.DATASETS.items()]
     here = [(entry.name + os.sep, "a folder") for entry in sorted(Path().iterdir()) if entry.is_dir()]
     return [(name, line) for name, line in named + here if _begins(name, incomplete)]
+
+
+def keys(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return the keys that begin as a word does and name no file; none for an empty word, where the shell has files.
+
+    Behind a colon bash wants the rest of a key alone.
+    """
+    import glob
+
+    if _begun:
+        return _after(context, _begun[0], incomplete)
+    if not incomplete or (":" not in incomplete and list(Path().glob(glob.escape(incomplete) + "*"))):
+        return []
+    found = []
+    for start, choice in zip(choices.KEY_STARTS, choices.KEYS.values(), strict=True):
+        if start.startswith(incomplete) or incomplete.startswith(start):
+            rest = [(start + text, line) for text, line in _after(context, start, incomplete[len(start) :])]
+            found += rest or [(start, choice.help)] * (len(incomplete) < len(start))
+    return found
+
+
+def _after(context: typer.Context, start: str, incomplete: str) -> list[tuple[str, str]]:
+    """Return what may follow the beginning of a key: classes of the model, numbers of axes, folders."""
+    if start == "class:":
+        return [(name, "a class") for name in classes(context, incomplete)]
+    if start == "axis:":
+        size = _manifest(context).get("latent_size", 0)
+        return [(str(n), f"principal axis {n}") for n in range(1, size + 1) if str(n).startswith(incomplete)]
+    if start == "mean:":
+        import glob
+
+        here = sorted(Path().glob(glob.escape(incomplete) + "*/"))
+        return [(f"{folder}{os.sep}", "a folder") for folder in here]
+    return []
 
 
 def _begins(name: str, start: str) -> bool:

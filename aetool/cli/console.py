@@ -115,3 +115,32 @@ def as_table(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
         for row in cells
     ]
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+WIDTH = 80
+"""Columns of a report."""
+
+
+def as_fields(rows: list[list[str]]) -> str:
+    """Return rows of a name and a text as lines of at most 80 columns, where no word is longer, with printable text."""
+    import textwrap
+
+    wide = max(len(name) for name, _ in rows) + 2
+    lines = []
+    for name, text in rows:
+        parts = textwrap.wrap(printable(text), WIDTH - wide, break_long_words=False, break_on_hyphens=False)
+        lines += [
+            f"{begin:{wide}}{part}" for begin, part in zip([name, *[""] * len(parts)], parts or [""], strict=False)
+        ]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def as_blocks(rows: list[list[str]], below: list[list[str]], right: tuple[int, ...] = ()) -> str:
+    """Return rows, the first of which are titles, as aligned columns, with the lines of each other row `below` it."""
+    import textwrap
+
+    title, *lines = as_table(rows, right).splitlines(keepends=True)
+    wrapped = textwrap.TextWrapper(WIDTH, initial_indent="  ", subsequent_indent="    ",
+                                   break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    after = ["".join(wrapped.fill(printable(text)) + "\n" for text in texts) for texts in below]
+    return title + "".join(line + rest for line, rest in zip(lines, after, strict=True))

@@ -29,6 +29,7 @@ FIXES = {
     "data": "say where that is with --data",
     "no-quantiles": "export it where the images of its run are",
     "no-rows-graph": "export it without --no-bank, or use another --method",
+    "plane": "train one with: aetool train --latent-dim 2, or walk along an axis with: aetool interpolate axis:1",
     "no-rows-key": "export it without --no-bank, or take an image or class:NAME",
     "no-rows-search": "search a file with --in, or export it without --no-bank",
     "no-mixture": "--method neighbours needs none",

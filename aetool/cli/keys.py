@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from aetool.choices import KEY_STARTS
 from aetool.cli.console import Console
 from aetool.cli.inputs import is_pipe, open_input, stdin_pictures
 from aetool.cli.listing import tell
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from aetool.model.keys import Key, Part
     from aetool.model.model import Model
 
-NAMED = ("class:", "bank:")
-"""How keys begin that are no files."""
+MEAN = "mean:"
 
 
 def open_keys(
@@ -42,12 +42,11 @@ def open_keys(
     """
     from aetool.images.walk import Listing
     from aetool.model.keys import model_of, read_parts
-    from aetool.system.names import existing
 
-    check_stdin(*names)
-    names, listing = [existing(name) for name in names], Listing()
-    for name in names:
-        if target is not None and name != "-" and not name.startswith(NAMED):
+    check_stdin(*(name.removeprefix(MEAN) for name in names))
+    names, listing = [_existing(name) for name in names], Listing()
+    for name in (name.removeprefix(MEAN) for name in names):
+        if target is not None and name != "-" and not name.startswith(KEY_STARTS):
             target.add_input(name)
     parts = read_parts((key for name in names for key in _keys(name, limits)), limits, listing)
     tell(listing, console)
@@ -56,12 +55,26 @@ def open_keys(
     return model, _taken_whole(parts) if whole else parts
 
 
+def _existing(name: str) -> str:
+    """Return a key with its file spelled as the file system has it."""
+    from aetool.system.names import existing
+
+    return MEAN + _existing(name.removeprefix(MEAN)) if name.startswith(MEAN) else existing(name)
+
+
 def _taken_whole(parts: Iterable[Part]) -> list[Part]:
     from dataclasses import replace
 
     from aetool.images.files import ImageFile
+    from aetool.model.keys import Mean
 
-    return [replace(part, whole=True) if isinstance(part, ImageFile) else part for part in parts]
+    whole: list[Part] = []
+    for part in parts:
+        if isinstance(part, Mean):
+            whole.append(Mean(part.name, tuple(_taken_whole(part.of))))
+        else:
+            whole.append(replace(part, whole=True) if isinstance(part, ImageFile) else part)
+    return whole
 
 
 def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatch:
@@ -80,6 +93,10 @@ def key_latents(parts: list[Part], model: Model, console: Console) -> LatentBatc
 
 def _keys(name: str, limits: Limits) -> Iterable[Key]:
     """Return the keys of a name; - and open streams hold pictures or latents."""
+    if name.startswith(MEAN):
+        from aetool.model.keys import Mean
+
+        return [Mean(name, tuple(_keys(name.removeprefix(MEAN), limits)))]
     if is_pipe(name):
         with open_input(name) as pipe:
             return list(_of_stream(pipe, name, os.path.basename(name), limits))  # noqa: PTH119
@@ -112,6 +129,7 @@ def _check(parts: Iterable[Part], model: Model, console: Console) -> None:
     """Refuse latents of another model before any picture is encoded, and warn where latents name no model."""
     from aetool.cli.model import own_latents
     from aetool.latents.files import LatentBatch
+    from aetool.model.keys import flat
 
-    for _ in own_latents((part for part in parts if isinstance(part, LatentBatch)), model, console):
+    for _ in own_latents((part for part in flat(parts) if isinstance(part, LatentBatch)), model, console):
         pass

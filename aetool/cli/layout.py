@@ -42,9 +42,11 @@ def suited(target: Target, options: LayoutOptions, report: bool = False) -> Targ
              "--no-metadata": options.no_metadata or None, "--no-labels": options.no_labels or None}  # fmt: skip
     if none and (names := [name for name, value in given.items() if value is not None]):
         raise UsageError(f"no picture is written, so {' and '.join(names)} would do nothing; leave that out")
+    if options.fps is not None and target.kind == "frames":
+        raise UsageError("the reader of --frames says how fast they are, as ffmpeg -framerate 20; leave --fps out")
     if options.fps is not None and target.kind != "animation":
         raise UsageError("--fps is the speed of an animation; end -o with .gif, .webp or .apng")
-    if options.no_labels and target.kind in ("folder", "animation"):
+    if options.no_labels and target.kind in ("folder", "animation", "frames"):
         raise UsageError("--no-labels is for sheets; there are no words on frames and on pictures in a folder/")
     if options.scale is not None and target.kind == "folder":
         raise UsageError("--scale is for sheets and animations; pictures in a folder/ keep their size")
@@ -56,6 +58,13 @@ def suited(target: Target, options: LayoutOptions, report: bool = False) -> Targ
 def target_for(output: Output, options: LayoutOptions, report: bool = False) -> Target:
     """Return the target of -o and --latents; raises `UsageError`, also for options that do nothing there."""
     return suited(target_of(output.output, output.as_latents), options, report)
+
+
+def frames_target(options: LayoutOptions) -> Target:
+    """Return the target of frames, PNG files one behind the other on stdout; raises `UsageError` for a terminal."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("--frames are PNG files; pipe them, as in: --frames | ffmpeg -f image2pipe -i - walk.mp4")
+    return suited(Target("frames", None, ".png"), options)
 
 
 def check_size(count: int, model: Model, target: Target, layout: Layout) -> None:

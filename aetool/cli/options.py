@@ -93,8 +93,12 @@ Whole = Annotated[
     typer.Option("--whole", help="Take a sheet that aetool made as one picture, not as its tiles."),
 ]
 Keys = Annotated[
-    list[str], typer.Argument(metavar="A B [C…]", help="Images, latent files, class:NAME, bank:INDEX, or - for stdin.")
-]
+    list[str],
+    typer.Argument(
+        metavar="A B [C…]", help=f"Images, latent files, {', '.join(choices.KEYS)}, or - for stdin.",
+        autocompletion=completion.keys,
+    ),
+]  # fmt: skip
 Seed = Annotated[
     int | None,
     typer.Option(

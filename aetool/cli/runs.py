@@ -6,8 +6,8 @@ import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from aetool.cli.console import as_blocks, say
 from aetool.cli.console import as_json as to_json
-from aetool.cli.console import as_table, say
 from aetool.cli.target import write_stdout
 from aetool.errors import UsageError
 
@@ -61,15 +61,15 @@ def _text(runs: list[Run]) -> str:
 
     if not runs:
         return "no training run in ./runs; start one with: aetool train\n"
-    table = [["run", "images", "k", "steps", "test mse", "PCA", "state", "made by", "next"]]
+    table, below = [["run", "images", "k", "steps", "test mse", "PCA"]], []
     for fields in map(_fields, runs):
         of = "" if fields["planned_steps"] is None else f" of {fields['planned_steps']}"
         table.append(
             [fields["run"], " x ".join(map(str, fields["images"] or "?")), str(fields["latent_size"]),
-             f"{fields['step']}{of}", figure(fields["test_mse"]), figure(fields["pca_mse"]), fields["state"],
-             fields["command"], fields["next"]]
+             f"{fields['step']}{of}", figure(fields["test_mse"]), figure(fields["pca_mse"])]
         )  # fmt: skip
-    return as_table(table, right=(2, 3))
+        below.append([f"{fields['state']}; next: {fields['next']}", f"made by: {fields['command']}"])
+    return as_blocks(table, below, right=(2, 3))
 
 
 def _begun(run: Run) -> str:

@@ -51,7 +51,7 @@ class ReadFiles:
 
 @dataclass(frozen=True)
 class Target:
-    """An output: `kind` is picture, animation, folder, array, latents or terminal; `path` None is stdout.
+    """An output: `kind` is picture, animation, folder, frames, array, latents or terminal; `path` None is stdout.
 
     A terminal gets pictures as text. `read` holds the inputs so far, `complete` hashes of the paths of pictures that
     --skip-existing leaves as they are, `option` names the output in messages.

@@ -1,21 +1,17 @@
-"""Sentences about a training run: what is to be done, and what came out."""
+"""A training run on the command line: what is to be done, how it goes, and what came out."""
 
 from __future__ import annotations
 
-import itertools
 import shlex
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from aetool.errors import some
+from aetool.cli.process import error_of, first_signal
 
 if TYPE_CHECKING:
-    from aetool.training.data.dataset import Dataset
-    from aetool.training.loop import Trainer
+    from aetool.cli.console import Console
+    from aetool.training.loop import Report, Trainer
 
-ROUNDING = 1.3e-6
-"""The mse of rounding to 8 bits, about 1 / (12 * 255^2): no ratio to a smaller distortion is meaningful."""
 LITTLE = 1.05
 """A network that is not this many times better than PCA comes with a warning."""
 
@@ -23,12 +19,14 @@ LITTLE = 1.05
 def plan(trainer: Trainer) -> str:
     """Return images, latent size, expected time and the distortion of PCA, before training."""
     from aetool.bundle.card import figure
+    from aetool.training.summary import colours, duration
 
     data, spec = trainer.dataset, trainer.dataset.spec
-    kind = {1: "in grey", 3: "in colour"}.get(spec.channels, f"of {spec.channels} channels")
     first = trainer.progress.history[0]
     floor = first["pca_mse"] if first["pca_mse"] is not None else first.get("validation_pca_mse")
-    images = f"{sum(len(split.labels) for split in data.splits):,} images of {spec.height} x {spec.width} {kind}"
+    images = (
+        f"{sum(len(split.labels) for split in data.splits):,} images of {spec.height} x {spec.width} {colours(spec)}"
+    )
     size = f"{trainer.config.k} {'number' if trainer.config.k == 1 else 'numbers'} a latent"
     begin = beginning(trainer, first)
     return f"{images}, {size}, about {duration(trainer.expected)} here; PCA reaches {figure(floor)}{begin}"
@@ -36,6 +34,8 @@ def plan(trainer: Trainer) -> str:
 
 def beginning(trainer: Trainer, first: dict[str, Any]) -> str:
     """Return how far above PCA a network begins that starts as PCA, of smaller images, or with the weights of a run."""
+    from aetool.training.summary import ratio
+
     better = ratio(first)
     if not trainer.network.starts_from_pca or better is None or better > 0.995:
         return ""
@@ -43,33 +43,10 @@ def beginning(trainer: Trainer, first: dict[str, Any]) -> str:
     return f", the start {why} {1 / better:.2f} times that"
 
 
-def duration(seconds: float) -> str:
-    """Return a time as a person says it."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-
-def division(data: Dataset) -> str:
-    """Return how many images are for training, with their shape (c, h, w), and how many are apart, and what for."""
-    shape, tests = " x ".join(map(str, data.spec.shape)), len(data.test.labels)
-    apart = f"{len(data.train.labels):,} images of {shape}, {tests:,} apart for testing"
-    if data.validation:
-        return f"{apart}, {data.validation_count:,} to choose the best network"
-    return f"{apart}; they also choose the best network, as there are few images" if tests else apart
-
-
-def classes(data: Dataset) -> str:
-    """Return the classes with the numbers of their images, a long list cut."""
-    counts = Counter(itertools.chain.from_iterable(split.labels.tolist() for split in data.splits))
-    named = some(f"{name} {counts[i]:,}" for i, name in enumerate(data.classes))
-    none = f"; {counts[-1]:,} images of none" if counts[-1] else ""
-    return f"{len(data.classes):,} {'class' if len(data.classes) == 1 else 'classes'}: {named}{none}"
-
-
 def result(trainer: Trainer) -> str:
     """Return the distortions of the best network beside those of PCA, how many times better it is, and the time."""
     from aetool.bundle.card import figure
+    from aetool.training.summary import best_entry, ratio
 
     entry = best_entry(trainer)
     pairs = [f"test mse {figure(entry['test_mse'])}, PCA {figure(entry['pca_mse'])}"]
@@ -84,23 +61,38 @@ def result(trainer: Trainer) -> str:
 
 def weakness(trainer: Trainer) -> Iterator[str]:
     """Yield a warning with a next step where the network is hardly better than PCA."""
+    from aetool.training.summary import best_entry, ratio
+
     better = ratio(best_entry(trainer))
     if better and better < LITTLE:
         more = f"aetool train --more-epochs {trainer.epochs} {shlex.quote(str(trainer.run))}"
         yield f"this is {better:.2f} times as good as PCA: more images help most, then more steps, as with {more}"
 
 
-def best_entry(trainer: Trainer) -> dict[str, Any]:
-    """Return the line of the log of the best network, or of the last one where none was chosen."""
-    history, best = trainer.progress.history, trainer.progress.best_step
-    chosen = [entry for entry in history if trainer.config.chooses and entry["step"] == best]
-    return (chosen or list(history))[-1]
+def follow(trainer: Trainer, console: Console) -> None:
+    """Train to the end, or until a signal: then save, and end as the signal asks."""
+    from aetool.bundle.card import figure
+    from aetool.training.report.following import followed
+
+    with first_signal() as signals, console.progress("training", trainer.steps) as advance:
+        for report in followed(trainer, console.warn):
+            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
+            advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
+            if report.entry and _due(report) and not console.shows_progress:
+                test, floor = report.entry["test_mse"], report.entry["pca_mse"]
+                console.note(f"{text}  test {figure(test)}  PCA {figure(floor)}")
+            if signals and not trainer.finished:
+                trainer.save()
+                break
+    if not trainer.finished:
+        go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
+        console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
+        raise error_of(signals[0])
+    for line in weakness(trainer):
+        console.warn(line)
+    console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
 
 
-def ratio(entry: dict[str, Any]) -> float | None:
-    """Return how many times better than PCA a network is on test images, else on validation images."""
-    pairs = ((entry["test_mse"], entry["pca_mse"]), (entry.get("validation_mse"), entry.get("validation_pca_mse")))
-    known = [(mse, floor) for mse, floor in pairs if mse is not None and floor is not None]
-    if not known or min(known[0]) < ROUNDING:
-        return None
-    return float(known[0][1] / known[0][0])
+def _due(report: Report) -> bool:
+    """Return whether a report ends one of about twenty printed epochs."""
+    return report.epoch % max(1, report.epochs // 20) == 0

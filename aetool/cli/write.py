@@ -1,4 +1,4 @@
-"""The output of all commands: latents, sheets, animations, folders of pictures, or half blocks in a terminal."""
+"""The output of all commands: latents, sheets, animations, folders and streams of pictures, text in a terminal."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ def write_generated(
             failures.end()
         return failures.done
     parts = _decoded(named, model)
+    if target.kind == "frames":
+        return _write_frames(parts, layout, made, show)
     return write_pictures(parts, target, layout, made, console, options.max_frames, lambda _: None, show)
 
 
@@ -174,6 +176,23 @@ def _write_file(target: Target, pixels: Pixels, layout: Layout, made: Provenance
     else:
         target.read.refuse(target.path)
         write_file(target.path, data)
+
+
+def _write_frames(
+    parts: Iterable[tuple[Pixels, Sequence[str]]],
+    layout: Layout,
+    made: Provenance | None,
+    show: tuple[int, ...] | None,
+) -> int:
+    """Write pictures to stdout as PNG files one behind the other, as a stream, and return the count."""
+    from aetool.images.layout import encode_frame
+
+    count = 0
+    for pixels, _ in parts:
+        for frame in pixels if show is None else pixels[:, show]:
+            write_stdout(encode_frame(frame, layout, made))
+            count += 1
+    return count
 
 
 def write_array(parts: Iterable[tuple[NDArray[Any], Sequence[str]]], target: Target, name: str) -> int:

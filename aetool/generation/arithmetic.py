@@ -12,6 +12,10 @@ from aetool.errors import UsageError
 from aetool.metrics import symmetric_root
 
 MAX_SIGMA = 1000.0
+FLAT = 1e-9
+"""Variance along an axis, as a share of the largest, that is none but rounding."""
+EDGE = 2.5
+"""Standard deviations from the mean to the edge of a plane of latents."""
 
 
 def combine(latents: Latents, weights: Sequence[float] | None = None) -> Latents:
@@ -58,3 +62,32 @@ def with_noise(
     """Return the variations of `perturb` for the symmetric root (k, k) of a covariance, taken once for many calls."""
     noise = rng.standard_normal((len(latents) * n, latents.shape[1])) @ root
     return check_latents(latents.astype(np.float64).repeat(n, axis=0) + sigma * noise, latents.shape[1])
+
+
+def principal_axis(covariance: npt.NDArray[np.float32], number: int) -> npt.NDArray[np.float64]:
+    """Return principal axis `number` (k,) of a covariance (k, k), as long as one standard deviation along it.
+
+    Axis 1 is that of the largest variance. Its largest component is positive, as an axis alone has no sign. Raises
+    `UsageError` for a number outside 1 to k, and where nothing varies along the axis.
+    """
+    k = len(covariance)
+    if not 1 <= number <= k:
+        raise UsageError(f"latents of {k} {'number has' if k == 1 else 'numbers have'} axes 1 to {k}, not {number}")
+    variances, axes = np.linalg.eigh(covariance.astype(np.float64))
+    variance, axis = variances[-number], axes[:, -number]
+    if not variance > variances[-1] * FLAT:
+        raise UsageError(f"nothing varies along axis {number}; take one before it")
+    turned: npt.NDArray[np.float64] = axis * np.sign(axis[abs(axis).argmax()]) * np.sqrt(variance)
+    return turned
+
+
+def plane(mean: Latents, covariance: npt.NDArray[np.float32], rows: int, columns: int) -> Latents:
+    """Return latents (rows columns, 2) at regular places around `mean` (2,), row by row from the upper left.
+
+    The first number grows to the right and the second upwards, from `EDGE` standard deviations below the mean to as
+    many above it; a single row or column is at the mean.
+    """
+    spread = np.sqrt(np.diagonal(covariance).astype(np.float64))
+    x, y = (np.linspace(-EDGE, EDGE, n) if n > 1 else np.zeros(1) for n in (columns, rows))
+    places = np.stack(np.meshgrid(x, y[::-1]), 2).reshape(-1, 2)
+    return check_latents(mean + places * spread, 2)

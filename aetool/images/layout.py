@@ -123,3 +123,12 @@ def encode_pictures(
     check_size(n * height * width * scale**2)
     frames = enlarge(pixels, scale, layout.smooths(height, width))
     return encode_animation(frames, suffix, layout.fps, provenance, limits)
+
+
+def encode_frame(pixels: Pixels, layout: Layout, provenance: Provenance | None = None) -> bytes:
+    """Return a picture (c, h, w) as the bytes of a PNG, enlarged as a frame of an animation."""
+    _, height, width = pixels.shape
+    scale, smooth = layout.scale_for(1, height, width, ANIMATION_SUFFIXES[0]), layout.smooths(height, width)
+    grid = Grid(1, 1, 1, height, width, scale, gap=0, smooth=int(smooth)) if scale > 1 else None
+    made = replace(provenance, grid=grid) if provenance else None
+    return encode_picture(enlarge(pixels[None], scale, smooth)[0], ".png", made)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from aetool.bundle.bundle import Bundle
 from aetool.choices import IMAGE_SUFFIXES
-from aetool.errors import InvalidInput
-from aetool.generation.arithmetic import check_sigma, with_noise
+from aetool.errors import InvalidInput, UsageError
+from aetool.generation.arithmetic import check_sigma, plane, with_noise
 from aetool.generation.sampling import Sampler, rng_for
 from aetool.latents.bank import Bank, make_bank
 from aetool.latents.files import LatentBatch
@@ -101,3 +102,17 @@ def bank_of(batches: Iterable[LatentBatch]) -> Bank:
         raise InvalidInput("there is no usable image; at least two are needed to combine")
     latents = np.concatenate([part.latents for part in parts])
     return make_bank(latents, np.full(len(sources), -1), sources, (), seed=0)
+
+
+def plane_of(bundle: Bundle, rows: int, columns: int) -> LatentBatch:
+    """Return the plane of the latents of a bundle (see `plane`), named by rows from above and columns.
+
+    Raises `UsageError` for latents of other than two numbers.
+    """
+    size = bundle.manifest.latent_size
+    if size != 2:
+        raise UsageError(f"a plane has two numbers a latent, and {bundle.name} has {size}", fix="plane")
+    bank, (down, across) = bundle.bank(), (digits(rows), digits(columns))
+    latents = plane(bank.mean(None), bank.covariance(None), rows, columns)
+    names = tuple(f"{y:0{down}}-{x:0{across}}" for y in range(1, rows + 1) for x in range(1, columns + 1))
+    return LatentBatch(latents, names, (None,) * len(names), None)

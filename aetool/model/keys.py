@@ -8,6 +8,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -15,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aetool.arrays import Latents, check_latents
+from aetool.arrays import Latents, OneLine, check_latents
 from aetool.bundle.bundle import Bundle
-from aetool.choices import LATENT_SUFFIXES
-from aetool.errors import AetoolError, InvalidInput, LevelsGuessed, UsageError
+from aetool.choices import KEY_STARTS, LATENT_SUFFIXES
+from aetool.errors import AetoolError, InvalidInput, LevelsGuessed
 from aetool.images.files import Failure, FileBatch, ImageFile, find_images
 from aetool.images.names import Folders
 from aetool.images.scaled import stored_bytes
@@ -31,13 +32,22 @@ from aetool.system.reading import read_file, reading
 Source: TypeAlias = str | Path | bytes | Image.Image | ImageFile
 """An image: the path of a picture or folder, the bytes of a picture file, or a Pillow image."""
 
-Key: TypeAlias = Source | LatentBatch | npt.NDArray[Any]
-"""An image, a file of latents, "class:NAME" (a mean latent), "bank:INDEX" (of a bank), or latents (k,) or (n, k)."""
 
-Part: TypeAlias = str | ImageFile | LatentBatch | Failure
-"""A key, read as far as possible without a model; a text names a class or row of the bank, a failure bad latents."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Mean(OneLine):
+    """A key that is the mean of others, which are keys, or parts once they are read."""
 
-CLASS, ROW = "class:", "bank:"
+    name: str
+    of: tuple[Any, ...]
+
+
+Key: TypeAlias = Source | LatentBatch | Mean | npt.NDArray[Any]
+"""An image, a file of latents, latents (k,) or (n, k), or a text as in `choices.KEYS`, such as "class:NAME"."""
+
+Part: TypeAlias = str | ImageFile | LatentBatch | Mean | Failure
+"""A key, read as far as possible without a model; a text needs the bank of a model, a failure is bad latents."""
+
+MEAN = "mean:"
 
 
 def listed(sources: Any) -> Iterable[Any]:
@@ -73,7 +83,7 @@ def _pictures(source: Source, number: int, folders: Folders, listing: Listing | 
 def _paths(keys: Iterable[Key]) -> list[str]:
     """Return the paths of pictures and folders among keys."""
     paths = [os.fspath(key) for key in keys if isinstance(key, str | Path)]
-    return [path for path in paths if not path.startswith((CLASS, ROW)) and not _names_latents(path)]
+    return [path for path in paths if not path.startswith(KEY_STARTS) and not _names_latents(path)]
 
 
 def _names_latents(path: str) -> bool:
@@ -92,7 +102,11 @@ def _parts(key: Key, number: int, folders: Folders, limits: Limits, listing: Lis
         return [key]
     if isinstance(key, np.ndarray):
         return [_given(key)]
-    if isinstance(key, str) and key.startswith((CLASS, ROW)):
+    if isinstance(key, str) and key.startswith(MEAN):
+        key = Mean(key, (key.removeprefix(MEAN),))
+    if isinstance(key, Mean):
+        return [Mean(key.name, tuple(read_parts(key.of, limits, listing)))]
+    if isinstance(key, str) and key.startswith(KEY_STARTS):
         return [key]
     if isinstance(key, str | Path) and not os.path.isdir(key):  # noqa: PTH112
         found = _of_file(str(key), limits)
@@ -137,7 +151,13 @@ def _given(array: npt.NDArray[Any]) -> LatentBatch:
 
 def model_of(parts: Iterable[Part]) -> str | None:
     """Return the model identity of the first latents among the parts, None without latents."""
-    return next((part.model for part in parts if isinstance(part, LatentBatch)), None)
+    return next((part.model for part in flat(parts) if isinstance(part, LatentBatch)), None)
+
+
+def flat(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts, and in place of a mean those that it is the mean of."""
+    for part in parts:
+        yield from flat(part.of) if isinstance(part, Mean) else [part]
 
 
 def check_model(batch: LatentBatch, bundle: Bundle) -> LatentBatch:
@@ -152,30 +172,7 @@ def check_model(batch: LatentBatch, bundle: Bundle) -> LatentBatch:
     return batch
 
 
-def class_mean(key: str, bundle: Bundle) -> LatentBatch:
-    """Return the mean latent of the class in "class:NAME"; raises `UsageError` for a class without a mean."""
-    bank, name = bundle.bank(), key.removeprefix(CLASS)
-    label = bank.class_index(name)
-    if not bank.counts[-1 if label is None else label]:
-        raise UsageError(f'there was no training image of class "{name}", so it has no mean')
-    spelled = name if label is None else bank.classes[label]
-    return LatentBatch(bank.mean(label)[None], (CLASS + spelled,), (spelled,), None)
-
-
-def bank_row(key: str, bundle: Bundle) -> LatentBatch:
-    """Return the latent of the training image in "bank:INDEX", counted from 0; raises `UsageError`."""
-    bank, text = bundle.bank(), key.removeprefix(ROW)
-    count = len(bank.latents)
-    if not count:
-        raise UsageError("this model was exported without the latents of its bank", fix="no-rows-key")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < count):
-        raise UsageError(f'no latent "{key}"; the bank has bank:0 to bank:{count - 1}')
-    row = int(text)
-    label = bank.classes[bank.labels[row]] if bank.labels[row] >= 0 else None
-    return LatentBatch(bank.latents[row : row + 1], (f"{ROW}{row}",), (label,), None)
-
-
-def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | Failure | list[ImageFile]]:
+def grouped(parts: Iterable[Part]) -> Iterator[str | LatentBatch | Mean | Failure | list[ImageFile]]:
     """Yield the parts in order, neighbouring pictures as one list."""
     for are_files, group in itertools.groupby(parts, lambda part: isinstance(part, ImageFile)):
         if are_files:

@@ -17,10 +17,11 @@ from aetool.arrays import Images, Latents, Pixels, check_latents
 from aetool.bundle.bundle import Bundle
 from aetool.choices import device_named
 from aetool.errors import UsageError, lookup, printable
-from aetool.images.files import Failure, FileBatch, ImageFile
+from aetool.images.files import FileBatch, ImageFile
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
 from aetool.model.keys import Key, Part, Source, image_files, read_parts, unnamed
+from aetool.model.named_keys import mean_of, without_pictures
 from aetool.runtime.codec import ON_PROCESSOR, Codec
 from aetool.runtime.parallel import over_files
 from aetool.system.limits import LIMITS, Limits
@@ -209,6 +210,13 @@ class Model:
         bank = self.bundle.bank()
         return paths.measure(path, self.codec.decode, bank, paths.spacing(bank))
 
+    def plane(self, rows: int, columns: int) -> Pictures:
+        """Return the plane of latents of two numbers, decoded at regular places; raises `UsageError` for others."""
+        from aetool.images.layout import Layout
+        from aetool.model.drawing import plane_of
+
+        return self._pictures([plane_of(self.bundle, rows, columns)], Layout(columns=columns))
+
     def combine(self, *given: Key, weights: Sequence[float] | None = None) -> Pictures:
         """Return the picture of the sum of keys, each times its weight; without weights, of their mean."""
         return self._pictures([self.combined(self.latents(given), weights)])
@@ -263,13 +271,10 @@ class Model:
         for part in keys.grouped(parts):
             if isinstance(part, list):
                 yield from self.encoded(part, cores)
-            elif isinstance(part, Failure):
-                yield FileBatch(unnamed(np.empty((0, self.bundle.manifest.latent_size), np.float32)), (), (part,))
-            elif isinstance(part, LatentBatch):
-                yield FileBatch(keys.check_model(part, self.bundle), ())
+            elif isinstance(part, keys.Mean):
+                yield mean_of(part.name, self.batches(part.of, cores), self.bundle.manifest.latent_size)
             else:
-                known = keys.bank_row if part.startswith(keys.ROW) else keys.class_mean
-                yield FileBatch(known(part, self.bundle), ())
+                yield without_pictures(part, self.bundle)
 
     def own(self, batches: Iterable[LatentBatch]) -> Iterator[LatentBatch]:
         """Yield batches of latents; raises `InvalidInput` for latents of another model."""

@@ -29,6 +29,7 @@ from aetool.training.device import torch_device
 from aetool.training.loop import Trainer
 from aetool.training.pca import Pca
 from aetool.training.recovery import Recovered, recover
+from aetool.training.report.following import followed
 from aetool.training.shifting import followed_shift
 from aetool.training.start import first_weights, started
 
@@ -70,7 +71,7 @@ def train(
         session = open_run(config, progress, files=files, name=name)
     with session as (trainer, notes):
         _warn(trainer, notes)
-        for report in trainer.reports():
+        for report in followed(trainer, lambda text: warnings.warn(text, stacklevel=2)):
             floor = figure(trainer.floors["pca_mse"])
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}  PCA {floor}"
             progress("training", report.step, report.steps, text)

@@ -21,6 +21,7 @@ from aetool.images.animation import ENCODERS
 from aetool.images.encode import PICTURES
 from aetool.latents import files
 from aetool.latents.search import METRICS
+from aetool.model import keys, named_keys
 from aetool.runtime.devices import DEVICES
 from aetool.training import config
 from aetool.training.architectures.options import ARCHITECTURES
@@ -34,6 +35,7 @@ TABLES = {
     "METHODS": METHODS,
     "METRICS": METRICS,
     "DEVICES": {"auto": None} | DEVICES,
+    "KEY_STARTS": {**named_keys.TABLE, keys.MEAN: None},
     "SNIPPETS": SNIPPETS,
     "TRAINING_DEVICES": dict.fromkeys(config.DEVICES),
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
@@ -65,7 +67,7 @@ def test_the_options_are_those_of_the_code_with_their_defaults(table, implemente
 def complete(package: Path, words: str) -> list[str]:
     """Return the words that bash would offer after `words`."""
     env = os.environ | {"_AETOOL_COMPLETE": "complete_bash", "COMP_WORDS": words, "PYTHONPATH": str(package),
-                        "COMP_CWORD": str(len(words.split(" ")) - 1)}  # fmt: skip
+                        "COMP_CWORD": str(len(re.split("[ \n]", words)) - 1)}  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "aetool"], env=env, capture_output=True, text=True, timeout=60)
     return done.stdout.split()
 

@@ -58,6 +58,17 @@ def test_every_command_of_the_readme_runs(shell, commands, workplace, monkeypatc
     assert len(list((workplace / "frames").iterdir())) == 10
 
 
+def test_the_film_of_the_readme_is_made(shell, workplace):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("FFMPEG MISSING: install it (apt-get install ffmpeg) to run this test")
+    (line,) = (line for block in blocks("sh ffmpeg") for line in block.splitlines())
+    done = shell(line)
+    assert done.returncode == 0, done.stderr.decode()
+    asked = "-v error -count_frames -show_entries stream=codec_type,width,height,nb_read_frames -of csv=p=0"
+    assert shell(f"ffprobe {asked} walk.mp4").stdout.strip() == b"video,84,84,60"
+    assert b"Output #0, mp4" in done.stderr
+
+
 def test_the_page_for_own_pictures_is_true(shell, workplace):
     rng = np.random.default_rng(0)
     for name in (

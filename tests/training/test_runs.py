@@ -74,7 +74,9 @@ def test_runs_are_listed_with_what_they_are_and_how_to_go_on(cli, workplace):
     assert (begun["state"], begun["step"], begun["planned_steps"]) == ("no checkpoint yet", 0, 24)
     assert begun["test_mse"] is None and begun["next"] == "aetool train --resume 'runs/b c'"
     text = cli("info", "--runs")[1].decode().splitlines()
-    assert len(text) == 3 and "11 of 11" in text[1] and "not measured" in text[2]
+    assert len(text) == 7 and "11 of 11" in text[1] and "not measured" in text[4]
+    assert text[2:4] == ["  finished; next: aetool export runs/digits", f"  made by: {done['command']}"]
+    assert text[5] == "  no checkpoint yet; next: aetool train --resume 'runs/b c'"
     for run in (begun, done):
         words = shlex.split(run["next"])
         assert subprocess.run(command(words[1:]), timeout=120, capture_output=True).returncode == 0

@@ -9,7 +9,7 @@ import typer
 from aetool import choices
 from aetool.cli import completion
 from aetool.cli.cache import show_cache
-from aetool.cli.console import Console, as_table, say
+from aetool.cli.console import Console, as_blocks, as_fields, as_table, say
 from aetool.cli.console import as_json as to_json
 from aetool.cli.model import named_path
 from aetool.cli.options import AsJson
@@ -116,10 +116,11 @@ def _list_models(as_json: bool) -> None:
     if as_json:
         write_stdout(to_json([_row(bundle) | {"path": str(path)} for path, bundle in found]))
         return
-    shown = [[_shown(value) for value in _row(bundle).values()] for _, bundle in found]
-    rows = [["model", "identity", "images", "k", "classes", "test mse", "PCA", "exported", "path"]]
-    rows += [[*cells, str(path)] for cells, (path, _) in zip(shown, found, strict=True)]
-    write_stdout(as_table(rows, right=(3, 4)))
+    shown = ("name", "images", "latent_size", "classes", "test_mse", "pca_mse", "exported")
+    rows = [["model", "images", "k", "classes", "test mse", "PCA", "exported"]]
+    rows += [[_shown(row[name]) for name in shown] for row in map(_row, (bundle for _, bundle in found))]
+    below = [[f"{bundle.identity} in {path}"] for path, bundle in found]
+    write_stdout(as_blocks(rows, below, right=(2, 3)))
 
 
 def _row(bundle: Bundle) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _shown(value: object) -> str:
         return " x ".join(map(str, value))
     if value is None:
         return "-"
-    return f"{value:.5f}" if isinstance(value, float) else str(value).removesuffix("+00:00")
+    return f"{value:.5f}" if isinstance(value, float) else str(value).partition("T")[0]
 
 
 def _summary(bundle: Bundle) -> str:
@@ -150,14 +151,15 @@ def _summary(bundle: Bundle) -> str:
 
     m, bank = bundle.manifest, bundle.bank()
     d, scale = m.distortion, PREPARATIONS[m.image.preparation].decoding_scale
+    words = choices.in_words(m.architecture["options"])
     rows = [
         ["model", f"{bundle.name} {bundle.identity}"],
         ["images", f"{' x '.join(map(str, m.image.shape))} in [0, 1], alpha over {m.image.background}"],
         ["preparation", f"version {m.image.preparation}, decoded at: {scale}"],
-        ["latents", f"{m.latent_size} numbers"],
+        ["latents", f"{m.latent_size} {'number' if m.latent_size == 1 else 'numbers'}"],
         ["classes", some(m.classes) or "none"],
-        ["architecture", f"{m.architecture['name']} {m.architecture['options']}"],
-        ["data", f"{m.dataset['name']}, {m.dataset['train']} training and {m.dataset['test']} test images"],
+        ["architecture", f"{m.architecture['name']}{'; ' if words else ''}{words}"],
+        ["data", f"{m.dataset['name']}, {m.dataset['train']:,} training and {m.dataset['test']:,} test images"],
         ["made by", str(m.training["command"]) + (f", {m.stopped}" if m.stopped else "")],
         *([["network", m.choice]] if m.choice else []),
         *([["weights", m.stored]] if m.stored else []),
@@ -165,37 +167,26 @@ def _summary(bundle: Bundle) -> str:
         ["exported", m.exported],
         ["test mse", f"{figure(d['test'])}, PCA {figure(d['pca'])}, training {figure(d['train'])}"],
         ["psnr, ssim", f"{figure(d['psnr'], 2)} dB, {figure(d['ssim'], 4)}"],
-        ["bank", f"{len(bank.latents)} latents of {bank.counts[-1]} training images"],
+        ["bank", f"{len(bank.latents):,} latents of {bank.counts[-1]:,} training images"],
         ["parity", ", ".join(f"{name} {value:.1e}" for name, value in m.parity["found"].items())],
     ]
-    return as_table(rows) + "\n"
+    return as_fields(rows) + "\n"
 
 
 def _layers(layers: list[dict[str, Any]]) -> str:
-    """Return the layer table; for a ConvTranspose2d with its output size worked out, o = (i-1)s + k - 2p."""
-
-    rows = [
-        [
-            "part",
-            "layer",
-            "input",
-            "output",
-            "kernel",
-            "stride",
-            "padding",
-            "parameters",
-            "o = (i-1)s + k - 2p",
-        ]
-    ]
+    """Return the layer table; below it the output sizes of each ConvTranspose2d, worked out."""
+    rows = [["part", "layer", "input", "output", "kernel", "stride", "pad", "weights"]]
+    worked = []
     for row in layers:
-        shapes = [" x ".join(map(str, row[key])) for key in ("input", "output")]
-        sizes = [" x ".join(map(str, row.get(key, []))) for key in ("kernel", "stride", "padding")]
-        worked = _worked_out(row) if row["layer"] == "ConvTranspose2d" else ""
-        rows.append([row["part"], row["layer"], *shapes, *sizes, f"{row['parameters']:,}", worked])
-    return as_table(rows, right=(7,))
+        sizes = ["x".join(map(str, row.get(key, []))) for key in ("input", "output", "kernel", "stride", "padding")]
+        rows.append([row["part"], row["layer"], *sizes, f"{row['parameters']:,}"])
+        if row["layer"] == "ConvTranspose2d":
+            worked += _worked_out(row)
+    lines = [f"  {line}\n" for line in dict.fromkeys(worked)]
+    title = ["\nConvTranspose2d: o = (i-1)s + k - 2p\n"] if lines else []
+    return as_table(rows, right=(7,)) + "".join(title + lines)
 
 
-def _worked_out(row: dict[str, Any]) -> str:
+def _worked_out(row: dict[str, Any]) -> list[str]:
     axes = zip(row["input"][1:], row["kernel"], row["stride"], row["padding"], strict=True)
-    worked = [f"({i}-1)*{s} + {k} - 2*{p} = {(i - 1) * s + k - 2 * p}" for i, k, s, p in axes]
-    return ", ".join(dict.fromkeys(worked))
+    return [f"({i}-1)*{s} + {k} - 2*{p} = {(i - 1) * s + k - 2 * p}" for i, k, s, p in axes]

@@ -12,7 +12,7 @@ from aetool.cli import completion
 from aetool.cli.console import Console, as_json
 from aetool.cli.keys import key_latents, open_keys
 from aetool.cli.labels import told, wanted
-from aetool.cli.layout import check_size, layout_of, target_for
+from aetool.cli.layout import check_size, frames_target, layout_of, target_for
 from aetool.cli.options import KeyLimits, Keys, LayoutOptions, ModelOptions, Output, Quiet, Whole
 from aetool.cli.target import write_stdout
 from aetool.cli.write import write_generated
@@ -51,6 +51,10 @@ class Path:
     loop: Annotated[
         bool, typer.Option("--loop", help="Go on from the last key to the first, which is not shown again.")
     ] = False
+    frames: Annotated[
+        bool,
+        typer.Option("--frames", help="PNGs one behind the other on stdout, as ffmpeg -f image2pipe -i - takes them."),
+    ] = False
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for an unknown method."""
@@ -78,9 +82,7 @@ def interpolate(
     from aetool.generation.interpolation import count
 
     console = Console(quiet)
-    target = target_for(output, layout, report)
-    if report and target.path is None and (output.output or output.as_latents):
-        raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
+    target = _target(output, path, layout, report)
     model, parts = open_keys(keys, options, limits.limits, console, target, whole=whole)
     given = key_latents(parts, model, console)
     shown, latents = _strip(given, path, layout, target, console), given.latents
@@ -91,6 +93,18 @@ def interpolate(
         write_stdout(as_json(_figures(path, len(latents), walk, model)))
     if not report or output.output:
         write_generated([walk.pictures], model, target, shown, layout, console, cores=options.threads)
+
+
+def _target(output: Output, path: Path, options: LayoutOptions, report: bool) -> Target:
+    """Return the target; raises `UsageError` where stdout is asked for twice."""
+    if path.frames:
+        if report or output.as_latents or output.output not in (None, "-"):
+            raise UsageError("--frames go to stdout, and nothing else is made; leave --json, --latents and -o out")
+        return frames_target(options)
+    target = target_for(output, options, report)
+    if report and target.path is None and (output.output or output.as_latents):
+        raise UsageError("--json and what is made cannot both go to stdout; give -o a file or folder/")
+    return target
 
 
 def _strip(given: LatentBatch, path: Path, options: LayoutOptions, target: Target, console: Console) -> Layout:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from aetool import choices
+from aetool.cli import completion
 from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.keys import open_keys
@@ -16,8 +18,11 @@ from aetool.errors import UsageError
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILES…", help="Images, folders, latent files, class:NAME, bank:INDEX, or - for stdin."),
-]
+    typer.Argument(
+        metavar="FILES…", help=f"Images, folders, latent files, {', '.join(choices.KEYS)}, or - for stdin.",
+        autocompletion=completion.keys,
+    ),
+]  # fmt: skip
 Sigma = Annotated[
     float, typer.Option("--sigma", metavar="S", help="Strength of the noise; 1 is the spread of the whole bank.")
 ]

@@ -45,9 +45,17 @@ class ClassOptions:
         ),
     ] = None  # fmt: skip
     each: Annotated[bool, typer.Option("--each", help="-n images of every class, a row a class.")] = False
-    count: Annotated[
-        int, typer.Option("-n", "--count", metavar="N", min=1, max=1_000_000, help="How many new images.")
-    ] = 16
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            "--grid", metavar="ROWSxCOLUMNS",
+            help="The plane of latents instead, decoded at regular places, for models with two numbers a latent.",
+        ),
+    ] = None  # fmt: skip
+    given: Annotated[
+        int | None,
+        typer.Option("-n", "--count", metavar="N", min=1, max=1_000_000, help="How many new images. Default: 16."),
+    ] = None
     folder: Annotated[
         str | None,
         typer.Option(
@@ -55,6 +63,17 @@ class ClassOptions:
         ),
     ] = None
     whole: Whole = False
+
+    @property
+    def count(self) -> int:
+        """The new images of a class."""
+        return self.given or 16
+
+    @property
+    def named(self) -> bool:
+        """Whether a class, pictures or a count are given."""
+        chosen = (self.digit, self.class_name, self.given, self.folder)
+        return self.each or self.whole or any(one is not None for one in chosen)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +100,11 @@ class SamplerOptions:
 
     seed: Seed = None
 
+    @property
+    def named(self) -> bool:
+        """Whether any of them is given."""
+        return self.method != SamplerOptions.method or bool(self.settings) or self.seed is not None
+
     def sampler(self) -> Sampler:
         """Return the sampler with its options; raises `UsageError`."""
         from aetool.generation.sampling import SAMPLERS
@@ -104,38 +128,66 @@ def sample(
     quiet: Quiet = False,
 ) -> None:
     """Make new images of a class, or of the whole bank."""
-    console = Console(quiet)
-    sampler, name, target = method.sampler(), _class_name(chosen, inputs), target_for(output, layout)
+    console, target = Console(quiet), target_for(output, layout)
+    if chosen.grid is not None:
+        return _write_plane(chosen, inputs, method, target, open_model(options, console), layout, console)
+    sampler, name = method.sampler(), _class_name(chosen, inputs)
     model = open_model(options, console, inputs.limits)
-    names = _drawable(model, console) if chosen.each else (name,)
-    shown = _rows(chosen, layout, names, target, model, console)
+    names, shown = _rows(chosen, layout, name, target, model, console)
     check_size(chosen.count * len(names), model, target, shown)
     failures = Failures(console, inputs.errors)
     bank = _own_bank(chosen, inputs, target, model, name, failures)
     labels = _labels(names, bank, model, method)  # an unknown class is said before a seed is
     seed = console.seed(method.seed)
-    batches = model.sampled(labels, chosen.count, seed, sampler, bank)
-    write_generated(batches, model, target, shown, layout, console, seed, options.threads, failures if bank else None)
+    write_generated(
+        model.sampled(labels, chosen.count, seed, sampler, bank), model, target, shown, layout, console, seed,
+        options.threads, failures if bank else None,
+    )  # fmt: skip
     if bank:
         failures.end()
+
+
+def _write_plane(
+    chosen: ClassOptions,
+    inputs: Inputs,
+    method: SamplerOptions,
+    target: Target,
+    model: Model,
+    layout: LayoutOptions,
+    console: Console,
+) -> None:
+    """Write the plane of the latents of a model; raises `UsageError` for one with others than two numbers a latent."""
+    from aetool.model.drawing import plane_of
+
+    if chosen.named or method.named or vars(inputs) != vars(Inputs()):
+        raise UsageError("--grid shows the whole plane, and draws nothing; leave the class, -n, --from, --method out")
+    sides = str(chosen.grid).lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and 0 < int(side) <= 1000 for side in sides):
+        raise UsageError(f'--grid takes rows and columns, 1 to 1000 each, as 20x20, not "{chosen.grid}"')
+    rows, columns = map(int, sides)
+    shown = layout_of(layout, columns=columns)
+    made = plane_of(model.bundle, rows, columns)
+    check_size(rows * columns, model, target, shown)
+    write_generated([made], model, target, shown, layout, console)
 
 
 def _rows(
     chosen: ClassOptions,
     options: LayoutOptions,
-    names: tuple[str | None, ...],
+    name: str | None,
     target: Target,
     model: Model,
     console: Console,
-) -> Layout:
-    """Return the layout, with --each a row a class and its name beside it."""
+) -> tuple[tuple[str | None, ...], Layout]:
+    """Return the classes and the layout, with --each all classes, a row each with its name beside it."""
     if not chosen.each:
-        return layout_of(options)
+        return (name,), layout_of(options)
     from aetool.model.labels import of_rows
 
+    names = _drawable(model, console)
     several = len(names) > 1 and wanted(target, options)
-    made = of_rows([name or "" for name in names], model.classes()) if several else None
-    return layout_of(options, columns=chosen.count, labels=told(made, console) if made else None)
+    made = of_rows(names, model.classes()) if several else None
+    return names, layout_of(options, columns=chosen.count, labels=told(made, console) if made else None)
 
 
 def _class_name(chosen: ClassOptions, inputs: Inputs) -> str | None:

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 Query = Annotated[
     str,
-    typer.Argument(metavar="QUERY", help="An image, a folder, a latent file, class:NAME, bank:INDEX, or - for stdin."),
-]
+    typer.Argument(
+        metavar="QUERY", help=f"An image, a folder, a latent file, {', '.join(choices.KEYS)}, or - for stdin.",
+        autocompletion=completion.keys,
+    ),
+]  # fmt: skip
 Known = Annotated[
     str | None,
     typer.Option("--in", metavar="FILE", help="Search this latent file (or - for stdin) instead of the bank."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,15 +15,15 @@ from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.options import Inputs, Quiet
-from aetool.cli.process import error_of, first_signal, limit_blas
+from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
-from aetool.cli.training import classes, division, plan, result, weakness
+from aetool.cli.training import follow, plan
 from aetool.errors import UsageError
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
     from aetool.training.data.dataset import Dataset as DataSet
-    from aetool.training.loop import Report, Trainer
+    from aetool.training.loop import Trainer
 
 Dataset = Annotated[
     str | None,
@@ -217,7 +216,7 @@ def train(
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
-        _follow(trainer, console)
+        follow(trainer, console)
     write_stdout(f"{trainer.run}\n")
 
 
@@ -243,6 +242,8 @@ def _check(
 
 def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
     """Print the warnings, and where training stands."""
+    from aetool.training.summary import classes, division
+
     for warning in warnings:
         console.warn(warning)
     if trainer.progress.step:
@@ -251,6 +252,7 @@ def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
     data = trainer.dataset
     console.note(plan(trainer))
     console.note(f"{trainer.run}: {division(data)}")
+    console.note(f"see how it goes in a browser: {trainer.run / 'report.html'}")
     if not len(data.test.labels):
         console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
     if data.classes:
@@ -270,31 +272,3 @@ def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None
         console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
     elif blank * 2 >= n:
         console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")
-
-
-def _follow(trainer: Trainer, console: Console) -> None:
-    """Train to the end, or until a signal: then save, and end as the signal asks."""
-    from aetool.bundle.card import figure
-
-    with first_signal() as signals, console.progress("training", trainer.steps) as advance:
-        for report in trainer.reports():
-            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
-            advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
-            if report.entry and _due(report) and not console.shows_progress:
-                test, floor = report.entry["test_mse"], report.entry["pca_mse"]
-                console.note(f"{text}  test {figure(test)}  PCA {figure(floor)}")
-            if signals and not trainer.finished:
-                trainer.save()
-                break
-    if not trainer.finished:
-        go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
-        console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
-        raise error_of(signals[0])
-    for line in weakness(trainer):
-        console.warn(line)
-    console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
-
-
-def _due(report: Report) -> bool:
-    """Return whether a report ends one of about twenty printed epochs."""
-    return report.epoch % max(1, report.epochs // 20) == 0
