@@ -42,10 +42,8 @@ if TYPE_CHECKING:
 def load(name: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Model:
     """Return a model: a folder with a bundle, a name in ./models, a shipped name, or hf:OWNER/NAME[@REVISION].
 
-    None stands for the default model.
-
-    `device` is a name of `aetool devices`; `threads` is the number of cores, None for a single core for few images and
-    all cores for many.
+    None stands for the default model. `device` is a name of `aetool devices`; `threads` is the number of cores,
+    None for a single core for few images and all cores for many.
     Raises `BundleError`, `DeviceUnavailable`.
     """
     from aetool.bundle.lookup import default_path, find_path
