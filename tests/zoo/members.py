@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from aetool import import_graphs
+from aetool.training.foreign.imported import Ends
 from tests.zoo.pictures import rectangles
 
 ZOO = Path(__file__).parent / "graphs"
@@ -24,6 +28,24 @@ GUESSES = {
     "torch-odd-old": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
     "torch-odd-dynamo": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The folder of a member's bundle, and what the import said of it."""
+
+    path: Path
+    said: str
+
+
+def imported(name: str, place: Path) -> Imported:
+    """Import a member of the zoo into a bundle in the folder `place`."""
+    statistics = [tuple(float(number) for number in STATISTICS[at].split(",")) for at in (1, 3)]
+    ends = Ends(mean=statistics[0], std=statistics[1]) if "odd" in name else Ends()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        path = import_graphs(*graphs(name), array(place / "shapes.npz", SHAPES[name]), place / name, ends)
+    return Imported(path, "\n".join(str(one.message) for one in said))
 
 
 def graphs(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import onnxruntime as ort
 import pytest
 from PIL import Image
 
-from aetool import Bundle, Codec
+from aetool import Bundle, Codec, load
 from aetool.arrays import to_images
+from aetool.choices import SAMPLERS
 from tests.conftest import REPOSITORY
-from tests.zoo.members import GUESSES, SHAPES, STATISTICS, ZOO, array, graphs
+from tests.zoo.members import GUESSES, SHAPES, STATISTICS, ZOO, graphs
 from tests.zoo.pictures import rectangles
 
 
@@ -30,14 +32,11 @@ def test_the_zoo_is_whole_and_small():
     assert sum(path.stat().st_size for path in ZOO.rglob("*.onnx")) < 1 << 20
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_zoo_becomes_bundles_that_compute_the_same(name, cli, workplace):
+def test_the_zoo_becomes_bundles_that_compute_the_same(member):
+    name, made = member
     shape = SHAPES[name]
-    data = array(Path("shapes.npz"), shape)
-    code, out, err = cli("import", *graphs(name), "--data", data, "-o", "mine", *STATISTICS * ("odd" in name))
-    assert (code, out) == (0, b"mine\n"), err
-    assert "a guess" in err and "larger than that of one mean image" not in err
-    bundle = Bundle.read(Path("mine"))
+    assert "a guess" in made.said and "larger than that of one mean image" not in made.said
+    bundle = Bundle.read(made.path)
     inner = bundle.manifest.architecture["options"]["images in"]
     assert inner.endswith(GUESSES.get(name, "0..1"))
     assert ("channels last" in inner) == (name in ("keras-blog-conv", "keras-transposed", "flax-conv"))
@@ -67,31 +66,68 @@ def test_the_zoo_can_be_made_anew(maker, package, tmp_path):
     assert made and made <= set(SHAPES)
 
 
-@pytest.mark.parametrize("name", ["torch-conv-old", "keras-transposed", "torch-odd-dynamo"])
-def test_every_verb_works_on_an_imported_bundle(name, cli, workplace):
+VERBS = {
+    "encode": lambda model, images: model.encode(images),
+    "decode": lambda model, images: model.decode(model.encode(images)).pixels,
+    "reconstruct": lambda model, images: model.reconstruct(list(drawn(images))).pixels,
+    "interpolate": lambda model, _: model.interpolate("class:0", "class:1", steps=4, even=True).pixels,
+    "interpolate by the graph": lambda model, _: model.interpolate("bank:0", "class:1", method="graph").pixels,
+    "combine": lambda model, _: model.combine("class:0", "class:1", "bank:2", weights=[1, -1, 1]).pixels,
+    "perturb": lambda model, _: model.perturb("bank:0", sigma=0.3, n=3, seed=0).pixels,
+    "sample": lambda model, _: np.concatenate([model.sample("1", 2, 0, how).pixels for how in SAMPLERS]),
+    "sample of pictures": lambda model, images: model.sample(n=2, seed=0, images=list(drawn(images))).pixels,
+    "score": lambda model, images: np.array([one.mse for one in model.score(list(drawn(images)))], np.float32),
+    "maps": lambda model, images: model.maps(list(drawn(images))),
+}
+
+
+def drawn(images: np.ndarray) -> Iterator[Image.Image]:
+    """Yield images as pictures."""
+    for pixels in (images * 255).round().astype(np.uint8).transpose(0, 2, 3, 1):
+        yield Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_works_on_every_member(verb, member):
+    name, made = member
     shape = SHAPES[name]
-    data = array(Path("shapes.npz"), shape)
-    for label in range(2):
-        for i in range(12):
-            Path(f"pictures/{label}").mkdir(parents=True, exist_ok=True)
-            pixels = rectangles(24, *shape, seed=9)[label * 12 + i].transpose(1, 2, 0)
-            Image.fromarray(pixels[..., 0] if shape[0] == 1 else pixels).save(f"pictures/{label}/{i}.png")
-    assert cli("import", *graphs(name), "--data", data, "-q", *STATISTICS * ("odd" in name))[:2] == (
-        0,
-        b"models/shapes\n",
-    )
+    found = VERBS[verb](load(made.path, threads=1), to_images(rectangles(6, *shape, seed=9)))
+    assert len(found) and np.isfinite(found).all()
+    if found.dtype == np.uint8:
+        assert found.shape[1:] == shape and np.ptp(found) > 0
+
+
+def test_search_finds_each_training_image(member):
+    model = load(member[1].path, threads=1)
+    for index in (0, 7):
+        (hits,) = model.search(f"bank:{index}", n=3)
+        assert (hits[0].index, hits[0].distance, len(hits)) == (index, 0, 3)
+
+
+def test_info_and_verify_of_every_member(member, cli):
+    name, made = member
+    code, out, err = cli("verify", made.path, "--witness")
+    assert code == 0 and b"witness images" in out, err
+    code, out, _ = cli("info", made.path)
+    assert code == 0 and b"imported" in out and b" x ".join(b"%d" % size for size in SHAPES[name]) in out
+
+
+@pytest.mark.parametrize("member", ["torch-conv-old", "keras-transposed", "torch-odd-dynamo"], indirect=True)
+def test_every_command_works_on_an_imported_bundle(member, cli, workplace):
+    name, made = member
+    for i, image in enumerate(drawn(to_images(rectangles(24, *SHAPES[name], seed=9)))):
+        Path(f"pictures/{i // 12}").mkdir(parents=True, exist_ok=True)
+        image.save(f"pictures/{i // 12}/{i % 12}.png")
     for line in (
         "encode pictures -o z.jsonl", "decode z.jsonl -o again.png", "reconstruct pictures -o again/",
         "sample --class 1 -n 4 -o new.png", "sample --from pictures/0 -n 4 -o like.png",
         "sample -n 4 --method gmm -o mixed.png", "interpolate class:0 class:1 --steps 5 -o walk.gif",
         "interpolate class:0 class:1 --method graph --even -o graph.gif", "score pictures --json",
         "combine class:0 class:1 -o mean.png", "perturb pictures/0/0.png -n 3 -o near.png", "search pictures/1/3.png",
-        "verify models/shapes", "info shapes", "explain new.png",
+        "explain new.png",
     ):  # fmt: skip
-        words = line.split()
-        named = [] if words[0] in ("info", "verify", "explain") else ["-m", "models/shapes"]
-        code, _, err = cli(*words, *named)
+        code, _, err = cli(*line.split(), *["-m", made.path] * (line != "explain new.png"))
         assert code == 0, f"{line}: {err}"
-    card = Path("models/shapes/README.md").read_text()
+    card = (made.path / "README.md").read_text()
     assert "aetool import encoder.onnx decoder.onnx --data shapes.npz" in card and "aetool export" not in card
     assert "The imported graphs and the bundle agree" in card
