@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
 from aetool.latents.search import Hit
 from aetool.model.labels import stem
-
-if TYPE_CHECKING:
-    pass
 
 
 def found_latents(
@@ -36,18 +32,21 @@ def found_layout(
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return a layout with a row a query, and the names of which the font lacks characters: numbers stand for these.
 
-    Below a query stands its name, below what was found its class and its distance.
+    Below a query stands "query" and its name, below what was found its class and its distance.
     """
     columns = 1 + max(map(len, hits))
     if not labels or not can_draw():
         return Layout(columns, strip=len(queries) == 1), ()
-    asked, lacking = legible([stem(query) for query in queries], [f"query {i + 1}" for i in range(len(queries))])
+    asked, lacking = legible([stem(query) for query in queries], [str(i + 1) for i in range(len(queries))])
     known = list(dict.fromkeys(hit.label for found in hits for hit in found if hit.label is not None))
     shown, unknown = legible(known, [str(classes.index(name)) if name in classes else "" for name in known])
     named = dict(zip(known, shown, strict=True))
     words = [
         word
         for query, found in zip(asked, hits, strict=True)
-        for word in (query, *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found))
+        for word in (
+            f"query {query}",
+            *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found),
+        )
     ]
     return Layout(columns, strip=len(queries) == 1, labels=Words(tiles=tuple(words))), lacking + unknown

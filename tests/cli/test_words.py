@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 import aetool
+from aetool.latents.search import Hit
+from aetool.model.found import found_layout
 from tests.banded import flat, write_banded
 from tests.toy import picture, toy_image, toy_latents
 
@@ -180,3 +182,19 @@ def test_images_of_five_channels_have_pairs_maps_and_search_by_the_channels_show
     )
     sheet = aetool.load(model).reconstruct("x.npy").shown(3, 2, 1).sheet()
     assert sheet.mode == "RGB" and sheet.size[0] > 128
+
+
+@pytest.mark.parametrize("command", ["score 1.png", "search class:light", "reconstruct 1.png", "decode z.jsonl"])
+def test_a_suffix_that_is_none_of_pictures_is_answered_with_all_that_are(command, cli, toy, pictures):
+    Path("z.jsonl").write_bytes(cli("encode", "1.png", "-m", toy)[1])
+    ends = "end -o with .png, .jpg, .jpeg, .gif, .webp, .apng, folder/, .npz, .npy"
+    for name in ("out.jsonl", "out.tif"):
+        code, out, err = cli(*command.split(), "-m", toy, "-o", name)
+        assert (code, out) == (2, b"") and ends.replace("-o", "it" if name == "out.tif" else "-o") in err
+
+
+def test_the_query_of_a_sheet_is_called_so(toy):
+    """A picture of a 3 may be called 8.png, which is no class beside the classes of what was found."""
+    hits = [[Hit("train/1", "3", 0.25, 7)], [Hit("train/2", None, 1.5, 2)]]
+    layout, lacking = found_layout(["in/8.png", "\u6570.png"], hits, ["3"], labels=True)
+    assert layout.labels.tiles == ("query 8", "3 \u00b7 0.25", "query 2", "\u00b7 1.5") and lacking == ("\u6570",)

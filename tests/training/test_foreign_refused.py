@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
 from aetool.errors import AetoolError
 from aetool.training.foreign.pair import rewritten_decoder
@@ -24,6 +25,7 @@ from tests.training.foreign_graphs import (
     written,
 )
 from tests.zoo.members import SHAPES, array, graphs
+from tests.zoo.pictures import rectangles
 
 
 @pytest.mark.parametrize(
@@ -194,3 +196,40 @@ def test_data_of_other_sizes_are_refused(cli, workplace):
     written(Path("encoder.onnx"), FLAT, {"pick": PICK})
     code, _, err = cli("import", "encoder.onnx", decoder(), "--data", data)
     assert code == 5 and "works on images of 1 x 8 x 8, and the data are of 1 x 16 x 16" in err
+
+
+@pytest.mark.parametrize("data", ["array", "folder"])
+@pytest.mark.parametrize(
+    "name", ["torch-conv-old", "torch-odd-dynamo", "torch-dense-dynamo", "keras-blog-dense", "keras-transposed"]
+)
+def test_the_order_of_the_files_is_asked_where_they_are_swapped(name, data, cli, workplace):
+    given = array(Path("shapes.npz"), SHAPES[name])
+    if data == "folder":
+        Path("photos").mkdir()
+        for i, image in enumerate(rectangles(20, 3, 30, 40).transpose(0, 2, 3, 1)):
+            Image.fromarray(image).save(f"photos/{i}.png")
+        given = "photos"
+    code, out, err = cli("import", *reversed(graphs(name)), "--data", given, "-q")
+    assert (code, out) == (5, b"") and "; name the encoder first, then the decoder" in err, err
+    code, out, err = cli("import", graphs(name)[0], graphs("torch-columns-old")[0], "--data", given, "-q")
+    assert code == 5 and "name the encoder first" not in err, err  # two encoders
+
+
+@pytest.mark.parametrize(("side", "start", "code"), [(28, 8, 0), (96, 40, 5), (96, 15, 0)])
+def test_a_large_crop_is_copied_or_refused_by_name(side, start, code, cli, workplace):
+    """A crop of up to 15 rows and columns is a convolution; a larger one a linear layer, where that is small."""
+    names = [np.array([value]) for value in (start, side, 2)]
+    nodes = [
+        helper.make_node("Slice", ["x", "from", "to", "axis"], ["part"], name="/crop/Slice"),
+        node("Relu", ["part"], ["h"]), node("GlobalAveragePool", ["h"], ["mean"]), node("Flatten", ["mean"], ["z"]),
+    ]  # fmt: skip
+    constants = dict(zip(("from", "to", "axis"), names, strict=True))
+    encoder = written(Path("encoder.onnx"), nodes, constants, ("x", ["n", 1, side, side]), ("z", ["n", 1]))
+    back = [node("MatMul", ["z", "fill"], ["flat"]), node("Reshape", ["flat", "shape"], ["y"])]
+    constants = {"fill": np.ones((1, side * side), np.float32), "shape": np.array([-1, 1, side, side])}
+    written(Path("decoder.onnx"), back, constants, ("z", ["n", 1]), ("y", ["n", 1, side, side]))
+    data = array(Path("shapes.npz"), (1, side, side), 40)
+    found, _, err = cli("import", encoder, "decoder.onnx", "--data", data, "--range", "0..1", "-q")
+    assert found == code, err
+    if code:
+        assert 'without at most 15 rows and columns, unlike what Slice "/crop/Slice" takes' in err

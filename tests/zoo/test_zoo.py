@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from PIL import Image
@@ -52,6 +53,9 @@ def test_the_zoo_becomes_bundles_that_compute_the_same(member):
     assert abs(latents - expected).max() <= 1e-5 * max(expected.std(0).mean(), np.sqrt((expected**2).mean()))
     assert bundle.manifest.parity["found"]["images"] <= 1e-6 and bundle.manifest.parity["images"] == "held-out"
     assert bundle.manifest.distortion["test"] < images.var(0).mean()
+    nodes = [node for part in ("encoder", "decoder") for node in onnx.load(made.path / f"{part}.onnx").graph.node]
+    linear = [{a.name: a.i for a in node.attribute}.get("transB") for node in nodes if node.op_type == "Gemm"]
+    assert set(linear) <= {1}  # OpenCV 4.6 reads no others
 
 
 @pytest.mark.slow
