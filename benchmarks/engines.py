@@ -61,6 +61,7 @@ def engines() -> list[Any]:
         test_javascript,
         test_jax,
         test_mnn,
+        test_numpy,
         test_onnx_reference,
         test_onnxruntime,
         test_opencv,
@@ -71,7 +72,7 @@ def engines() -> list[Any]:
     )
 
     modules = (test_onnxruntime, test_openvino, test_openvino_cpp, test_opencv, test_tract, test_mnn, test_iree,
-               test_tvm, test_jax, test_onnx_reference)  # fmt: skip
+               test_tvm, test_numpy, test_jax, test_onnx_reference)  # fmt: skip
     found = [module.ENGINE for module in modules]
     old = list(test_opencv.ENGINES.values())
     return [*found[:4], *old, *found[4:8], *test_javascript.ENGINES.values(), *found[8:]]
