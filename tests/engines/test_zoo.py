@@ -16,6 +16,8 @@ QUICK = ("torch-odd-dynamo", "keras-blog-conv")
 """Members whose padding, crops, pooling, repeated pixels and channels last are most of what others have."""
 
 APART = {
+    ("opencv-debian", "torch-odd-old"): "it reads no Clip with three inputs, which stands for ReLU6",
+    ("opencv-debian", "torch-odd-dynamo"): "it reads no Clip with three inputs, which stands for ReLU6",
     ("opencv", "flax-conv"): "its tanh of numbers above 44 is no number (5.0.0)",
     ("mnn", "torch-gelu-aged"): "its erf is off by up to 4e-4",
     ("mnn", "keras-blog-conv"): "its sigmoid is off by up to 7e-6",
