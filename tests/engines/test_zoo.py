@@ -12,8 +12,8 @@ ENGINES = {
     "openvino": test_openvino.ENGINE, "opencv": test_opencv.ENGINE, "opencv-debian": test_opencv.ENGINES["4.6.0.66"],
     "tract": test_tract.ENGINE, "mnn": test_mnn.ENGINE,
 }  # fmt: skip
-QUICK = ("torch-odd-dynamo", "keras-blog-conv")
-"""Members whose padding, crops, pooling, repeated pixels and channels last are most of what others have."""
+QUICK = ("torch-odd-dynamo",)
+"""The member that the quick tests run: colour, odd sides, padding, a mean and a standard deviation."""
 
 APART = {
     ("opencv-debian", "torch-odd-old"): "it reads no Clip with three inputs, which stands for ReLU6",
