@@ -11,6 +11,7 @@ from aetool.images.layout import Layout
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
 from aetool.latents.search import Hit
+from aetool.model.keys import CLASS, ROW
 from aetool.model.labels import stem
 
 
@@ -32,12 +33,12 @@ def found_layout(
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return a layout with a row a query, and the names of which the font lacks characters: numbers stand for these.
 
-    Below a query stands "query" and its name, below what was found its class and its distance.
+    Below a query stands what it is called, below what was found its class and its distance.
     """
     columns = 1 + max(map(len, hits))
     if not labels or not can_draw():
         return Layout(columns, strip=len(queries) == 1), ()
-    asked, lacking = legible([stem(query) for query in queries], [str(i + 1) for i in range(len(queries))])
+    asked, lacking = legible([stem(query) for query in queries], [f"query {i + 1}" for i in range(len(queries))])
     known = list(dict.fromkeys(hit.label for found in hits for hit in found if hit.label is not None))
     shown, unknown = legible(known, [str(classes.index(name)) if name in classes else "" for name in known])
     named = dict(zip(known, shown, strict=True))
@@ -45,8 +46,15 @@ def found_layout(
         word
         for query, found in zip(asked, hits, strict=True)
         for word in (
-            f"query {query}",
+            _asked(query, len(asked), classes),
             *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found),
         )
     ]
     return Layout(columns, strip=len(queries) == 1, labels=Words(tiles=tuple(words))), lacking + unknown
+
+
+def _asked(name: str, queries: int, classes: Sequence[str]) -> str:
+    """Return what a query is called: a file alone "query", one of several by its name, unless that is a class too."""
+    if name.startswith((CLASS, ROW)):
+        return name
+    return "query" if queries == 1 else f"query {name}" if name in classes else name

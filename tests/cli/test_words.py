@@ -193,8 +193,15 @@ def test_a_suffix_that_is_none_of_pictures_is_answered_with_all_that_are(command
         assert (code, out) == (2, b"") and ends.replace("-o", "it" if name == "out.tif" else "-o") in err
 
 
-def test_the_query_of_a_sheet_is_called_so(toy):
-    """A picture of a 3 may be called 8.png, which is no class beside the classes of what was found."""
-    hits = [[Hit("train/1", "3", 0.25, 7)], [Hit("train/2", None, 1.5, 2)]]
-    layout, lacking = found_layout(["in/8.png", "\u6570.png"], hits, ["3"], labels=True)
-    assert layout.labels.tiles == ("query 8", "3 \u00b7 0.25", "query 2", "\u00b7 1.5") and lacking == ("\u6570",)
+@pytest.mark.parametrize(
+    ("queries", "called"),
+    [
+        (["in/8.png"], ["query"]), (["bank:7"], ["bank:7"]), (["class:8"], ["class:8"]),
+        (["in/8.png", "in/tom.png", "\u6570.png"], ["query 8", "tom", "query 3"]),
+    ],
+)  # fmt: skip
+def test_a_query_is_not_called_like_the_class_of_what_was_found(queries, called):
+    hits = [[Hit("train/1", "8", 0.25, 7)] for _ in queries]
+    layout, lacking = found_layout(queries, hits, ["7", "8"], labels=True)
+    assert layout.labels.tiles == tuple(word for one in called for word in (one, "8 \u00b7 0.25"))
+    assert lacking == ("\u6570",) * (len(queries) == 3)
