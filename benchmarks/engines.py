@@ -1,6 +1,8 @@
 """Pictures of each engine beside those of ONNX Runtime; writes results and the tables of README.md and of this folder.
 
-python benchmarks/engines.py            (after `bash .ci/engines engines compilers`; minutes)
+python benchmarks/engines.py [ENGINE ...]         (after `bash .ci/engines engines compilers`; minutes)
+
+With names, as NumPy, those engines alone are measured; the rows of the others stay as they are.
 
 The models, inputs and figures are those of tests/engines.
 """
@@ -25,8 +27,8 @@ SHIPPED = ("mnist", "sign_digits")
 TRAINED = ("train", "digits", "--epochs", "12", "--threads", "1", "-q")
 
 
-def run() -> dict[str, Any]:
-    """Return the figures of every engine for every model, with the versions."""
+def run(names: list[str]) -> dict[str, Any]:
+    """Return the figures of every engine for every model, with the versions: measured for `names`, all for none."""
     sys.path.insert(0, str(HERE.parent))
     from tests.engines import agreement, test_onnxruntime
 
@@ -35,7 +37,7 @@ def run() -> dict[str, Any]:
             subprocess.run([sys.executable, "-m", "aetool", *words], cwd=place, check=True, stdout=subprocess.DEVNULL)
         folders = {name: HERE.parent / "models" / name for name in SHIPPED} | {"digits": Path(place, "models/digits")}
         models = {name: agreement.reference(folder) for name, folder in folders.items()}
-        rows = [figures(engine, models) for engine in engines()]
+        rows = [kept(engine, names) or figures(engine, models) for engine in engines()]
     return {
         "reference": f"ONNX Runtime {test_onnxruntime.ENGINE.version()}",
         "machine": cpu(),
@@ -61,6 +63,7 @@ def engines() -> list[Any]:
         test_javascript,
         test_jax,
         test_mnn,
+        test_numpy,
         test_onnx_reference,
         test_onnxruntime,
         test_opencv,
@@ -71,10 +74,17 @@ def engines() -> list[Any]:
     )
 
     modules = (test_onnxruntime, test_openvino, test_openvino_cpp, test_opencv, test_tract, test_mnn, test_iree,
-               test_tvm, test_jax, test_onnx_reference)  # fmt: skip
+               test_tvm, test_numpy, test_jax, test_onnx_reference)  # fmt: skip
     found = [module.ENGINE for module in modules]
     old = list(test_opencv.ENGINES.values())
     return [*found[:4], *old, *found[4:8], *test_javascript.ENGINES.values(), *found[8:]]
+
+
+def kept(engine: Any, names: list[str]) -> dict[str, Any] | None:
+    """Return the row of an engine that is none of the names, as it stands in the results; None to measure it."""
+    rows = json.loads(RESULTS.read_text())["rows"] if names and engine.name not in names else []
+    wanted = {"engine": engine.name, "from": engine.language, "version": engine.version()}
+    return next((row for row in rows if wanted.items() <= row.items()), None)
 
 
 def figures(engine: Any, models: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +165,6 @@ def write(results: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    found = run()
+    found = run(sys.argv[1:])
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     write(found)

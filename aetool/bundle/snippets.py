@@ -23,10 +23,11 @@ from aetool.images.spec import FULL_SIZE, PICTURED, PREPARATIONS
 
 PICTURES = """\
 # Prints what `aetool encode -m |NAME| --whole FILES` prints, preparation included. Run: python encode.py FILES
-import json, sys
+import json, signal, sys
 import numpy as np, onnxruntime
 from PIL import Image
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that head may end the program
 CHANNELS, HEIGHT, WIDTH = |SHAPE|
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # which turn of Pillow makes an orientation upright
 session = onnxruntime.InferenceSession(|GRAPH|, providers=["CPUExecutionProvider"])
@@ -70,9 +71,10 @@ FROM_PIXELS = "prepared pixels, raw uint8 (|SHAPE|): aetool encode -m |NAME| --p
 PIXELS = f"""\
 # Prints the latents of {FROM_PIXELS}
 # Run: python encode.py FOLDER/*.u8
-import json, sys
+import json, signal, sys
 import numpy as np, onnxruntime
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that head may end the program
 session = onnxruntime.InferenceSession(|GRAPH|, providers=["CPUExecutionProvider"])
 for name in sys.argv[1:]:
     images = np.fromfile(name, np.uint8).reshape(1, |SHAPE|) / np.float32(255)
@@ -134,8 +136,9 @@ int main(int count, char** names) {{
 NUMPY = f"""\
 # Prints the latents of {FROM_PIXELS}
 # NumPy alone reads and computes the graph. Run: python encode.py FOLDER/*.u8
-import json, sys, numpy as np
+import json, signal, sys, numpy as np
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that head may end the program
 def number(data, at):  # a whole number of a protocol buffer, and the place behind it
     value = shift = 0
     while data[at] > 127:
@@ -187,9 +190,10 @@ OPERATORS = {
 BY_REFERENCE = f"""\
 # Prints the latents of {FROM_PIXELS}
 # NumPy computes the graph, by the operators of aetool without ONNX Runtime. Run: python encode.py FOLDER/*.u8
-import json, sys, numpy as np
+import json, signal, sys, numpy as np
 from aetool.runtime.reference import Reference
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that head may end the program
 encoder = Reference(open(|GRAPH|, "rb").read())
 for name in sys.argv[1:]:
     images = np.fromfile(name, np.uint8).reshape(1, |SHAPE|) / np.float32(255)

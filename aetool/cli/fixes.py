@@ -69,6 +69,7 @@ FIXES = {
     "verify": "see: aetool verify",
     "witness": "leave --device numpy or --witness out",
     "spatial": "put a Flatten behind the encoder and a Reshape before the decoder, and export both again",
+    "swapped": "name the encoder first, then the decoder",
     "flat": "say the sides by data of that size: a data set with a name, or an array",
 }
 """Next steps by `AetoolError.fix`."""

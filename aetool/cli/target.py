@@ -98,8 +98,13 @@ TERM = "term"
 """The output that is a preview on stdout, whatever stdout is; ./term is a file."""
 
 
-def target_of(output: str | None, latents: bool = False) -> Target:
-    """Return the target of -o (or stdout) and --latents; raises `UsageError`."""
+ANY = (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES, "folder/", *LATENT_SUFFIXES)
+PICTURED = (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES, "folder/", *ARRAY_SUFFIXES)
+"""Ends of an output that is of pictures or latents, and of one that is of pictures or images."""
+
+
+def target_of(output: str | None, latents: bool = False, ends: tuple[str, ...] = ANY) -> Target:
+    """Return the target of -o (or stdout) and --latents; raises `UsageError`, with the `ends` that there are."""
     if output is None or output == "-":
         to_terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
         kind = "latents" if latents else "terminal" if to_terminal else "picture"
@@ -116,8 +121,8 @@ def target_of(output: str | None, latents: bool = False) -> Target:
     if not folder and (not latents or kind in ("", "latents")) and is_special(path):
         return _special_target(path, "latents" if latents else kind, suffix if kind else "")
     if not kind or (latents and kind != "latents"):
-        known = LATENT_SUFFIXES if latents else [*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES, "folder/", *LATENT_SUFFIXES]
-        raise UsageError(f"-o {printable(output)} does not say what to write; end it with {', '.join(known)}")
+        known = ", ".join(LATENT_SUFFIXES if latents else ends)
+        raise UsageError(f"-o {printable(output)} does not say what to write; end it with {known}")
     return Target(kind, path, suffix)
 
 
@@ -135,13 +140,13 @@ def _special_target(path: Path, kind: str, suffix: str) -> Target:
     return Target(kind or "picture", None if streamed else path, suffix)
 
 
-def picture_target(output: str | None, instead: str) -> Target:
-    """Return a target for pictures, also as an array; raises `UsageError`, with what to do `instead`, for .jsonl."""
-    target = target_of(output)
+def picture_target(output: str | None, written: str) -> Target:
+    """Return a target for pictures, also as an array; raises `UsageError` for .jsonl, with what is `written`."""
+    target = target_of(output, ends=PICTURED)
     if target.kind == "latents" and target.suffix in ARRAY_SUFFIXES:
         return replace(target, kind="array")
     if target.kind == "latents":
-        raise UsageError(instead)
+        raise UsageError(f"{written}; end -o with {', '.join(PICTURED)}")
     return target
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from aetool.images.layout import Layout
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
 from aetool.latents.search import Hit
+from aetool.model.keys import CLASS, ROW
 from aetool.model.labels import stem
-
-if TYPE_CHECKING:
-    pass
 
 
 def found_latents(
@@ -36,7 +33,7 @@ def found_layout(
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return a layout with a row a query, and the names of which the font lacks characters: numbers stand for these.
 
-    Below a query stands its name, below what was found its class and its distance.
+    Below a query stands what it is called, below what was found its class and its distance.
     """
     columns = 1 + max(map(len, hits))
     if not labels or not can_draw():
@@ -48,6 +45,16 @@ def found_layout(
     words = [
         word
         for query, found in zip(asked, hits, strict=True)
-        for word in (query, *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found))
+        for word in (
+            _asked(query, len(asked), classes),
+            *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found),
+        )
     ]
     return Layout(columns, strip=len(queries) == 1, labels=Words(tiles=tuple(words))), lacking + unknown
+
+
+def _asked(name: str, queries: int, classes: Sequence[str]) -> str:
+    """Return what a query is called: a file alone "query", one of several by its name, unless that is a class too."""
+    if name.startswith((CLASS, ROW)):
+        return name
+    return "query" if queries == 1 else f"query {name}" if name in classes else name

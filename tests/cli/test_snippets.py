@@ -344,3 +344,14 @@ def test_no_program_is_printed_for_a_graph_that_the_gate_refuses(cli, toy, tmp_p
 def test_what_is_no_snippet_is_refused_in_one_line(cli, workplace, words, said):
     code, out, err = cli("info", *words.split())
     assert (code, out) == (2, b"") and said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("language", ["python", "numpy"])
+def test_a_reader_that_has_enough_ends_the_program_quietly(language, cli, toy, workplace):
+    toy_image(1, 50, 100, 200).save("a.png")
+    assert cli("encode", "a.png", "-m", toy, "--pixels", "px", "-q")[0] == 0
+    program(cli, toy, language, "encode.py")
+    names = ["a.png" if language == "python" else str(next(Path("px").iterdir()))] * 2000  # lines for two pipes
+    words = ["bash", "-c", '"$@" | head -n 1; exit ${PIPESTATUS[0]}', "bash", sys.executable, "encode.py", *names]
+    done = subprocess.run(words, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (141, b"", 1)

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 import aetool
+from aetool.latents.search import Hit
+from aetool.model.found import found_layout
 from tests.banded import flat, write_banded
 from tests.toy import picture, toy_image, toy_latents
 
@@ -180,3 +182,26 @@ def test_images_of_five_channels_have_pairs_maps_and_search_by_the_channels_show
     )
     sheet = aetool.load(model).reconstruct("x.npy").shown(3, 2, 1).sheet()
     assert sheet.mode == "RGB" and sheet.size[0] > 128
+
+
+@pytest.mark.parametrize("command", ["score 1.png", "search class:light", "reconstruct 1.png", "decode z.jsonl"])
+def test_a_suffix_that_is_none_of_pictures_is_answered_with_all_that_are(command, cli, toy, pictures):
+    Path("z.jsonl").write_bytes(cli("encode", "1.png", "-m", toy)[1])
+    ends = "end -o with .png, .jpg, .jpeg, .gif, .webp, .apng, folder/, .npz, .npy"
+    for name in ("out.jsonl", "out.tif"):
+        code, out, err = cli(*command.split(), "-m", toy, "-o", name)
+        assert (code, out) == (2, b"") and ends.replace("-o", "it" if name == "out.tif" else "-o") in err
+
+
+@pytest.mark.parametrize(
+    ("queries", "called"),
+    [
+        (["in/8.png"], ["query"]), (["bank:7"], ["bank:7"]), (["class:8"], ["class:8"]),
+        (["in/8.png", "in/tom.png", "\u6570.png"], ["query 8", "tom", "query 3"]),
+    ],
+)  # fmt: skip
+def test_a_query_is_not_called_like_the_class_of_what_was_found(queries, called):
+    hits = [[Hit("train/1", "8", 0.25, 7)] for _ in queries]
+    layout, lacking = found_layout(queries, hits, ["7", "8"], labels=True)
+    assert layout.labels.tiles == tuple(word for one in called for word in (one, "8 \u00b7 0.25"))
+    assert lacking == ("\u6570",) * (len(queries) == 3)

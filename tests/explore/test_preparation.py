@@ -1,6 +1,6 @@
-"""Preparation in JavaScript against that of the package: to the bit, within a level where a JPEG is made smaller.
+"""Preparation in JavaScript against that of the package: to the bit, nearly so where a JPEG is made smaller.
 
-Single levels there differ by two, and by three beside clipped light and colour.
+Single levels there differ by two, and by three where light or colour was clipped, which pixels no longer tell.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_golden_pictures(kind, levels, tmp_path):
 
 
 @pytest.mark.parametrize("sampling", [0, 1, 2], ids=["4:4:4", "4:2:2", "4:2:0"])
-def test_large_jpegs_are_within_a_level(sampling, tmp_path):
+def test_large_jpegs_differ_by_two_levels_at_most(sampling, tmp_path):
     """Of all orientations, and of sides that end within a block, whether the decoder turned them upright or not."""
     sizes = [(1025, 771), (640, 480), (301, 1003), (263, 777)]
     data = [jpeg(photo(*sizes[turn % 4], seed=turn), turn, subsampling=sampling) for turn in range(1, 9)]
@@ -129,12 +129,34 @@ def test_photos_of_hands_are_the_same_to_the_bit(data_dir, tmp_path):
     assert max(apart.max() for apart in differences(cases, tmp_path)) == 0
 
 
-def test_photos_of_every_orientation_are_within_a_level(data_dir, tmp_path):
+def test_photos_of_every_orientation_differ_by_three_levels_at_most(data_dir, tmp_path):
     chosen = pictures(data_dir.parent / "corpora" / "exif", "*.jpg")
     cases = [Case(path.read_bytes(), spec, i % 2 == 0) for i, path in enumerate(chosen) for spec in SPECS[i % 2 :][:1]]
     apart = differences(cases, tmp_path)
     assert max(one.max() for one in apart) <= 3  # single levels, where light or colour is clipped
     assert np.mean([(one > 1).mean() for one in apart]) < 0.003
+
+
+def test_photos_without_clipped_light_differ_by_two_levels_at_most(data_dir, tmp_path):
+    chosen = pictures(data_dir.parent / "corpora" / "exif", "Landscape*.jpg")
+    faint = [jpeg(Image.open(path).convert("RGB").point(lambda level: 64 + level // 2)) for path in chosen[:4]]
+    apart = differences([Case(data, SPECS[i % 2]) for i, data in enumerate(faint)], tmp_path)
+    assert max(one.max() for one in apart) <= 2
+    assert np.mean([(one > 1).mean() for one in apart]) < 0.0006  # 3 levels in 10,000
+
+
+def test_pixels_of_full_size_do_not_tell_those_of_a_smaller_scale():
+    """Two files with the same pixels differ by 32 levels there: what a decoder clips, no page can know."""
+    columns = np.tile(np.array([255] * 5 + [0] * 3, np.uint8), (64, 8))
+    table, stream, small = bytes([16] * 64), io.BytesIO(), []
+    Image.fromarray(columns).save(stream, "JPEG", qtables=[list(table)])
+    for mean in (16, 32):
+        data = stream.getvalue().replace(table, bytes([mean] + [24] * 63))  # brighter, with more contrast
+        image = Image.open(io.BytesIO(data))
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), columns)
+        image.draft("L", (8, 8))
+        small.append(np.asarray(image).astype(int))
+    assert (small[1] - small[0]).min() == 32
 
 
 def test_the_implementation_stays_small_and_needs_nothing():

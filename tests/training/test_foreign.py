@@ -1,136 +1,36 @@
-"""Graphs of other tools: the zoo becomes bundles on which every verb works, the rest is refused with a reason."""
+"""Import: options, data and files of `aetool import`, and the bundle that it writes."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import aetool
 from aetool import Bundle, Codec
 from aetool.arrays import to_images
-from aetool.errors import AetoolError, BundleError, InvalidInput, UsageError
+from aetool.errors import BundleError, InvalidInput, UsageError
 from aetool.training.foreign import imported
 from aetool.training.foreign.imported import Ends
-from aetool.training.foreign.pair import rewritten_decoder
-from aetool.training.foreign.source import read_source
-from tests.conftest import REPOSITORY
-from tests.zoo.pictures import rectangles
-
-ZOO = Path(__file__).parents[1] / "zoo" / "graphs"
-STATISTICS = ["--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225"]
-SHAPES = {
-    "torch-conv-old": (1, 28, 28), "torch-conv-dynamo": (1, 28, 28), "torch-leaky-old": (3, 16, 16),
-    "torch-leaky-open": (3, 16, 16), "torch-dense-dynamo": (1, 12, 12), "torch-pooled-free": (1, 16, 16),
-    "torch-pooled-dynamo": (1, 16, 16), "torch-odd-old": (3, 14, 19), "torch-odd-dynamo": (3, 14, 19),
-    "torch-columns-old": (1, 14, 14), "torch-columns-open": (1, 14, 14), "keras-blog-dense": (1, 28, 28),
-    "torch-gelu-aged": (3, 16, 16), "torch-gelu-dynamo": (3, 16, 16),
-    "keras-blog-conv": (1, 28, 28), "keras-transposed": (3, 20, 16), "flax-conv": (1, 20, 20),
-}  # fmt: skip
-GUESSES = {
-    "torch-gelu-aged": "-1..1", "torch-gelu-dynamo": "-1..1",
-    "torch-leaky-old": "-1..1", "torch-leaky-open": "-1..1", "keras-transposed": "0..255",
-    "torch-odd-old": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
-    "torch-odd-dynamo": "mean 0.485,0.456,0.406 std 0.229,0.224,0.225",
-}  # fmt: skip
-
-
-def graphs(name: str) -> list[str]:
-    return [str(ZOO / name / f"{part}.onnx") for part in ("encoder", "decoder")]
-
-
-def array(path: Path, shape: tuple[int, int, int], n: int = 200, classes: int = 2) -> str:
-    np.savez(path, images=rectangles(n, *shape, seed=5), labels=np.arange(n) % classes)
-    return str(path)
-
-
-def run(path: str, values: np.ndarray, batch: int) -> np.ndarray:
-    """Return what ONNX Runtime computes with a graph, untouched, a batch at a time."""
-    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: values[i : i + batch]})[0] for i in range(0, len(values), batch)])
-
-
-def test_the_zoo_is_whole_and_small():
-    assert {path.name for path in ZOO.iterdir()} == set(SHAPES)
-    assert sum(path.stat().st_size for path in ZOO.rglob("*.onnx")) < 1 << 20
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_zoo_becomes_bundles_that_compute_the_same(name, cli, workplace):
-    shape = SHAPES[name]
-    data = array(Path("shapes.npz"), shape)
-    code, out, err = cli("import", *graphs(name), "--data", data, "-o", "mine", *STATISTICS * ("odd" in name))
-    assert (code, out) == (0, b"mine\n"), err
-    assert "a guess" in err and "larger than that of one mean image" not in err
-    bundle = Bundle.read(Path("mine"))
-    inner = bundle.manifest.architecture["options"]["images in"]
-    assert inner.endswith(GUESSES.get(name, "0..1"))
-    assert ("channels last" in inner) == (name in ("keras-blog-conv", "keras-transposed", "flax-conv"))
-    images = to_images(rectangles(9, *shape, seed=8))
-    given = {"-1..1": images * 2 - 1, "0..255": images * 255}.get(GUESSES.get(name, ""), images)
-    if "odd" in name:
-        mean, std = (np.array([float(x) for x in STATISTICS[i].split(",")], np.float32) for i in (1, 3))
-        given = (images - mean[:, None, None]) / std[:, None, None]
-    given = given.transpose(0, 2, 3, 1) if "channels last" in inner else given
-    given = given.reshape(9, -1) if "dense" in name else given
-    expected = run(graphs(name)[0], np.ascontiguousarray(given, np.float32), 1).reshape(9, -1)
-    latents = Codec(bundle, "cpu").encode(images)
-    assert abs(latents - expected).max() <= 1e-5 * max(expected.std(0).mean(), np.sqrt((expected**2).mean()))
-    assert bundle.manifest.parity["found"]["images"] <= 1e-6 and bundle.manifest.parity["images"] == "held-out"
-    assert bundle.manifest.distortion["test"] < images.var(0).mean()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("maker", "package"), [("make_torch", "torch"), ("make_keras", "tf2onnx"), ("make_flax", "jax2onnx")]
+from tests.training.foreign_graphs import (
+    BACK,
+    FILL,
+    FLAT,
+    IMAGE,
+    LATENT,
+    PICK,
+    decoder,
+    spatial,
+    with_constant,
+    written,
 )
-def test_the_zoo_can_be_made_anew(maker, package, tmp_path):
-    pytest.importorskip(package, reason=f"NO {package}: the script tests/zoo/{maker}.py says how to install it")
-    words = [sys.executable, "-m", f"tests.zoo.{maker}", str(tmp_path)]
-    subprocess.run(words, cwd=REPOSITORY, check=True, timeout=1200)
-    made = {path.name for path in tmp_path.iterdir()}
-    assert made and made <= set(SHAPES)
-
-
-@pytest.mark.parametrize("name", ["torch-conv-old", "keras-transposed", "torch-odd-dynamo"])
-def test_every_verb_works_on_an_imported_bundle(name, cli, workplace):
-    shape = SHAPES[name]
-    data = array(Path("shapes.npz"), shape)
-    for label in range(2):
-        for i in range(12):
-            Path(f"pictures/{label}").mkdir(parents=True, exist_ok=True)
-            pixels = rectangles(24, *shape, seed=9)[label * 12 + i].transpose(1, 2, 0)
-            Image.fromarray(pixels[..., 0] if shape[0] == 1 else pixels).save(f"pictures/{label}/{i}.png")
-    assert cli("import", *graphs(name), "--data", data, "-q", *STATISTICS * ("odd" in name))[:2] == (
-        0,
-        b"models/shapes\n",
-    )
-    for line in (
-        "encode pictures -o z.jsonl", "decode z.jsonl -o again.png", "reconstruct pictures -o again/",
-        "sample --class 1 -n 4 -o new.png", "sample --from pictures/0 -n 4 -o like.png",
-        "sample -n 4 --method gmm -o mixed.png", "interpolate class:0 class:1 --steps 5 -o walk.gif",
-        "interpolate class:0 class:1 --method graph --even -o graph.gif", "score pictures --json",
-        "combine class:0 class:1 -o mean.png", "perturb pictures/0/0.png -n 3 -o near.png", "search pictures/1/3.png",
-        "verify models/shapes", "info shapes", "explain new.png",
-    ):  # fmt: skip
-        words = line.split()
-        named = [] if words[0] in ("info", "verify", "explain") else ["-m", "models/shapes"]
-        code, _, err = cli(*words, *named)
-        assert code == 0, f"{line}: {err}"
-    card = Path("models/shapes/README.md").read_text()
-    assert "aetool import encoder.onnx decoder.onnx --data shapes.npz" in card and "aetool export" not in card
-    assert "The imported graphs and the bundle agree" in card
+from tests.zoo.members import SHAPES, array, graphs
+from tests.zoo.pictures import rectangles
 
 
 def test_an_imported_model_is_measured_without_torch(cli, workplace):
@@ -195,227 +95,6 @@ def test_existing_folders_are_replaced_only_by_force(cli, workplace):
     words = ["import", *graphs("torch-conv-old"), "--data", data, "-o", "mine"]
     assert cli(*words)[0] == 0 and cli(*words)[0] == 2 and cli(*words, "--force", "--no-bank")[0] == 0
     assert len(Bundle.read(Path("mine")).bank().latents) == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--range", "0..2"], 'no range "0..2"'), (["--range", "0..1,-1..1,0..1"], "one for both ends, or two"),
-        (["--layout", "hwc"], 'no layout "hwc"'), (["--mean", "0.5"], "come together"),
-        (["--mean", "0.5", "--std", "0"], "a standard deviation from 1e-06"),
-        (["--mean", "nan", "--std", "1"], "a mean is from"), (["--mean", "1e39", "--std", "1"], "a mean is from"),
-        (["--mean", "0.5,0.5", "--std", "1"], "1 or 3 numbers"),
-        (["--mean", "x", "--std", "1"], "--mean takes numbers"),
-        (["--mean", "0", "--std", "1", "--range", "0..1"], "in place of a range"),
-        (["--force"], "name the bundle with -o"),
-    ],
-)  # fmt: skip
-def test_impossible_options_are_usage_errors(words, said, cli, workplace):
-    data = array(Path("shapes.npz"), SHAPES["torch-leaky-old"])
-    code, out, err = cli("import", *graphs("torch-leaky-old"), "--data", data, *words)
-    assert (code, out) == (2, b"") and said in err and err.count("\n") <= 3
-
-
-IMAGE, LATENT = ("y", ["n", 1, 8, 8]), ("z", ["n", 4])
-
-
-def written(
-    path: Path, nodes, constants=None, given=("x", IMAGE[1]), out=LATENT, opset=20, inputs=(), outputs=()
-) -> Path:
-    """Write a graph with these nodes and constants, and return its path."""
-    given = [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1]), *inputs]
-    out = [helper.make_tensor_value_info(out[0], TensorProto.FLOAT, out[1]), *outputs]
-    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()]
-    graph = helper.make_graph(nodes, "g", given, out, tensors)
-    opsets = [helper.make_opsetid("", opset)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
-    return path
-
-
-def node(operator, inputs, outputs, **attributes):
-    return helper.make_node(operator, inputs, outputs, name=f"/layer/{operator}", **attributes)
-
-
-PICK, FILL = np.eye(64, 4, dtype=np.float32), np.eye(4, 64, dtype=np.float32)
-FLAT = [node("Flatten", ["x"], ["flat"]), node("MatMul", ["flat", "pick"], ["z"])]
-BACK = [node("MatMul", ["z", "fill"], ["flat"]), node("Reshape", ["flat", "shape"], ["y"])]
-
-
-def decoder(path: Path = Path("decoder.onnx")) -> Path:
-    return written(path, BACK, {"fill": FILL, "shape": np.array([-1, 1, 8, 8])}, LATENT, IMAGE)
-
-
-def variational() -> Path:
-    nodes = [*FLAT[:1], node("MatMul", ["flat", "pick"], ["mean"]), node("RandomNormalLike", ["mean"], ["noise"]),
-             node("Add", ["mean", "noise"], ["z"])]  # fmt: skip
-    return written(Path("encoder.onnx"), nodes, {"pick": PICK})
-
-
-def spatial() -> Path:
-    nodes = [node("MaxPool", ["x"], ["z"], kernel_shape=[4, 4], strides=[4, 4])]
-    return written(Path("encoder.onnx"), nodes, out=("z", ["n", 1, 2, 2]))
-
-
-def two_inputs() -> Path:
-    more = [helper.make_tensor_value_info("label", TensorProto.FLOAT, ["n", 4])]
-    return written(Path("encoder.onnx"), [*FLAT[:1], node("MatMul", ["flat", "pick"], ["m"]),
-                                          node("Add", ["m", "label"], ["z"])], {"pick": PICK}, inputs=more)  # fmt: skip
-
-
-def two_outputs() -> Path:
-    more = [helper.make_tensor_value_info("variance", TensorProto.FLOAT, ["n", 4])]
-    return written(Path("encoder.onnx"), [*FLAT, node("Relu", ["z"], ["variance"])], {"pick": PICK}, outputs=more)
-
-
-def looping() -> Path:
-    body = helper.make_graph([node("Identity", ["c"], ["d"])], "body", [
-        helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", 9, []),
-    ], [helper.make_tensor_value_info("d", 9, [])])  # fmt: skip
-    nodes = [node("Loop", ["", "true"], [], body=body), *FLAT]
-    return written(Path("encoder.onnx"), nodes, {"true": np.array(True), "pick": PICK})
-
-
-def with_node(operator, **attributes) -> Path:
-    nodes = [node(operator, ["x"], ["h"], **attributes), node("Flatten", ["h"], ["flat"]), FLAT[1]]
-    return written(Path("encoder.onnx"), nodes, {"pick": PICK})
-
-
-def mixing_items() -> Path:
-    nodes = [node("Transpose", ["x"], ["h"], perm=[1, 0, 2, 3]), node("Flatten", ["h"], ["flat"]), FLAT[1]]
-    return written(Path("encoder.onnx"), nodes, {"pick": PICK})
-
-
-def foreign_operator() -> Path:
-    act = helper.make_node("Gelu", ["x"], ["h"], name="/act", domain="com.microsoft")
-    nodes = [act, node("Flatten", ["h"], ["flat"]), FLAT[1]]
-    path = Path("encoder.onnx")
-    model = onnx.load(written(path, nodes, {"pick": PICK}))
-    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    onnx.save(model, path)
-    return path
-
-
-def other_latents() -> Path:
-    return written(Path("encoder.onnx"), FLAT, {"pick": np.eye(64, 5, dtype=np.float32)}, out=("z", ["n", 5]))
-
-
-def huge_shape() -> Path:
-    nodes = [node("ConstantOfShape", ["shape"], ["big"]), node("ReduceSum", ["big"], ["sum"]),
-             node("Add", ["x", "sum"], ["h"]), node("Flatten", ["h"], ["flat"]), FLAT[1]]  # fmt: skip
-    return written(Path("encoder.onnx"), nodes, {"pick": PICK, "shape": np.array([1 << 20, 1 << 20])})
-
-
-def doubling() -> Path:
-    path = Path("encoder.onnx")
-    model = onnx.load(written(path, FLAT, {"pick": PICK}))
-    for i in range(25):
-        calls = [helper.make_node(f"f{i + 1}", ["x"], ["y"], domain="mine"),
-                 helper.make_node(f"f{i + 1}", ["y"], ["z"], domain="mine")]  # fmt: skip
-        model.functions.append(
-            helper.make_function("mine", f"f{i}", ["x"], ["z"], calls, [helper.make_opsetid("mine", 1)])
-        )
-    model.graph.node.insert(0, helper.make_node("f0", ["x"], ["unused"], domain="mine"))
-    model.opset_import.append(helper.make_opsetid("mine", 1))
-    onnx.save(model, path)
-    return path
-
-
-def outside() -> Path:
-    path = Path("encoder.onnx")
-    model = onnx.load(written(path, FLAT, {"pick": PICK}))
-    path.write_bytes(put_outside(model, model.graph.initializer[0], "../secret"))
-    return path
-
-
-def put_outside(model, tensor, location: str) -> bytes:
-    """Let a tensor of a model name a file in place of its numbers."""
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=location)
-    return model.SerializeToString()
-
-
-def with_constant(path: Path, location: str) -> Path:
-    """An encoder whose Constant node names a file in place of its numbers."""
-    tensor = numpy_helper.from_array(PICK, "numbers")
-    nodes = [helper.make_node("Constant", [], ["pick"], value=tensor), *FLAT]
-    model = onnx.load(written(path, nodes))
-    path.write_bytes(put_outside(model, model.graph.node[0].attribute[0].t, location))
-    return path
-
-
-def four_inputs() -> Path:
-    nodes = [node("Sub", ["a", "a", "x", "a"], ["h"]), node("Flatten", ["h"], ["flat"]), FLAT[1]]
-    return written(Path("encoder.onnx"), nodes, {"pick": PICK, "a": np.float32(1)})
-
-
-def huge_batch() -> Path:
-    return written(Path("encoder.onnx"), FLAT, {"pick": PICK}, ("x", [1 << 62, 1, 8, 8]), ("z", [1 << 62, 4]))
-
-
-def not_finite() -> Path:
-    return written(Path("encoder.onnx"), FLAT, {"pick": np.full((64, 4), 1e38, np.float32)})
-
-
-REFUSED = {
-    "a VAE that samples": (variational, r'RandomNormalLike "/layer/RandomNormalLike".*samples inside.*mean'),
-    "spatial latents": (spatial, r"spatial, 1 x 2 x 2 numbers.*Flatten behind the encoder"),
-    "two inputs": (two_inputs, r"2 inputs \(x, label\), and a single one"),
-    "two outputs": (two_outputs, r"2 outputs \(z, variance\).*the mean alone"),
-    "a loop": (looping, r'Loop "/layer/Loop".*loops and branches'),
-    "softmax": (lambda: with_node("Softmax"), r'Softmax "/layer/Softmax".*allowed operators: .*Conv.*Tanh'),
-    "items that mix": (mixing_items, r'Transpose "/layer/Transpose".*items do not mix'),
-    "softmax over the batch": (lambda: with_node("Softmax", axis=0), "allowed operators"),
-    "an operator of another domain": (foreign_operator, r'com.microsoft.Gelu "/act"'),
-    "an operator that ONNX does not have": (lambda: with_node("Erfc"), r'not of ONNX itself \(Erfc "/layer/Erfc"\)'),
-    "latents of other sizes": (other_latents, "latents of 5 numbers, and the decoder takes 4"),
-    "a constant of 4 TB": (huge_shape, 'ConstantOfShape "/layer/ConstantOfShape"'),
-    "doubling functions": (doubling, "nodes"),
-    "a constant outside": (lambda: with_constant(Path("encoder.onnx"), "/etc/passwd"), "which is not a file beside it"),
-    "arithmetic of four": (four_inputs, 'Sub "/layer/Sub".*a tensor and a constant'),
-    "a batch of 2^62": (huge_batch, "items at a time, and at most 4,096"),
-    "overflowing weights": (not_finite, "not finite"),
-    "weights outside": (outside, r"\.\./secret, which is not a file beside it"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_become_a_bundle_is_refused_with_a_reason(name, cli, workplace):
-    make, said = REFUSED[name]
-    data = array(Path("shapes.npz"), (1, 8, 8))
-    code, out, err = cli("import", make(), decoder(), "--data", data, "-q")
-    assert (code, out) == (5, b"") and err.count("\n") == 1, err
-    assert __import__("re").search(said, err), err
-    assert not Path("models").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"no graph", b"\x08\x07", bytes(range(256)) * 40])
-def test_other_files_are_no_graphs(content, cli, workplace):
-    Path("encoder.onnx").write_bytes(content)
-    code, _, err = cli("import", "encoder.onnx", decoder(), "--data", "digits", "-q")
-    assert code == 5 and "no ONNX graph" in err
-    assert cli("import", "missing.onnx", "decoder.onnx", "--data", "digits")[0] == 7
-
-
-@pytest.mark.parametrize("name", ["torch-odd-old", "keras-blog-conv", "flax-conv", "torch-pooled-dynamo"])
-def test_changed_bytes_of_a_graph_end_in_one_error_of_ours_or_none(name, workplace):
-    rng = np.random.default_rng(0)
-    for part in graphs(name):
-        whole = np.frombuffer(Path(part).read_bytes(), np.uint8)
-        for _ in range(60):
-            data = whole.copy()
-            data[rng.integers(0, len(data), rng.integers(1, 6))] = rng.integers(0, 256, dtype=np.uint8)
-            Path("changed.onnx").write_bytes(data.tobytes())
-            with contextlib.suppress(AetoolError):
-                source = read_source(Path("changed.onnx"), "decoder")
-                rewritten_decoder(source, tuple(size or 8 for size in source.input.dims[1:]), None)
-
-
-def test_data_of_other_sizes_are_refused(cli, workplace):
-    data = array(Path("shapes.npz"), (1, 16, 16))
-    written(Path("encoder.onnx"), FLAT, {"pick": PICK})
-    code, _, err = cli("import", "encoder.onnx", decoder(), "--data", data)
-    assert code == 5 and "works on images of 1 x 8 x 8, and the data are of 1 x 16 x 16" in err
 
 
 def test_weights_in_a_file_beside_are_taken_in(cli, workplace):

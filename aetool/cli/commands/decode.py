@@ -32,7 +32,7 @@ def decode(
     from aetool.latents.files import read_latents
 
     console, limits = Console(quiet), Limits(bytes=max_bytes)
-    target = suited(picture_target(output, "decode writes pictures; end -o with .png, .gif or folder/, say"), layout)
+    target = suited(picture_target(output, "decode writes pictures"), layout)
     if Path(latents).is_dir():
         raise UsageError(f"{latents} is a folder; decode takes one file of latents, or - for stdin")
     if latents != "-":

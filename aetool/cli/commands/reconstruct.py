@@ -51,7 +51,7 @@ def reconstruct(
     reconstructions.
     """
     console = Console(quiet)
-    target = suited(picture_target(output, "reconstruct writes pictures; for latents: aetool encode"), layout, as_json)
+    target = suited(picture_target(output, "reconstruct writes pictures, and aetool encode latents"), layout, as_json)
     _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
     failures, model = Failures(console, inputs.errors), open_model(options, console, inputs.limits)

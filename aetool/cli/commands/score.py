@@ -100,8 +100,7 @@ def score(
 
 def _map_target(output: str | None, layout: LayoutOptions) -> Target:
     """Return the target of maps; raises `UsageError` for stdout, where the report goes."""
-    instead = "score writes maps; end -o with .png, .npz or folder/, say"
-    target = suited(picture_target(output, instead), layout, report=True)
+    target = suited(picture_target(output, "score writes maps"), layout, report=True)
     if output is not None and target.path is None:
         raise UsageError("the scores go to stdout; give -o a file or folder/ for the maps")
     return target

@@ -93,8 +93,7 @@ def search(
 def _target(output: str | None, layout: LayoutOptions, query: str, known: str | None) -> Target:
     """Return the target of pictures; raises `UsageError` for stdout, where the table goes, and for an input."""
     check_stdin(query, known)
-    instead = "search writes pictures of what it finds; end -o with .png or folder/, say"
-    target = suited(picture_target(output, instead), layout, report=True)
+    target = suited(picture_target(output, "search writes pictures of what it finds"), layout, report=True)
     if output is not None and target.path is None:
         raise UsageError("the table goes to stdout; give -o a file or folder/ for the pictures")
     if known not in (None, "-"):

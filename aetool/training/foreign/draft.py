@@ -58,6 +58,10 @@ class Draft:
         self.sizes[name] = sizes
         return name
 
+    def linear(self, name: str, weights: Array, bias: Array) -> str:
+        """Add a linear layer with weights (inputs, outputs), turned as PyTorch has them: OpenCV 4.6 reads no others."""
+        return self.emit("Gemm", name, self.constant(weights.T), self.constant(bias), transB=1)
+
     def _known(self, name: str) -> Input:
         if name in self.sizes:
             return self.sizes[name]
@@ -88,7 +92,7 @@ class Draft:
         if any(name in other.inputs for other in self.nodes) or any(p.size > sizes[0] for p in (scale, shift)):
             return False
         weights, bias = self.constants[node.inputs[1]], self.constants[node.inputs[2]]
-        axis = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1}[node.operator]
+        axis = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0}[node.operator]
         by = np.broadcast_to(scale.ravel(), bias.shape)
         shape = [len(by) if i == axis else 1 for i in range(weights.ndim)]
         scaled = self.constant(weights * by.reshape(shape))

@@ -132,6 +132,5 @@ def layouts_for(sizes: Dims, shape: Shape, layout: str | None, part: str) -> lis
         there = " x ".join("?" if size is None else str(size) for size in sizes) or "no declared size"
         wanted = " x ".join(map(str, shape))
         asked = f", {LAYOUTS[layout].help}" if layout else ""
-        hint = "; are encoder and decoder in this order?" if len(sizes) == 1 else ""
-        raise BundleError(f"the {part} works on images of {there}{asked}, and the data are of {wanted}{hint}")
+        raise BundleError(f"the {part} works on images of {there}{asked}, and the data are of {wanted}")
     return known[:1] if shape[0] == 1 else known

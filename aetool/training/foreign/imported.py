@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,11 +121,12 @@ def write_import(
 def make_import(paths: tuple[Path, Path], data: str, ends: Ends, rows: bool, report: Report) -> Exported:
     """Return the bundle of the graphs in two files; raises as `import_graphs`."""
     encoder, decoder = read_source(paths[0], "encoder"), read_source(paths[1], "decoder")
-    dataset = load(data, SEED, None, report, _options(encoder, data, ends), all_cores())
-    shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
-    report("rewriting the graphs", 0, None, "")
-    guessed, certain = _forms(encoder, decoder, ends, dataset.spec.shape, to_images(shown[:GUESSED]))
-    graphs, layers = guessed.pair.rewritten(dataset.spec)
+    with _told_if_swapped(encoder, decoder):
+        dataset = load(data, SEED, None, report, _options(encoder, data, ends), all_cores())
+        shown = dataset.test.pixels if len(dataset.test.pixels) else dataset.train.pixels
+        report("rewriting the graphs", 0, None, "")
+        guessed, certain = _forms(encoder, decoder, ends, dataset.spec.shape, to_images(shown[:GUESSED]))
+        graphs, layers = guessed.pair.rewritten(dataset.spec)
     report("comparing with the source", 0, None, "")
     images = to_images(shown[np.arange(sum(parity.batches_for(dataset.spec))) % len(shown)])
     both = "the imported graphs and the bundle"
@@ -154,6 +156,18 @@ def make_import(paths: tuple[Path, Path], data: str, ends: Ends, rows: bool, rep
     notes = () if certain else (guessed.told(min(GUESSED, len(shown))),)
     notes = (*notes, *_reservations(bundle.manifest, images))
     return exported(bundle, bundle.name, notes)
+
+
+@contextlib.contextmanager
+def _told_if_swapped(encoder: Source, decoder: Source) -> Iterator[None]:
+    """Ask for the order of the files where a pair is refused whose encoder enlarges and whose decoder does not."""
+    try:
+        yield
+    except BundleError as error:
+        larger, again = encoder.grows(), decoder.grows()
+        if larger is not False and again is not True and (larger or again is False):
+            raise BundleError(str(error), fix="swapped") from error
+        raise
 
 
 def _options(encoder: Source, data: str, ends: Ends) -> FolderOptions:

@@ -190,8 +190,7 @@ def gemm(draft: Draft, value: Value, weights: Floats, bias: Floats | None) -> Va
     numbers = np.zeros(weights.shape[1], np.float32) if bias is None else bias
     numbers = np.broadcast_to(numbers.astype(np.float32).reshape(-1), weights.shape[1:])
     if len(value.shape) == 1:
-        inputs = draft.constant(weights.astype(np.float32)), draft.constant(numbers)
-        return whole(draft, draft.emit("Gemm", plain(draft, value), *inputs))
+        return whole(draft, draft.linear(plain(draft, value), weights.astype(np.float32), numbers))
     refuse_unless(len(value.shape) == 3, "a linear layer works on numbers, or on the channels of an image")
     name = plain(draft, value.moved(value.places.transpose(2, 0, 1)))
     made = conv(draft, whole(draft, name), weights.T[:, :, None, None].astype(np.float32), numbers, {})

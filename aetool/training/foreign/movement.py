@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aetool.bundle.gate_operators import Sizes
+from aetool.bundle.gate_operators import MAX_KERNEL, Sizes
 from aetool.training.foreign.draft import Draft, refuse_unless
 
 Places = npt.NDArray[np.int64]
@@ -24,10 +24,14 @@ MOVES = "numbers move as the axes of an item change places, three at most"
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor of the draft, and the places (of the shape of an item) in an item of the tensor."""
+    """A tensor of the draft, and the places (of the shape of an item) in an item of the tensor.
+
+    `cut` is the node of the source that took a part of the numbers, "" for none.
+    """
 
     base: str
     places: Places
+    cut: str = ""
 
     @property
     def shape(self) -> Sizes:
@@ -36,7 +40,7 @@ class Value:
 
     def moved(self, places: Places) -> Value:
         """Return the same numbers at other places."""
-        return Value(self.base, places)
+        return Value(self.base, places, self.cut)
 
 
 def whole(draft: Draft, name: str) -> Value:
@@ -75,7 +79,7 @@ def _cut(draft: Draft, value: Value, used: Places) -> Value:
     sizes = draft.sizes[value.base]
     axes = [np.unique(places) for places in np.unravel_index(used, sizes)]
     in_box = math.prod(map(len, axes)) == len(used) and all(np.ptp(a) + 1 == len(a) for a in axes[1:])
-    if len(sizes) < 3 or not in_box:
+    if len(sizes) < 3 or not in_box or any(n - len(a) >= MAX_KERNEL for n, a in zip(sizes[1:], axes[1:], strict=True)):
         return _chosen(draft, value, used)
     channels, rows, columns = axes
     kernel = np.zeros((len(channels), sizes[0], sizes[1] - len(rows) + 1, sizes[2] - len(columns) + 1), np.float32)
@@ -87,11 +91,12 @@ def _chosen(draft: Draft, value: Value, used: Places) -> Value:
     """Return a value whose tensor holds the used numbers alone, any of an item, by a linear layer that copies."""
     name = plain(draft, Value(value.base, np.arange(math.prod(draft.sizes[value.base]))))
     count = draft.sizes[name][0]
-    refuse_unless(len(used) * count <= MOST_CHOSEN, "a part of an image is a rectangle of some of its channels")
+    part = f"a part of an image is a rectangle of channels, without at most {MAX_KERNEL - 1} rows and columns"
+    refuse_unless(len(used) * count <= MOST_CHOSEN, part + (f", unlike what {value.cut} takes" if value.cut else ""))
     matrix = np.zeros((count, len(used)), np.float32)
     matrix[used, np.arange(len(used))] = 1
-    bias = draft.constant(np.zeros(len(used), np.float32))
-    return Value(draft.emit("Gemm", name, draft.constant(matrix), bias), np.searchsorted(used, value.places))
+    copied = draft.linear(name, matrix, np.zeros(len(used), np.float32))
+    return Value(copied, np.searchsorted(used, value.places))
 
 
 def convolved(draft: Draft, name: str, kernel: npt.NDArray[np.float32], pads: tuple[int, int] = (0, 0)) -> str:

@@ -27,7 +27,7 @@ SAME = {"Relu": {}, "Sigmoid": {}, "Tanh": {}, "HardSwish": {}, "Erf": {}, "Leak
 def activation(draft: Draft, operator: str, value: Value, attributes: dict[str, Any]) -> Value:
     """Return an activation, which needs no order of the numbers."""
     numbers = {name: float(attributes.get(name, usual)) for name, usual in SAME[operator].items()}
-    return Value(draft.emit(operator, value.base, **numbers), value.places)
+    return Value(draft.emit(operator, value.base, **numbers), value.places, value.cut)
 
 
 def clip(draft: Draft, value: Value, low: Array | None, high: Array | None) -> Value:
@@ -37,9 +37,9 @@ def clip(draft: Draft, value: Value, low: Array | None, high: Array | None) -> V
     least = float(np.finfo(np.float32).min) if low is None else float(low.ravel()[0])
     most = float(np.finfo(np.float32).max) if high is None else float(high.ravel()[0])
     if least == 0 and high is None:
-        return Value(draft.emit("Relu", value.base), value.places)
+        return Value(draft.emit("Relu", value.base), value.places, value.cut)
     bounds = draft.constant(np.array(least, np.float32)), draft.constant(np.array(most, np.float32))
-    return Value(draft.emit("Clip", value.base, *bounds), value.places)
+    return Value(draft.emit("Clip", value.base, *bounds), value.places, value.cut)
 
 
 def affine(draft: Draft, value: Value, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
@@ -48,7 +48,7 @@ def affine(draft: Draft, value: Value, scale: npt.ArrayLike, shift: npt.ArrayLik
     if repeated and (np.size(scale) > 1 or np.size(shift) > 1):
         value = whole(draft, plain(draft, value))
     parts = [_for_base(draft, value, constant) for constant in (scale, shift)]
-    return Value(draft.affine(value.base, *parts), value.places)
+    return Value(draft.affine(value.base, *parts), value.places, value.cut)
 
 
 def _count(draft: Draft, value: Value) -> int:
@@ -79,7 +79,7 @@ def both(draft: Draft, operator: str, a: Value, b: Value) -> Value:
     """Return the sum or product of two values of the same shape."""
     alike = draft.sizes[a.base] == draft.sizes[b.base] and a.shape == b.shape and (a.places == b.places).all()
     if alike:
-        return Value(draft.emit(operator, a.base, b.base), a.places)
+        return Value(draft.emit(operator, a.base, b.base), a.places, a.cut or b.cut)
     return whole(draft, draft.emit(operator, plain(draft, a), plain(draft, b)))
 
 
@@ -105,7 +105,7 @@ def gelu(draft: Draft, value: Value, how: str) -> Value:
 
 def times(draft: Draft, value: Value, number: float) -> Value:
     """Return a value times a number, as a tensor of its own: the value itself is read again."""
-    return Value(draft.emit("Mul", value.base, draft.constant(np.array(number, np.float32))), value.places)
+    return Value(draft.emit("Mul", value.base, draft.constant(np.array(number, np.float32))), value.places, value.cut)
 
 
 def reshaped(value: Value, shape: Sequence[int], keeps_zero: bool) -> tuple[Value, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from aetool.training.foreign.handlers import HANDLERS, Call, Known, Walk
 from aetool.training.foreign.movement import Value
 from aetool.training.foreign.operators import STAND_IN
 from aetool.training.foreign.source import Source, called, onnx_errors
+
+PARTS = ("Slice", "Gather")
+"""Operators that take a part of the numbers of an item."""
 
 
 def rewrite(source: Source, draft: Draft, value: Value) -> tuple[Value, int | None]:
@@ -59,6 +63,8 @@ def _step(walk: Walk, node: Any) -> None:
     walk.read(node.input)
     for name, out in zip(node.output, outputs, strict=False):
         if isinstance(out, Value):
+            if node.op_type in PARTS:
+                out = replace(out, cut=called(node))
             walk.draft.readers[out.base] = walk.draft.readers.get(out.base, 0) + walk.left[name]
         if walk.left[name]:
             walk.keep(name, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,6 +61,15 @@ class Source(OneLine):
     input: Tensor
     output: Tensor
     made_by: str
+
+    def grows(self) -> bool | None:
+        """Return whether a larger item comes out than goes in by what is declared; None where that is not told."""
+        inner, outer = self.input.dims[1:], self.output.dims[1:]
+        if not inner or not outer:
+            return None
+        sizes = [[size for size in dims if size is not None] for dims in (inner, outer)]
+        into, out = map(math.prod, sizes) if None not in inner + outer else map(len, (inner, outer))
+        return None if into == out else into < out
 
     @cached_property
     def _session(self) -> ort.InferenceSession:
