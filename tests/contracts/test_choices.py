@@ -15,6 +15,7 @@ from aetool import choices
 from aetool.bundle import lookup
 from aetool.bundle.snippets import SNIPPETS
 from aetool.cli.settings import configure
+from aetool.cluster.engine import ENGINES
 from aetool.generation.interpolation import METHODS
 from aetool.generation.sampling import SAMPLERS
 from aetool.images.animation import ENCODERS
@@ -35,6 +36,7 @@ TABLES = {
     "METRICS": METRICS,
     "DEVICES": {"auto": None} | DEVICES,
     "SNIPPETS": SNIPPETS,
+    "ENGINES": dict.fromkeys(ENGINES),
     "TRAINING_DEVICES": dict.fromkeys(config.DEVICES),
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
     "WEIGHTS": dict.fromkeys(weights.KINDS),
