@@ -85,7 +85,7 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
     Raises `UsageError` for given options among those of `refused`, which engines have no use for.
     """
     from aetool.cluster.engine import at_work, connect
-    from aetool.cluster.job import run
+    from aetool.cluster.job import Done, run
     from aetool.images.files import Failure
 
     if names := [name for name, value in refused.items() if value]:
@@ -96,7 +96,8 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
     local, far = _local(call, folder, console), _far(call)
     connect(call.engine.cluster, call.options.threads)
     with at_work():
-        done = run(work, _pictures(call, local, far), folder, call.engine.skip_existing)
+        pictures = _pictures(call, local, far)
+        done = run(work, pictures, folder, call.engine.skip_existing) if pictures is not None else Done(0, 0)
     failures.done, failures.skipped = done.done, done.skipped
     failures.add(Failure(name or "a row", InvalidInput(error)) for name, error in done.failures)
     failures.end()
@@ -143,7 +144,7 @@ def _far(call: Call) -> list[str]:
 
 
 def _pictures(call: Call, local: Iterable[ImageFile] | None, far: list[str]) -> Any:
-    """Return the frame of all pictures; raises `UsageError` and, without any picture, `InvalidInput`."""
+    """Return the frame of all pictures, None without any; raises `UsageError`, `InvalidInput`."""
     from aetool.cluster import sources
 
     if call.engine.column is not None:
@@ -151,6 +152,7 @@ def _pictures(call: Call, local: Iterable[ImageFile] | None, far: list[str]) -> 
             raise UsageError("--column takes Parquet files and folders, named as arguments")
         return sources.of_parquet(call.files, call.engine.column)
     frames = [sources.of_url(name) for name in far]
-    if local is not None:
-        frames.append(sources.of_files(local, call.engine.cluster is not None))
-    return functools.reduce(lambda one, other: one.concat(other), frames)
+    here = None if local is None else sources.of_files(local, call.engine.cluster is not None)
+    if here is not None:
+        frames.append(here)
+    return functools.reduce(lambda one, other: one.concat(other), frames) if frames else None

@@ -33,7 +33,7 @@ def connect(cluster: str | None, threads: int | None) -> None:
     Raises `UsageError` where Ray is not installed, `DeviceUnavailable` for a cluster that does not answer.
     """
     daft = engine()
-    logging.getLogger("daft").addHandler(logging.NullHandler())
+    logging.getLogger().addHandler(logging.NullHandler())  # the engines log what becomes an error of ours
     if cluster is None:
         daft.set_runner_native(threads)
         return
@@ -55,7 +55,7 @@ def at_work() -> Iterator[None]:
     try:
         with quiet_libraries():
             yield
-    except AetoolError:
+    except (AetoolError, AttributeError, NameError, TypeError):  # of ours
         raise
     except Exception as error:
         raise error_of(error) from error
@@ -75,5 +75,6 @@ def error_of(error: BaseException) -> AetoolError:
             return inner
         inner = getattr(inner, "cause", None) or inner.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    number, dot, last = lines[-1].partition(": ")
-    return ReadWriteError(printable(last if dot and number.isdigit() else lines[-1])[:300])
+    causes = [line.partition(": ")[2] for line in lines if line.partition(": ")[0].isdigit()]
+    shown = causes[-1] if causes else lines[-1] if "Traceback" in lines[0] or "ray::" in lines[0] else lines[0]
+    return ReadWriteError(f"Daft: {printable(shown.removeprefix('DaftError::'))[:300]}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from aetool.cluster.engine import engine
+from aetool.cluster.engine import engine, is_url
 from aetool.cluster.rows import Work, rows
 from aetool.errors import InvalidInput, UsageError, printable
+from aetool.system.atomic import writing
 
 FILE_BYTES = 32 << 20
 """Bytes of a Parquet file: a job that is killed loses what is not in complete files."""
@@ -96,6 +98,9 @@ def _known(work: Work, folder: str, skip_existing: bool) -> Any:
 def _write(found: Any, folder: str) -> Any:
     """Write rows, and return the frame of those written, or of none."""
     daft = engine()
+    if not is_url(folder):
+        with writing(Path(folder)):
+            Path(folder).mkdir(parents=True, exist_ok=True)
     paths = found.write_parquet(folder, write_mode="append").to_pydict()["path"]
     scheme, url, _ = folder.partition("://")
     return daft.read_parquet([f"{scheme}{url}{path}" if url and "://" not in path else path for path in paths])

@@ -139,6 +139,7 @@ class Worker:
             np.add.at(counts, [number + 1 for number, *_ in chunk], 1)
             parts.append(self._structs([row for _, *row in chunk]))
         warn_of(self.guesses.new())
+        parts = parts or [self._structs([])]
         return pa.ListArray.from_arrays(pa.array(counts.cumsum(), pa.int32()), pa.concat_arrays(parts))
 
     def _each(self, files: list[ImageFile]) -> Iterator[tuple[int, str, Images | None, str | None]]:
@@ -164,7 +165,7 @@ class Worker:
 
         images = [image for _, image, _ in found if image is not None]
         figures = self.step(self.codec, np.stack(images) if images else np.empty((0, *self.codec.spec.shape), "f4"))
-        bad = np.array([image is None for _, image, _ in found])
+        bad = np.array([image is None for _, image, _ in found], bool)
         columns = {name: _column(values, bad) for name, values in figures.items()}
         texts = {name: pa.array([row[at] for row in found], pa.string()) for name, at in (("path", 0), ("error", 2))}
         named = {"path": texts["path"]} | columns | {"error": texts["error"]}

@@ -47,7 +47,7 @@ def matched(pattern: str) -> Iterator[ImageFile]:
 def of_files(files: Iterable[ImageFile], far: bool) -> Any:
     """Return a frame of local pictures; with absolute places where workers are `far`, in another working folder.
 
-    URLs among them are downloaded. Raises `UsageError` for an array of images.
+    None without a picture. Raises `UsageError` for an array of images.
     """
     import pyarrow as pa
 
@@ -58,8 +58,7 @@ def of_files(files: Iterable[ImageFile], far: bool) -> Any:
     for chunk in batched(map(partial(_of_file, far), files), CHUNK):
         columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), kinds, strict=True)]
         parts.append(pa.Table.from_arrays(columns, schema=schema))
-    table = pa.concat_tables(parts) if parts else schema.empty_table()
-    return daft.from_arrow(table)
+    return daft.from_arrow(pa.concat_tables(parts)) if parts else None
 
 
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:
@@ -102,7 +101,10 @@ def of_parquet(names: list[str], column: str) -> Any:
     their sha256; a column `class` gives the classes. Raises `UsageError` for another column.
     """
     daft = engine()
-    found = daft.read_parquet([_parquet_name(name) for name in names])
+    try:
+        found = daft.read_parquet([_parquet_name(name) for name in names])
+    except FileNotFoundError as error:
+        raise InvalidInput(f"no Parquet file is found at {printable(some(names))}") from error
     kinds = {field.name: field.dtype for field in found.schema()}
     if column not in kinds:
         there = some(kinds)
