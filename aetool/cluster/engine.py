@@ -12,6 +12,8 @@ from aetool.errors import AetoolError, DeviceUnavailable, ReadWriteError, UsageE
 from aetool.system.quiet import quiet_libraries
 
 ENGINES = ("daft",)
+PARTS = 4
+"""Parts of the work for each processor of a cluster."""
 QUIET = {"DAFT_ANALYTICS_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "DAFT_PROGRESS_BAR": "0"}
 """Settings of the engines: they report nothing to their makers, and draw nothing."""
 
@@ -45,8 +47,17 @@ def connect(cluster: str | None, threads: int | None) -> None:
         ray.init(cluster, log_to_driver=False, logging_level=logging.CRITICAL)
         daft.set_runner_ray(noop_if_initialized=True)
     except Exception as error:
-        text = str(error_of(error))
+        text = printable((str(error).splitlines() or [type(error).__name__])[0])
         raise DeviceUnavailable(f"the Ray cluster {printable(cluster)} cannot be used: {text}") from error
+
+
+def split(frame: Any) -> Any:
+    """Return a frame in parts for all processors of a Ray cluster; on one machine it is read as a stream anyway."""
+    if engine().get_or_infer_runner_type() != "ray":
+        return frame
+    import ray
+
+    return frame.into_partitions(PARTS * max(1, int(ray.cluster_resources().get("CPU", 1))))
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from aetool.cluster.rows import Work, rows
 from aetool.errors import InvalidInput, UsageError, printable
 from aetool.system.atomic import writing
 
-FILE_BYTES = 32 << 20
-"""Bytes of a Parquet file: a job that is killed loses what is not in complete files."""
+FILE_BYTES = 4 << 20
+"""Bytes of a Parquet file, about 100,000 rows: a job that is killed loses what is not in complete files."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aetool.arrays import batched
 from aetool.choices import ARRAY_SUFFIXES, CHECKED_SUFFIXES, IMAGE_SUFFIXES
-from aetool.cluster.engine import engine, error_of, is_url
+from aetool.cluster.engine import engine, error_of, is_url, split
 from aetool.errors import InvalidInput, UsageError, did_you_mean, printable, some
 from aetool.images.files import ImageFile, find_images
 from aetool.images.walk import is_read
@@ -58,7 +58,7 @@ def of_files(files: Iterable[ImageFile], far: bool) -> Any:
     for chunk in batched(map(partial(_of_file, far), files), CHUNK):
         columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), kinds, strict=True)]
         parts.append(pa.Table.from_arrays(columns, schema=schema))
-    return daft.from_arrow(pa.concat_tables(parts)) if parts else None
+    return split(daft.from_arrow(pa.concat_tables(parts))) if parts else None
 
 
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:
@@ -91,7 +91,7 @@ def of_url(name: str) -> Any:
     if not wild:
         found = found.where(daft.func(partial(_is_picture, start), return_dtype=daft.DataType.bool())(daft.col("path")))
     few = daft.col("size").fill_null(0) <= MAX_FILE
-    return _completed(found.select("path", label(daft.col("path")).alias("class"), few.alias("few")))
+    return _completed(split(found.select("path", label(daft.col("path")).alias("class"), few.alias("few"))))
 
 
 def of_parquet(names: list[str], column: str) -> Any:
