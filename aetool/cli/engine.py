@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,8 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
     work = prepare(model, call.whole, told)
     local, far = _local(call, folder, console), _far(call)
     connect(call.engine.cluster, call.options.threads)
-    with at_work():
-        pictures = _pictures(call, local, far)
+    with tempfile.TemporaryDirectory() as place, at_work():
+        pictures = _pictures(call, local, far, None if call.engine.cluster else place)
         done = run(work, pictures, folder, call.engine.skip_existing) if pictures is not None else Done(0, 0)
     failures.done, failures.skipped = done.done, done.skipped
     failures.add(Failure(name or "a row", InvalidInput(error)) for name, error in done.failures)
@@ -143,8 +144,11 @@ def _far(call: Call) -> list[str]:
     return [name for name in call.files or [] if is_url(name)]
 
 
-def _pictures(call: Call, local: Iterable[ImageFile] | None, far: list[str]) -> Any:
-    """Return the frame of all pictures, None without any; raises `UsageError`, `InvalidInput`."""
+def _pictures(call: Call, local: Iterable[ImageFile] | None, far: list[str], place: str | None) -> Any:
+    """Return the frame of all pictures, None without any, with local names in the folder `place` (see `of_files`).
+
+    Raises `UsageError`, `InvalidInput`.
+    """
     from aetool.cluster import sources
 
     if call.engine.column is not None:
@@ -152,7 +156,7 @@ def _pictures(call: Call, local: Iterable[ImageFile] | None, far: list[str]) -> 
             raise UsageError("--column takes Parquet files and folders, named as arguments")
         return sources.of_parquet(call.files, call.engine.column)
     frames = [sources.of_url(name) for name in far]
-    here = None if local is None else sources.of_files(local, call.engine.cluster is not None)
+    here = None if local is None else sources.of_files(local, place)
     if here is not None:
         frames.append(here)
     return functools.reduce(lambda one, other: one.concat(other), frames) if frames else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -44,21 +45,32 @@ def matched(pattern: str) -> Iterator[ImageFile]:
             yield from find_images([path])
 
 
-def of_files(files: Iterable[ImageFile], far: bool) -> Any:
-    """Return a frame of local pictures; with absolute places where workers are `far`, in another working folder.
+def of_files(files: Iterable[ImageFile], place: str | None) -> Any:
+    """Return a frame of local pictures, None without one; their names lie in a file in the folder `place`.
 
-    None without a picture. Raises `UsageError` for an array of images.
+    Where workers have another working folder, and cannot read here, `place` is None: names are in memory, and places
+    absolute. Raises `UsageError` for an array of images.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     daft = engine()
     kinds = [pa.string(), pa.string(), pa.binary(), pa.binary(), pa.binary()]
     schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
-    parts = []
-    for chunk in batched(map(partial(_of_file, far), files), CHUNK):
-        columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), kinds, strict=True)]
-        parts.append(pa.Table.from_arrays(columns, schema=schema))
-    return split(daft.from_arrow(pa.concat_tables(parts))) if parts else None
+    tables = (
+        pa.Table.from_arrays([pa.array(one, kind) for one, kind in zip(zip(*chunk), kinds, strict=True)], schema=schema)  # noqa: B905
+        for chunk in batched(map(partial(_of_file, place is None), files), CHUNK)
+    )
+    first = next(tables, None)
+    if first is None:
+        return None
+    if place is None:
+        return split(daft.from_arrow(pa.concat_tables([first, *tables])))
+    path = os.path.join(place, "names.parquet")  # noqa: PTH118
+    with pq.ParquetWriter(path, schema) as writer:
+        for table in itertools.chain([first], tables):
+            writer.write_table(table)
+    return daft.read_parquet(path)
 
 
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:
