@@ -201,19 +201,23 @@ class Pictures(Worker):
             raise UsageError(f"pictures are bytes, paths or URLs, not {type(wrong).__name__}")
         named = [(value, None) if isinstance(value, str) else ("", value) for value in given]
         rows = self.lists([ImageFile(name, name, data=data, whole=True) for name, data in named]).values
-        fields = ["latent", "error"]
-        return pa.StructArray.from_arrays([rows.field(field) for field in fields], names=fields)
+        latents, errors = rows.field("latent"), rows.field("error")
+        known = pa.FixedSizeListArray.from_arrays(latents.values, latents.type.list_size, mask=errors.is_valid())
+        return pa.StructArray.from_arrays([known, errors], names=["latent", "error"])
 
 
 def _column(values: npt.NDArray[Any], bad: npt.NDArray[np.bool_]) -> Any:
-    """Return values (n, k) or (n,) as an Arrow array, with nulls where rows are bad or a number is none."""
+    """Return values (n, k) or (n,) as an Arrow array; rows that are bad are NaN in lists, else null.
+
+    pyarrow, and what reads Parquet with it, cannot read null lists of a fixed size.
+    """
     import pyarrow as pa
 
-    spaced = np.zeros((len(bad), *values.shape[1:]), values.dtype)
+    spaced = np.full((len(bad), *values.shape[1:]), np.nan, values.dtype)
     spaced[~bad] = values
     if values.ndim == 1:
-        return pa.array(spaced, mask=bad | np.isnan(spaced))
-    return pa.FixedSizeListArray.from_arrays(pa.array(spaced.ravel()), values.shape[1], mask=pa.array(bad))
+        return pa.array(spaced, mask=np.isnan(spaced))
+    return pa.FixedSizeListArray.from_arrays(pa.array(spaced.ravel()), values.shape[1])
 
 
 def _filled(file: ImageFile) -> ImageFile:

@@ -76,12 +76,12 @@ def of_files(files: Iterable[ImageFile], place: str | None) -> Any:
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:
     if file.path.lower().endswith(ARRAY_SUFFIXES):
         raise UsageError(f"{printable(file.path)} is an array of images, which an engine does not take", fix="engine")
-    shown = file.path if file.path.isascii() else printable(file.path)
+    shown = _text(file.path)
     there = os.path.abspath(file.path) if far and not is_url(file.path) else file.path  # noqa: PTH100
     walked = file.folder or ""
     folder = os.fsencode(os.path.abspath(walked) if far else walked) if walked else None  # noqa: PTH100
     place = os.fsencode(there) if there != shown and file.data is None else None
-    return shown, file.label and printable(file.label), place, folder, file.data
+    return shown, file.label and _text(file.label), place, folder, file.data
 
 
 def of_url(name: str) -> Any:
@@ -136,6 +136,11 @@ def of_parquet(names: list[str], column: str) -> Any:
     return _completed(
         found.select(path.alias("path"), content.alias("content"), *(o.alias(n) for n, o in given.items()))
     )
+
+
+def _text(name: str) -> str:
+    """Return a name as Parquet can hold it: bytes that are no UTF-8 become backslash escapes."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def _completed(found: Any) -> Any:
