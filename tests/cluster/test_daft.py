@@ -48,6 +48,7 @@ def test_rows_are_what_encode_gives_and_a_second_run_does_what_is_missing(pictur
     assert any("4,095, a guess" in line for line in said) and any("1 .txt" in line for line in said)
 
     assert aetool("encode", "in", *ENGINE, "-o", "out/").returncode == 2
+    assert b"the output in is an input" in aetool("encode", "in", *ENGINE, "-o", "in/").stderr
     toy_image(9, 9, 9, 9).save("in/dark/new.png")
     again = aetool("encode", "in", *ENGINE, "-o", "out/", "--skip-existing", "--errors", "e.jsonl")
     assert again.returncode == 3 and b"1 done, 1 failed" in again.stderr and b"11 are there already" in again.stderr

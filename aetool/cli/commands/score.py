@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,8 @@ from aetool.errors import ThresholdPassed, UsageError, printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from aetool.cluster.rows import Work
+    from aetool.errors import AetoolError
     from aetool.images.files import FileBatch
     from aetool.images.layout import Layout
     from aetool.model.model import Model
@@ -112,10 +114,14 @@ def _here(call: Call, report: ReportOptions, layout: LayoutOptions, console: Con
 def _by_engine(call: Call, report: ReportOptions, layout: LayoutOptions, console: Console) -> None:
     from aetool.cluster.rows import scoring
 
+    def prepare(model: Model, whole: bool, word: Callable[[AetoolError], str]) -> Work:
+        _tell_reservation(model, False, console)
+        return scoring(model, whole, word)
+
     suited(Target("latents", None, ".parquet"), layout)
     fail_over = report.fail_over is not None
     refused = {"--json": report.as_json, "--fail-over": fail_over, "--layout": call.inputs.layout}
-    run_engine(call, scoring, console, refused)
+    run_engine(call, prepare, console, refused)
 
 
 def _map_target(output: str | None, layout: LayoutOptions) -> Target:
