@@ -9,6 +9,7 @@ AWS_ENDPOINT_URL=http://127.0.0.1:5000 and any AWS_ACCESS_KEY_ID, AWS_SECRET_ACC
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.rows import expected, found_in, make_pictures, rows_in
+from tests.conftest import REPOSITORY
 
 pytest.importorskip("daft", reason="DAFT IS NOT INSTALLED: pip install 'daft>=0.7.26'")
 pytestmark = pytest.mark.slow
@@ -105,7 +107,18 @@ def test_from_a_bucket_to_a_bucket(pictures, aetool, bucket):
     nothing = aetool("encode", "s3://bucket/none/*.png", *ENGINE, "-o", "none/")
     assert nothing.returncode == 4 and b"nothing is found at s3://bucket/none/*.png" in nothing.stderr
     gone = aetool("encode", "s3://bucket/gone.png", f"{bucket}/bucket/gone.jpg", *ENGINE, "-o", "gone/")
-    assert gone.returncode == 4 and gone.stderr.count(b" is skipped: Daft: ") == 2
+    assert gone.returncode == 4 and gone.stderr.count(b" does not exist") == 2
+
+
+def test_the_walk_of_the_page(shell, aetool, bucket):
+    page = (REPOSITORY / "docs/cluster.md").read_text()
+    (block,) = re.findall(r"```sh no-test\n(moto_server.*?)```", page, re.S)
+    pytest.importorskip("boto3", reason="BOTO3 IS NOT INSTALLED: pip install 'moto[server]'")
+    assert aetool("sample", "-m", "mnist", "--digit", "3", "-n", "4", "--seed", "1", "-o", "threes/").returncode == 0
+    done = shell("set -e; " + block.partition("\n")[2].replace("http://127.0.0.1:5000", bucket))  # where it runs
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_in(Path("scores"))
+    assert (row["path"], row["class"]) == ("s3://bucket/photos/threes/1.png", "threes") and row["percentile"] <= 100
 
 
 @pytest.fixture(scope="module")
