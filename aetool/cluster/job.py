@@ -83,8 +83,14 @@ def _known(work: Work, folder: str, skip_existing: bool) -> Any:
         known = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
     except FileNotFoundError:
         return None
+    except Exception as error:
+        if "corrupt and were skipped" not in str(error):
+            raise
+        known = None
     if not skip_existing:
         raise UsageError(f"{shown} holds Parquet files", fix="skip-existing")
+    if known is None:
+        return None
     names = ["path", "class", "latent", *work.figures, "model", "error"]
     if known.column_names != names:
         raise UsageError(f"{shown} holds Parquet files of other columns than {', '.join(names)}; choose another -o")
