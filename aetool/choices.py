@@ -80,6 +80,9 @@ LAYOUTS = {
     "nchw": Choice("channels first: (n, c, h, w)"),
     "nhwc": Choice("channels last: (n, h, w, c)"),
 }
+ENGINES = {
+    "daft": Choice("Daft, on this machine or a Ray cluster: URLs, patterns and Parquet in, Parquet out"),
+}
 SNIPPETS = {
     "python": Choice("Pillow and ONNX Runtime: from pictures, as encode prepares them"),
     "javascript": Choice("ONNX Runtime in Node.js: from prepared pixels"),
@@ -130,6 +133,7 @@ TABLES = {
     "`--layout`": LAYOUTS,
     "`import --range`": RANGES,
     "`--device`": DEVICES,
+    "`encode --engine`": ENGINES,
     "`info --snippet`": SNIPPETS,
     "`-m`": SHIPPED,
 }

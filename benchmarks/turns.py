@@ -18,7 +18,7 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON"
     "ORT_DISABLE_TELEMETRY": "1"  # for all programs
 }
 PEERS = Path(__file__).parent / "peers"
-PACKAGES = ("aetool", "numpy", "onnxruntime", "onnxruntime-ep-openvino", "pillow", "torch", "typer")
+PACKAGES = ("aetool", "daft", "numpy", "onnxruntime", "onnxruntime-ep-openvino", "pillow", "torch", "typer")
 
 
 def aetool(*words: object) -> list[str]:

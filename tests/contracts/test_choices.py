@@ -15,6 +15,7 @@ from aetool import choices
 from aetool.bundle import lookup
 from aetool.bundle.snippets import SNIPPETS
 from aetool.cli.settings import configure
+from aetool.cluster.engine import ENGINES
 from aetool.generation.interpolation import METHODS
 from aetool.generation.sampling import SAMPLERS
 from aetool.images.animation import ENCODERS
@@ -37,6 +38,7 @@ TABLES = {
     "DEVICES": {"auto": None} | DEVICES,
     "KEY_STARTS": {**named_keys.TABLE, keys.MEAN: None},
     "SNIPPETS": SNIPPETS,
+    "ENGINES": dict.fromkeys(ENGINES),
     "TRAINING_DEVICES": dict.fromkeys(config.DEVICES),
     "PRECISIONS": dict.fromkeys(config.PRECISIONS),
     "WEIGHTS": dict.fromkeys(weights.KINDS),

@@ -165,7 +165,8 @@ def test_the_command_table_names_every_command():
 
 
 def test_links_lead_somewhere():
-    for document in (REPOSITORY / "README.md", *REPOSITORY.glob("*/README.md"), REPOSITORY / "CONTRIBUTING.md"):
+    others = (REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "docs/cluster.md")
+    for document in (REPOSITORY / "README.md", *REPOSITORY.glob("*/README.md"), *others):
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             assert "://" in target or (document.parent / target).exists(), f"{document}: {target}"
 
@@ -297,6 +298,12 @@ def test_the_table_of_weights_in_float16_is_that_of_its_results(monkeypatch):
     assert importlib.import_module("float16").table(rows) in (REPOSITORY / "benchmarks/README.md").read_text()
     assert [row["model"].split()[0] for row in rows] == list(SHIPPED)
     assert all(max(row["found"].values()) <= 0.01 and row["bytes"][1] < 0.51 * row["bytes"][0] for row in rows)
+
+
+def test_the_table_of_the_engine_is_that_of_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    found = json.loads((REPOSITORY / "benchmarks/results/cluster.json").read_text())
+    assert importlib.import_module("cluster").table(found) in (REPOSITORY / "benchmarks/README.md").read_text()
 
 
 def test_the_version_has_its_entry_in_the_changelog():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aetool.cli.console import Console
+from aetool.cli.engine import Call, Engine, run_engine
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.model import open_model
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 
 LatentOutput = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Where to write the latents: .jsonl, .npz or .npy."),
-]
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Where to write the latents: .jsonl, .npz or .npy; with --engine a folder/.",
+    ),
+]  # fmt: skip
 
 PixelOutput = Annotated[
     str | None,
@@ -36,6 +42,7 @@ PixelOutput = Annotated[
 def encode(
     options: ModelOptions,
     inputs: Inputs,
+    engine: Engine,
     files: Files = None,
     whole: Whole = False,
     output: LatentOutput = None,
@@ -44,6 +51,12 @@ def encode(
 ) -> None:
     """Turn images into latents, a record a line."""
     console = Console(quiet)
+    if engine.engine is not None:
+        from aetool.cluster.rows import encoding
+
+        call = Call(options, inputs, engine, files, output, whole)
+        run_engine(call, encoding, console, {"--pixels": pixels, "--layout": inputs.layout})
+        return
     target = target_of(output, latents=True)
     beside = pixel_target(pixels, target) if pixels else None
     found = input_files(files, inputs, target, console, beside)

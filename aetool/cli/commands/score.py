@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aetool.cli.console import Console
+from aetool.cli.engine import Call, Engine, run_engine
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import input_files, taken_whole
 from aetool.cli.labels import wanted
@@ -25,6 +26,8 @@ from aetool.errors import ThresholdPassed, UsageError, printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from aetool.cluster.rows import Work
+    from aetool.errors import AetoolError
     from aetool.images.files import FileBatch
     from aetool.images.layout import Layout
     from aetool.model.model import Model
@@ -72,6 +75,7 @@ def score(
     inputs: Inputs,
     report: ReportOptions,
     layout: LayoutOptions,
+    engine: Engine,
     files: Files = None,
     whole: Whole = False,
     output: PictureOutput = None,
@@ -82,20 +86,42 @@ def score(
     The percentile is the share of held-out images that are less unusual, by the mse of their reconstructions and the
     distance of their latents to the bank: any value for images like the training images, near 100 for images of
     another kind, and 100 for images more unusual than all held-out images. An array (.npz) holds the maps as numbers.
+    With --engine, -o is a folder/ of Parquet files, with the latents too.
     """
-    console = Console(quiet)
-    target = _map_target(output, layout)
-    found = input_files(files, inputs, target, console)
-    model, failures, seen = open_model(options, console, inputs.limits), Failures(console, inputs.errors), Seen()
-    form = None if output is None else "array" if target.kind == "array" else "picture"
+    call, console = Call(options, inputs, engine, files, output, whole), Console(quiet)
+    if engine.engine is None:
+        _here(call, report, layout, console)
+    else:
+        _by_engine(call, report, layout, console)
+
+
+def _here(call: Call, report: ReportOptions, layout: LayoutOptions, console: Console) -> None:
+    target = _map_target(call.output, layout)
+    found = input_files(call.files, call.inputs, target, console)
+    model, seen = open_model(call.options, console, call.inputs.limits), Seen()
+    failures = Failures(console, call.inputs.errors)
+    form = None if call.output is None else "array" if target.kind == "array" else "picture"
     show = None if form is None else shown_channels(layout, model, target)
     _tell_reservation(model, form is not None, console)
-    images = taken_whole(model.each_image(found, inputs.layout), whole)
+    images = taken_whole(model.each_image(found, call.inputs.layout), call.whole)
     parts = failures.values(_reported(model.scored(images, form, show), report, seen, form))
     _write_maps(parts, form, seen, target, layout, model, failures)
     if seen.over:
         raise ThresholdPassed(f"{seen.over} of {failures.done} images above the percentile {report.fail_over:g}")
     failures.end()
+
+
+def _by_engine(call: Call, report: ReportOptions, layout: LayoutOptions, console: Console) -> None:
+    from aetool.cluster.rows import scoring
+
+    def prepare(model: Model, whole: bool, word: Callable[[AetoolError], str]) -> Work:
+        _tell_reservation(model, False, console)
+        return scoring(model, whole, word)
+
+    suited(Target("latents", None, ".parquet"), layout)
+    fail_over = report.fail_over is not None
+    refused = {"--json": report.as_json, "--fail-over": fail_over, "--layout": call.inputs.layout}
+    run_engine(call, prepare, console, refused)
 
 
 def _map_target(output: str | None, layout: LayoutOptions) -> Target:

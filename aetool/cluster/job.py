@@ -1,0 +1,118 @@
+"""The job: a frame of pictures becomes a folder of Parquet files with their rows, which a later job completes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aetool.cluster.engine import engine, is_url
+from aetool.cluster.rows import Work, rows
+from aetool.errors import InvalidInput, UsageError, printable
+from aetool.system.atomic import writing
+
+FILE_BYTES = 4 << 20
+"""Bytes of a Parquet file, about 100,000 rows: a job that is killed loses what is not in complete files."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job did: the number of rows with a latent, of pictures left out, and name and error of the failed ones."""
+
+    done: int
+    skipped: int
+    failures: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+def run(work: Work, pictures: Any, folder: str, skip_existing: bool = False) -> Done:
+    """Write the rows of a frame of pictures (see `sources`) to a folder here, or elsewhere by URL.
+
+    With `skip_existing` pictures with a latent in the folder are left out, and those with an error are tried again.
+    Raises `UsageError` for a folder with other rows, `InvalidInput` for rows of another model.
+    """
+    engine().set_execution_config(parquet_target_filesize=FILE_BYTES)
+    known = _known(work, folder, skip_existing)
+    if known is None:
+        written = _write(_rows(work, pictures), folder)
+        return Done(written.where(_good()).count_rows(), 0, _failures(written))
+    return _complete(work, pictures, folder, known)
+
+
+def _complete(work: Work, pictures: Any, folder: str, known: Any) -> Done:
+    """Write the rows that a folder lacks; a picture that fails again keeps the row that it has."""
+    daft = engine()
+    good = _names(known.where(_good()))
+    missing = pictures.join(good, on="path", how="anti")
+    count, left = pictures.count_rows(), missing.count_rows()
+    if not left:
+        return Done(0, count)
+    before = known.where(~_good()).select("path").distinct().with_column("before", daft.lit(True))
+    found = _rows(work, missing).join(before, on="path", how="left")
+    new = found.where(_good() | daft.col("before").is_null()).exclude("before")
+    done = _write(new, folder).where(_good()).count_rows()
+    now = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
+    failed = now.join(_names(now.where(_good())), on="path", how="anti")
+    return Done(done, count - left, _failures(failed.join(pictures.select("path"), on="path", how="semi")))
+
+
+def _good() -> Any:
+    return engine().col("error").is_null()
+
+
+def _names(known: Any) -> Any:
+    """Return the names of pictures with rows: those of tiles of a sheet also without their numbers."""
+    path = engine().col("path")
+    return known.select(path).concat(known.select(path.regexp_replace(r"\[\d+\]$", ""))).distinct()
+
+
+def _rows(work: Work, pictures: Any) -> Any:
+    """Return the frame of rows of a frame of pictures."""
+    daft = engine()
+    col = daft.col
+    listed = pictures.select("class", rows(work)(*map(col, ("path", "place", "folder", "content"))).alias("row"))
+    row, model = col("row"), daft.lit(work.model.bundle.identity).alias("model")
+    inside = [row.get(name).alias(name) for name in ("latent", *work.figures)]
+    return listed.explode("row").select(row.get("path"), "class", *inside, model, row.get("error"))
+
+
+def _known(work: Work, folder: str, skip_existing: bool) -> Any:
+    """Return the rows in a folder, None without any; complete files count. Raises `UsageError`, `InvalidInput`."""
+    daft, shown = engine(), printable(folder)
+    try:
+        known = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        if "corrupt and were skipped" not in str(error):
+            raise
+        known = None
+    if not skip_existing:
+        raise UsageError(f"{shown} holds Parquet files", fix="skip-existing")
+    if known is None:
+        return None
+    names = ["path", "class", "latent", *work.figures, "model", "error"]
+    if known.column_names != names:
+        raise UsageError(f"{shown} holds Parquet files of other columns than {', '.join(names)}; choose another -o")
+    found = known.select("model").distinct().to_pydict()["model"]
+    other = next((model for model in found if model != work.model.bundle.identity), None)
+    if other is not None:
+        raise InvalidInput(f"{shown} holds latents of the model {printable(other)}", fix="another-output")
+    return known
+
+
+def _write(found: Any, folder: str) -> Any:
+    """Write rows, and return the frame of those written, or of none."""
+    daft = engine()
+    if not is_url(folder):
+        with writing(Path(folder)):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = found.write_parquet(folder, write_mode="append").to_pydict()["path"]
+    scheme, url, _ = folder.partition("://")
+    return daft.read_parquet([f"{scheme}{url}{path}" if url and "://" not in path else path for path in paths])
+
+
+def _failures(found: Any) -> tuple[tuple[str, str], ...]:
+    """Return name and error of each failed picture of a frame, once."""
+    failed = found.where(~_good()).select("path", "error").to_pydict()
+    return tuple(dict(zip(failed["path"], failed["error"], strict=True)).items())
