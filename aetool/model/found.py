@@ -11,8 +11,8 @@ from aetool.images.layout import Layout
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
 from aetool.latents.search import Hit
-from aetool.model.keys import CLASS, ROW
 from aetool.model.labels import stem
+from aetool.model.named_keys import TABLE
 
 
 def found_latents(
@@ -55,6 +55,6 @@ def found_layout(
 
 def _asked(name: str, queries: int, classes: Sequence[str]) -> str:
     """Return what a query is called: a file alone "query", one of several by its name, unless that is a class too."""
-    if name.startswith((CLASS, ROW)):
+    if name.startswith(tuple(TABLE)):
         return name
     return "query" if queries == 1 else f"query {name}" if name in classes else name
