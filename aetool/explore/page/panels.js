@@ -4,6 +4,8 @@
 (function (aetool) {
   const { el, byId, short, counted } = aetool;
   const NEAR = 1.6, FAR = 3; // usual gaps between neighbours: up to NEAR among real latents, from FAR on far from them
+  const SAME = 1e-3; // gaps of a latent that is a row itself
+  const SHORT = 9; // letters of names of which two fit beside one another
   const MANY = 24; // classes from which on the legend has a field to search in
 
   let space, latest = null, pointed = null, decoding = false;
@@ -15,12 +17,13 @@
     return canvas;
   }
 
-  // Return how far a latent is from real ones: {level, words, gaps}.
-  function trust({ gaps, spreads }) {
+  // Return how far a latent is from real ones: {level, words, measure}.
+  function trust({ gaps, spreads, row }) {
+    if (gaps < SAME) return { level: "near", words: "A real latent", measure: `That of ${aetool.nameOf(space, row)} itself` };
     const level = !(gaps > NEAR) ? "near" : gaps < FAR ? "edge" : "far";
     const words = { near: "Among real latents", edge: "At the edge of what is known", far: "Far from any real latent: a guess" };
-    const share = Number.isFinite(spreads) ? ` (${short(spreads)} spreads)` : "";
-    return { level, words: words[level], measure: `${short(gaps)} × the usual gap to the nearest${share}` };
+    const share = Number.isFinite(spreads) ? `, ${short(spreads)} spreads of the bank` : "";
+    return { level, words: words[level], measure: `To the nearest: ${short(gaps)} × the usual gap${share}` };
   }
 
   // Show what is under the pointer; while one picture is decoded, only the latest of the next is kept.
@@ -54,8 +57,13 @@
     aetool.tell("seen", pin);
   }
 
-  const mixtureWords = (mixture) =>
-    mixture ? mixture.rows.map((row, i) => `${Math.round(100 * mixture.weights[i])} % ${aetool.nameOf(space, row)}`).join(", ") : "";
+  // Return the largest shares of a mixture in words.
+  function mixtureWords(mixture) {
+    if (!mixture) return "";
+    const order = [...mixture.rows.keys()].sort((a, b) => mixture.weights[b] - mixture.weights[a]).slice(0, 3);
+    const parts = order.filter((i) => mixture.weights[i] >= 0.01).map((i) => `${Math.round(100 * mixture.weights[i])} % ${aetool.nameOf(space, mixture.rows[i])}`);
+    return parts.join(", ") + (parts.length < mixture.rows.length ? " …" : "");
+  }
 
   function startPanels(given) {
     space = given;
@@ -76,6 +84,7 @@
     for (let row = 0; row < space.count; row++) sizes.set(space.labels[row], (sizes.get(space.labels[row]) || 0) + 1);
     byId("classes").hidden = !classes.length;
     byId("class-search").hidden = classes.length < MANY;
+    list.classList.toggle("short", classes.every((name) => name.length <= SHORT));
     byId("class-search").addEventListener("input", (event) => searchLegend(event.target.value));
     byId("class-all").addEventListener("click", () => aetool.show(space, { hidden: new Set() }));
     byId("class-none").addEventListener("click", () => aetool.show(space, { hidden: new Set([-1, ...classes.keys()]) }));

@@ -3,37 +3,38 @@
 "use strict";
 
 (function (aetool) {
-  const LEAST = 22, MOST = 96; // pixels of a picture's side
+  const SIDES = [22, 28, 36, 46, 58, 74]; // pixels of a picture's larger side
   const ATLAS = 2048, TILE = 64; // pixels of the canvas that keeps pictures, and of the largest kept picture
-  const ENOUGH = 0.9; // usual gap between dots, in sides of the smallest picture, from which on pictures are shown
+  const ROOM = 11; // pixels from dot to dot, in a view with evenly spread dots, from which on pictures are shown
 
   const kept = new Map(); // row -> place on the canvas, the first of them unused for longest
-  let atlas, tile, columns, capacity, gap, wanted = [], working = false;
+  let atlas, tile, columns, capacity, wanted = [], working = false;
 
-  function prepare(space) {
+  function prepare() {
     const { width, height } = aetool.data.model, less = Math.min(1, TILE / Math.max(width, height));
     tile = { width: Math.max(1, Math.round(width * less)), height: Math.max(1, Math.round(height * less)) };
     columns = Math.floor(ATLAS / tile.width);
     capacity = columns * Math.floor(ATLAS / tile.height);
     atlas = aetool.el("canvas", { width: ATLAS, height: ATLAS }).getContext("2d");
-    const probes = Array.from({ length: Math.min(300, space.count) }, (_, i) => Math.floor((i * space.count) / Math.min(300, space.count)));
-    const gaps = probes.map((row) => space.grid.near(space.positions[2 * row], space.positions[2 * row + 1], 2).distances[1] || 0);
-    gap = gaps.sort((a, b) => a - b)[gaps.length >> 1] || 1;
   }
 
-  // Return the rows to be shown as pictures, and the side of a picture in pixels; none from far away.
+  // Return the rows to be shown as pictures, and the larger side of a picture in pixels; none from far away.
   function choose(view, space) {
-    const side = Math.max(LEAST, Math.min(MOST, (view.scale * gap) / ENOUGH * 1.6));
-    if (view.scale * gap < ENOUGH * LEAST * 0.5) return { side, rows: [] };
-    const taken = new Map(), rows = [], cell = side * 1.06;
+    const seen = visible(view, space), room = Math.sqrt((view.width * view.height) / Math.max(1, seen.length));
+    const side = SIDES.findLast((one) => one <= 0.85 * room) || SIDES[0], taken = new Map(), cell = side * 1.06;
+    const place = (row, axis) => (space.positions[2 * row + axis] * view.scale) / cell;
+    const rows = room < ROOM ? [] : seen.filter((row) => free(taken, place(row, 0), place(row, 1)));
+    return { side, rows: rows.slice(0, capacity >> 1) };
+  }
+
+  // Return the rows in full colour within the view.
+  function visible(view, space) {
+    const [[left, top], [right, bottom]] = [aetool.map.toPlane(-30, -30), aetool.map.toPlane(view.width + 30, view.height + 30)], rows = [];
     for (let row = 0; row < space.count; row++) {
-      const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]);
-      if (x < -side || y < -side || x > view.width + side || y > view.height + side || !aetool.isLight(space, row)) continue;
-      if (!free(taken, space.positions[2 * row] * view.scale / cell, space.positions[2 * row + 1] * view.scale / cell)) continue;
-      rows.push(row);
-      if (rows.length >= capacity / 2) break;
+      const x = space.positions[2 * row], y = space.positions[2 * row + 1];
+      if (x >= left && x <= right && y >= bottom && y <= top && aetool.isLight(space, row)) rows.push(row);
     }
-    return { side, rows };
+    return rows;
   }
 
   // Take the square of a picture at (x, y), in sides, unless one of four lies over it; squares keep their place in a pan.
@@ -50,7 +51,7 @@
   }
 
   function drawPictures(canvas, view, space) {
-    if (!atlas) prepare(space);
+    if (!atlas) prepare();
     const { side, rows } = choose(view, space), context = canvas.getContext("2d", { alpha: false });
     const files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i);
     const { width, height } = aetool.data.model, [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
