@@ -45,7 +45,7 @@ def mapped(latents: Latents) -> Positions:
 
 
 def _placed(latents: np.ndarray) -> Positions:
-    """Return the places (n, 2) of latents (n, k) by t-SNE, by PCA where there are few latents or these do not differ."""
+    """Return the places (n, 2) of latents (n, k) by t-SNE, of few or of equal latents by PCA."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 

@@ -62,9 +62,10 @@ def explore(
     with console.stages() as report:
         engine = runtime_at(runtime, report)
         settings = make.Settings(_typed(options.model, model), not no_bank, partial(kept_map, report=report))
-        page = make.page_of(model, engine, settings, found and _encoded(model, found, failures, inputs.layout))
+        pictures = None if found is None else _encoded(model, found, failures, inputs.layout)
+        page = make.page_of(model, engine, settings, pictures)
     write_text(target, page)
-    if found:
+    if found is not None:
         failures.end()
 
 
