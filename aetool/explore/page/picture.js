@@ -1,0 +1,85 @@
+// A picture of the reader's own: prepared, encoded, placed on the map, reconstructed and scored.
+"use strict";
+
+(function (aetool) {
+  const { el, byId, short } = aetool;
+  let own = null; // {name, pixels, latent, again, score}
+
+  // Return the levels (c, h, w) of a picture file, prepared as the commands prepare it.
+  async function prepare(file) {
+    const { channels, height, width, background, preparation_version: version } = aetool.data.model;
+    if (channels !== 1 && channels !== 3) throw new Error(`The model takes ${channels} channels; a page can show a picture to models of 1 or 3.`);
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    } catch {
+      throw new Error(`${file.name || "This file"} is no picture that this browser can read; PNG, JPEG, GIF and WebP are.`);
+    }
+    const canvas = el("canvas", { width: bitmap.width, height: bitmap.height }), context = canvas.getContext("2d");
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    const picture = { data, width: bitmap.width, height: bitmap.height, upright: true, ...jpegHeader(bytes) };
+    return preparePicture(picture, { channels, height, width, background, version });
+  }
+
+  // Take a file of the reader: encode it, pin it and show its score.
+  async function take(space, file) {
+    if (!file) return;
+    aetool.openView("picture");
+    try {
+      const pixels = await prepare(file), latent = await aetool.encode(pixels), again = await aetool.images([latent]);
+      const numbers = Float32Array.from(pixels, (level) => level / 255);
+      const distance = space.hasRows ? aetool.farness(space, latent).distance : NaN;
+      const score = aetool.scored(space.statistics.scoring, numbers, again, distance);
+      own = { name: file.name || "picture", pixels, latent, score };
+      const pin = aetool.pinOfLatent(space, { latent, name: own.name, label: null, key: own.name });
+      aetool.addPin(pin);
+      aetool.showPointed(pin);
+      aetool.lay({ marked: pin.place });
+    } catch (error) {
+      own = { error: error.message };
+    }
+    aetool.tell("picture");
+  }
+
+  function figures({ mse, distance, percentile }) {
+    const usual = Number.isNaN(percentile) ? "" : `More unusual than ${percentile.toFixed(percentile > 99 && percentile < 100 ? 2 : 1)} % of held-out pictures`;
+    const rows = [["Percentile", Number.isNaN(percentile) ? "–" : percentile.toFixed(2)], ["mse", mse.toPrecision(3)], ["Distance to the bank", Number.isNaN(distance) ? "–" : short(distance)]];
+    const list = el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+    return el("div", { class: `score ${percentile >= 99 ? "far" : "near"}` }, usual ? el("p", {}, usual) : null, list);
+  }
+
+  const picture = {
+    id: "picture", title: "Your picture", follows: ["picture"],
+    settings(space) {
+      return [{ id: "file", label: "Choose a picture", kind: "file", press: (file) => take(space, file) }];
+    },
+    make() {
+      if (!own) return { items: [], note: "Drop a picture anywhere on the page, or choose one. It stays on this machine." };
+      if (own.error) return { items: [], note: own.error };
+      const { name, latent, pixels, score } = own;
+      const extra = ([again]) => {
+        const pair = [["Prepared", aetool.rgba(pixels)], ["Reconstruction", again]];
+        return el("div", { class: "own" }, ...pair.map(([text, image]) => el("figure", {}, aetool.pictureOf(image, `${text} of ${name}`), el("figcaption", {}, text))), figures(score));
+      };
+      return { items: [{ latent, name, label: null, key: name }], columns: 1, command: aetool.commandLine("score", [name]), extra, file: "picture" };
+    },
+  };
+
+  function startPicture(space) {
+    const stop = (event) => event.preventDefault();
+    for (const name of ["dragover", "dragenter"]) document.addEventListener(name, (event) => { stop(event); document.body.classList.add("dropping"); });
+    document.addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("dropping"));
+    document.addEventListener("drop", (event) => {
+      stop(event);
+      document.body.classList.remove("dropping");
+      take(space, event.dataTransfer.files[0]);
+    });
+    document.addEventListener("paste", (event) => event.clipboardData.files.length && take(space, event.clipboardData.files[0]));
+    byId("drop-hint").hidden = false;
+  }
+
+  aetool.views.push(picture);
+  Object.assign(aetool, { prepare, startPicture });
+})(globalThis.aetool);

@@ -1,0 +1,110 @@
+// Pictures of the map in place of dots, where it is seen from near. They are decoded when they are first seen, a few at
+// a time, and kept on one large canvas.
+"use strict";
+
+(function (aetool) {
+  const LEAST = 22, MOST = 96; // pixels of a picture's side
+  const ATLAS = 2048, TILE = 64; // pixels of the canvas that keeps pictures, and of the largest kept picture
+  const ENOUGH = 0.9; // usual gap between dots, in sides of the smallest picture, from which on pictures are shown
+
+  const kept = new Map(); // row -> place on the canvas, the first of them unused for longest
+  let atlas, tile, columns, capacity, gap, wanted = [], working = false;
+
+  function prepare(space) {
+    const { width, height } = aetool.data.model, less = Math.min(1, TILE / Math.max(width, height));
+    tile = { width: Math.max(1, Math.round(width * less)), height: Math.max(1, Math.round(height * less)) };
+    columns = Math.floor(ATLAS / tile.width);
+    capacity = columns * Math.floor(ATLAS / tile.height);
+    atlas = aetool.el("canvas", { width: ATLAS, height: ATLAS }).getContext("2d");
+    const probes = Array.from({ length: Math.min(300, space.count) }, (_, i) => Math.floor((i * space.count) / Math.min(300, space.count)));
+    const gaps = probes.map((row) => space.grid.near(space.positions[2 * row], space.positions[2 * row + 1], 2).distances[1] || 0);
+    gap = gaps.sort((a, b) => a - b)[gaps.length >> 1] || 1;
+  }
+
+  // Return the rows to be shown as pictures, and the side of a picture in pixels; none from far away.
+  function choose(view, space) {
+    const side = Math.max(LEAST, Math.min(MOST, (view.scale * gap) / ENOUGH * 1.6));
+    if (view.scale * gap < ENOUGH * LEAST * 0.5) return { side, rows: [] };
+    const taken = new Map(), rows = [], cell = side * 1.06;
+    for (let row = 0; row < space.count; row++) {
+      const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]);
+      if (x < -side || y < -side || x > view.width + side || y > view.height + side || !aetool.isLight(space, row)) continue;
+      if (!free(taken, space.positions[2 * row] * view.scale / cell, space.positions[2 * row + 1] * view.scale / cell)) continue;
+      rows.push(row);
+      if (rows.length >= capacity / 2) break;
+    }
+    return { side, rows };
+  }
+
+  // Take the square of a picture at (x, y), in sides, unless one of four lies over it; squares keep their place in a pan.
+  function free(taken, x, y) {
+    const [i, j] = [Math.floor(x), Math.floor(y)];
+    for (let a = i - 1; a <= i + 1; a++) {
+      for (let b = j - 1; b <= j + 1; b++) {
+        const other = taken.get(`${a},${b}`);
+        if (other && Math.abs(other[0] - x) < 1 && Math.abs(other[1] - y) < 1) return false;
+      }
+    }
+    taken.set(`${i},${j}`, [x, y]);
+    return true;
+  }
+
+  function drawPictures(canvas, view, space) {
+    if (!atlas) prepare(space);
+    const { side, rows } = choose(view, space), context = canvas.getContext("2d", { alpha: false });
+    const files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i);
+    const { width, height } = aetool.data.model, [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
+    context.setTransform(view.dots, 0, 0, view.dots, 0, 0);
+    context.imageSmoothingQuality = "high";
+    for (const row of [...rows, ...files]) {
+      const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]), place = kept.get(row);
+      const line = row < space.count ? 1.5 : 3;
+      context.fillStyle = row < space.count ? aetool.cssColour(space.labels[row], space.classes.length) : aetool.ink();
+      context.fillRect(x - wide / 2 - line, y - high / 2 - line, wide + 2 * line, high + 2 * line);
+      if (place === undefined) continue;
+      const [left, top] = [(place % columns) * tile.width, Math.floor(place / columns) * tile.height];
+      context.drawImage(atlas.canvas, left, top, tile.width, tile.height, x - wide / 2, y - high / 2, wide, high);
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    want(space, [...rows, ...files]);
+  }
+
+  // Decode pictures that are seen and not yet kept, nearest to the middle of the view first.
+  function want(space, rows) {
+    for (const row of rows) if (kept.has(row)) touch(row);
+    wanted = rows.filter((row) => !kept.has(row));
+    if (!working && wanted.length) work(space);
+  }
+
+  function touch(row) {
+    const place = kept.get(row);
+    kept.delete(row);
+    kept.set(row, place);
+  }
+
+  async function work(space) {
+    working = true;
+    while (wanted.length) {
+      const rows = wanted.splice(0, 8);
+      const decoded = await aetool.decodeAll(rows.map((row) => aetool.latentOf(space, row)));
+      for (const [i, row] of rows.entries()) keep(row, await createImageBitmap(aetool.rgba(decoded[i])));
+      aetool.map.draw();
+      await new Promise(requestAnimationFrame);
+    }
+    working = false;
+  }
+
+  function keep(row, bitmap) {
+    let place = kept.size;
+    if (place >= capacity) {
+      const [oldest] = kept.keys();
+      place = kept.get(oldest);
+      kept.delete(oldest);
+    }
+    kept.set(row, place);
+    const [left, top] = [(place % columns) * tile.width, Math.floor(place / columns) * tile.height];
+    atlas.drawImage(bitmap, left, top, tile.width, tile.height);
+  }
+
+  Object.assign(aetool, { drawPictures });
+})(globalThis.aetool);
