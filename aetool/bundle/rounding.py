@@ -7,16 +7,15 @@ import numpy as np
 from aetool.bundle.gate import FLOAT, MODEL
 from aetool.bundle.gate_protobuf import read_message
 
-BITS = 12
-"""Binary digits behind the first of a weight that are kept; float32 has 23, float16 has 10."""
 
+def rounded(graph: bytes, digits: int) -> bytes:
+    """Return a graph, which passes the gate, with its weights in float32 rounded.
 
-def rounded(graph: bytes) -> bytes:
-    """Return a graph, which passes the gate, with its weights in float32 rounded to `BITS` digits.
+    `digits` are the binary digits behind the first that are kept; float32 has 23, float16 has 10.
 
     Weights are the constants of two and more dimensions, as in `half`; the graph keeps its size.
     """
-    copy, dropped = bytearray(graph), 23 - BITS
+    copy, dropped = bytearray(graph), 23 - digits
     for constant in read_message(copy, MODEL)["graph"].get("constants", []):
         if constant.get("type") == FLOAT and len(constant.get("dims", [])) > 1:
             bits = np.frombuffer(constant["data"], "<u4")

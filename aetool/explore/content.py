@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,24 +11,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aetool.arrays import Latents, OneLine, spread
+from aetool.arrays import Latents, OneLine
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.manifest import Manifest
 from aetool.choices import SAMPLERS as NAMES
 from aetool.errors import BundleError
 from aetool.explore.rows import SEED, Rows
+from aetool.generation.paths import spacing
 from aetool.generation.sampling import SAMPLERS
-from aetool.latents.bank import Bank, Edges
+from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
-from aetool.latents.neighbours import others_nearest
 from aetool.latents.placing import placed_beside
+from aetool.metrics import symmetric_root
 from aetool.model.scores import scoring_of
 
 VERSION = 1
-PROBES = 2000
-"""Rows whose distance to the nearest other measures how dense a bank is."""
-STEPS = 65534
-"""Steps of the range of a number of latents, as 16 bits have them."""
+STEPS = (1 << 24) - 1
+"""Steps of the range of a number of latents: in fewer, near neighbours would change their order."""
 
 Blobs = dict[str, npt.NDArray[Any]]
 
@@ -46,7 +46,8 @@ def content(bundle: Bundle, argument: str | None, rows: Rows, files: LatentBatch
     `weights` is how its graphs are stored.
     """
     bank, manifest = rows.bank, bundle.manifest
-    latents, scale = _steps(bank.latents)
+    own = bank.latents if files is None else np.concatenate([bank.latents, files.latents])
+    latents, scale = _steps(own)
     drawn = rows.kind == "samples"
     data = {
         "version": VERSION,
@@ -61,7 +62,7 @@ def content(bundle: Bundle, argument: str | None, rows: Rows, files: LatentBatch
         "quantisation": scale,
     }
     names = {} if drawn else {"sources": _texts(bank.sources)}
-    return Content(data, {"latents": latents} | _arrays(bank) | _places(bank, files) | names)
+    return Content(data, {"latents": latents} | _graph(bank) | _classes(bank) | _places(bank, files) | names)
 
 
 def shown_names(files: LatentBatch) -> list[str]:
@@ -91,45 +92,43 @@ def _model(manifest: Manifest) -> dict[str, Any]:
 
 
 def _texts(names: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return names as the bytes of one text, with a NUL between them."""
-    return np.frombuffer("\0".join(names).encode("utf-8", "replace"), np.uint8)
+    """Return names as the bytes of a list in JSON."""
+    return np.frombuffer(json.dumps(list(names), separators=(",", ":")).encode(), np.uint8)
 
 
 def _sampler(name: str) -> dict[str, Any]:
     return {"name": name, "about": NAMES[name].help, "options": asdict(SAMPLERS[name])}
 
 
-def _steps(latents: Latents) -> tuple[npt.NDArray[np.int16], dict[str, list[float]]]:
-    """Return latents (n, k) in whole steps q, and offset and scale (k,) for latents = offset + scale q."""
-    wide = latents.astype(np.float64) if len(latents) else np.zeros((1, latents.shape[1]))
-    low, high = wide.min(0), wide.max(0)
-    offset, scale = (low + high) / 2, np.where(high > low, (high - low) / STEPS, 1.0)
-    steps = np.rint((latents - offset) / scale).astype("<i2")
-    return steps, {"offset": offset.tolist(), "scale": scale.tolist()}
+def _steps(latents: Latents) -> tuple[npt.NDArray[np.uint8], dict[str, list[float]]]:
+    """Return latents (n, k) in whole steps q of 24 bits, and offset and scale (k,) for latents = offset + scale q.
+
+    The steps are bytes (3, n, k), the lowest first.
+    """
+    wide = latents.astype(np.float64)
+    low, high = wide.min(0, initial=np.inf), wide.max(0, initial=-np.inf)
+    offset, scale = np.where(len(wide), low, 0.0), np.where(high > low, (high - low) / STEPS, 1.0)
+    steps = np.rint((wide - offset) / scale).astype("<u4")
+    planes = np.stack([steps >> shift & 0xFF for shift in (0, 8, 16)]).astype(np.uint8)
+    return planes, {"offset": offset.tolist(), "scale": scale.tolist()}
 
 
-def _arrays(bank: Bank) -> Blobs:
-    counts, steps = (np.empty(0, np.int64),) * 2 if bank.edges is None else _later(bank.edges)
+def _graph(bank: Bank) -> Blobs:
+    """Return the edges of the neighbour graph to later rows: how many each row has, and where they lead."""
+    if bank.edges is None:
+        return {"edge_counts": np.empty(0, "<u4"), "edge_ends": np.empty(0, "<u2")}
+    n, ends = len(bank.latents), bank.edges.ends
+    rows = np.repeat(np.arange(n), np.diff(bank.edges.starts))
+    later = rows < ends
     return {
-        "edge_counts": counts.astype("<u2"),
-        "edge_steps": steps.astype("<u2"),
-        "means": bank.means.astype("<f4"),
-        "covariance": bank.covariances[-1].astype("<f4"),
+        "edge_counts": np.bincount(rows[later], minlength=n).astype("<u4"),
+        "edge_ends": ends[later].astype("<u2"),
     }
 
 
-def _later(edges: Edges) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return for each row with how many later rows it is joined, and the steps to these, from the row on.
-
-    Each edge is there once and as a small number, which packs to a third.
-    """
-    n = len(edges.starts) - 1
-    rows, ends = np.repeat(np.arange(n), np.diff(edges.starts)), edges.ends.astype(np.int64)
-    pairs = np.unique(np.minimum(rows, ends) * n + np.maximum(rows, ends))
-    rows, ends = np.divmod(pairs, max(1, n))
-    first = np.diff(rows, prepend=-1) > 0
-    steps = ends - np.where(first, rows, np.concatenate([[0], ends[:-1]])[: len(ends)])
-    return np.bincount(rows, minlength=n), steps
+def _classes(bank: Bank) -> Blobs:
+    """Return the means of classes, last of all, and the root of the covariance of all, by which noise is shaped."""
+    return {"means": bank.means.astype("<f4"), "root": symmetric_root(bank.covariances[-1]).astype("<f4")}
 
 
 def _places(bank: Bank, files: LatentBatch | None) -> Blobs:
@@ -142,7 +141,6 @@ def _places(bank: Bank, files: LatentBatch | None) -> Blobs:
     return {
         "positions": np.concatenate([bank.positions, beside]).astype("<f4"),
         "labels": np.concatenate([bank.labels, _numbers(files.classes, bank.classes)]).astype("<i2"),
-        "files": files.latents.astype("<f4"),
     }
 
 
@@ -156,20 +154,11 @@ def _statistics(bank: Bank, manifest: Manifest) -> dict[str, Any]:
     variances = bank.local_variances
     return {
         "spread": float(np.sqrt(np.trace(bank.covariances[-1]) / len(bank.covariances[-1]))),
-        "nearest": _nearest(bank.latents),
+        "nearest": spacing(bank),
         "local_variances": None if variances is None else variances.tolist(),
         "counts": bank.counts.tolist(),
         "scoring": _scoring(manifest),
     }
-
-
-def _nearest(latents: Latents) -> float | None:
-    """Return the median distance of a row to the nearest other, None for fewer than two."""
-    if len(latents) < 2:
-        return None
-    probes = spread(len(latents), PROBES)
-    others = others_nearest(latents, probes, 1)[:, 0]
-    return float(np.median(np.linalg.norm(latents[probes].astype(np.float64) - latents[others], axis=1)))
 
 
 def _scoring(manifest: Manifest) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from aetool.bundle.rounding import rounded
 from aetool.errors import AetoolError
 from aetool.runtime.codec import Codec
 
+ENCODER, DECODER = 12, 11
+"""Binary digits of weights behind the first: pictures have 256 levels, latents more."""
 COMPARED = 256
 """Latents whose pictures are compared."""
 LEVELS, LATENTS = 1, 1e-3
@@ -23,11 +25,15 @@ def page_graphs(codec: Codec, latents: Latents) -> tuple[Graphs, str]:
     """
     graphs = codec.graphs
     try:
-        smaller = Graphs(rounded(graphs.encoder), rounded(graphs.decoder), graphs.spec, graphs.latent_size)
+        smaller = Graphs(*_rounded(graphs), graphs.spec, graphs.latent_size)
         same = _same(codec, Codec(smaller, "cpu"), latents[:: max(1, len(latents) // COMPARED)][:COMPARED])
     except AetoolError:
         same = False
     return (smaller, "rounded") if same else (graphs, "float32")
+
+
+def _rounded(graphs: Graphs) -> tuple[bytes, bytes]:
+    return rounded(graphs.encoder, ENCODER), rounded(graphs.decoder, DECODER)
 
 
 def _same(before: Codec, after: Codec, latents: Latents) -> bool:

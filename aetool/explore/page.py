@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from importlib.resources import files
@@ -35,11 +36,8 @@ def page(content: Content, graphs: Graphs, runtime: Runtime) -> bytes:
         "BLOBS": "\n".join(_blobs(content, graphs, runtime)),
     }
     text = _text("page/template.html")
-    for name, part in parts.items():
-        before, mark, after = text.partition(f"<!-- {name} -->")
-        assert mark, name
-        text = before + part + after
-    return text.encode("utf-8", "replace")
+    pieces = re.split(r"<!-- (TITLE|STYLE|SCRIPTS|DATA|BLOBS) -->", text)
+    return "".join(part if i % 2 == 0 else parts[part] for i, part in enumerate(pieces)).encode("utf-8", "replace")
 
 
 def to_json(value: Mapping[str, Any]) -> str:
