@@ -53,6 +53,7 @@ FIXES = {
     "prepared": "leave --channels, --size and --background out",
     "no-layout": "leave --layout out",
     "not-searched": "leave --data-dir out",
+    "no-map": "leave --map or --no-bank out",
     "npm": "install npm, or name the package with --runtime (.tgz of npm pack, or a folder with node_modules)",
     "runtime": "make one with: npm pack onnxruntime-web@1.30.0",
     "data-dir": "or put the files into DIR/NAME/ and pass --data-dir DIR",

@@ -75,7 +75,7 @@ def kept_map(latents: Latents, report: Report) -> Positions:
         if places.dtype == np.float32 and places.shape == (len(latents), 2) and np.isfinite(places).all():
             return places  # type: ignore[no-any-return]
     if latents.shape[1] > FLAT and len(latents) > QUICK:
-        report(f"placing {min(MOST, len(latents)):,} latents on a map, once", 0, None, "")
+        report(f"placing {min(MOST, len(latents)):,} latents on a map, about 20 s", 0, None, "")
     places = mapped(latents)
     stream = io.BytesIO()
     np.save(stream, places)

@@ -117,9 +117,7 @@ class Page:
     def open(self, path: Path) -> None:
         """Open a file."""
         self.call("Page.navigate", url=path.resolve().as_uri())
-        self.run(
-            "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
-        )
+        self.run("new Promise((done) => document.readyState === 'complete' ? done() : (onload = () => done()))")
 
     def run(self, code: str) -> Any:
         """Return the value, as JSON, of an expression, after its promise; raises `RuntimeError` for an exception."""
