@@ -73,6 +73,11 @@ def _content(packed: bytes, pinned: Pinned) -> bytes:
         data = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(pinned.size + 1) if packed[:2] == b"\x1f\x8b" else packed
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput("is damaged") from error
+    return check_content(data, pinned)
+
+
+def check_content(data: bytes, pinned: Pinned) -> bytes:
+    """Return the unpacked content of a file; raises `InvalidInput` for any other than the pinned."""
     if len(data) != pinned.size or hashlib.sha256(data).hexdigest() != pinned.sha256:
         raise InvalidInput(f"is not the published {pinned.name}")
     return data
@@ -83,7 +88,7 @@ def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) 
 
     The packed file is kept at `target`, unless nothing may be written there.
     """
-    with _if_allowed(target):
+    with if_allowed(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for mirror in mirrors:
@@ -95,14 +100,14 @@ def fetch(mirrors: Sequence[str], pinned: Pinned, target: Path, report: Report) 
         except (OSError, HTTPException) as error:
             failures.append(f"{mirror}: {_why(error)}")
         else:
-            with _if_allowed(target):
+            with if_allowed(target):
                 write_file(target, data)
             return content
     raise ReadWriteError(f"could not download {target.name} ({'; '.join(failures)})")
 
 
 @contextlib.contextmanager
-def _if_allowed(target: Path) -> Iterator[None]:
+def if_allowed(target: Path) -> Iterator[None]:
     """Do without a file in a place that is read-only or missing; raises `ReadWriteError` for a disk that fails."""
     try:
         with writing(target):

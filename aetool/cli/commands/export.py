@@ -26,6 +26,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the bundle at -o."
 NoBank = Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")]
 
 
+PlacedMap = Annotated[
+    bool, typer.Option("--map", help="Make the map of aetool explore also of more than 2,000 latents: 20 seconds.")
+]
 Data = Annotated[
     str | None,
     typer.Option("--data", metavar="PLACE", help="Where the images of the run are now. Default: where they were."),
@@ -50,6 +53,7 @@ def export(
     force: Force = False,
     no_bank: NoBank = False,
     weights: Weights = "float32",
+    placed: PlacedMap = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a trained model as a bundle of two ONNX graphs.
@@ -66,7 +70,7 @@ def export(
     if force and output is None:
         raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     with console.stages() as report:
-        written = write_bundle(run, output, not no_bank, force, data, report, weights)
+        written = write_bundle(run, output, not no_bank, force, data, report, weights, placed)
     for note in written.notes:
         console.warn(note)
     _tell(Bundle.read(written.path).manifest, console)

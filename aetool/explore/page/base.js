@@ -12,7 +12,15 @@ globalThis.aetool = globalThis.aetool || {};
     const packed = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     element.remove(); // its text is long, and not needed again
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    return joined(new Uint8Array(await new Response(stream).arrayBuffer()), Number(element.dataset.planes || 1));
+  }
+
+  // Return bytes that lie in planes, the first of every few, then the second ones, in their order; the rest as it is.
+  function joined(bytes, planes) {
+    const n = Math.floor(bytes.length / planes), out = new Uint8Array(bytes.length);
+    for (let p = 0; p < planes; p++) for (let i = 0; i < n; i++) out[i * planes + p] = bytes[p * n + i];
+    out.set(bytes.subarray(n * planes), n * planes);
+    return out;
   }
 
   // Return a new element. Properties that start with "on" are listeners, "class" and others attributes; children are

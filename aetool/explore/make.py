@@ -1,0 +1,37 @@
+"""The making of a page: the rows of a model's map, its graphs, and the reader's own pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aetool.explore.content import content
+from aetool.explore.graphs import page_graphs
+from aetool.explore.page import page
+from aetool.explore.rows import Mapping, rows_of
+from aetool.explore.runtime import Runtime
+from aetool.latents.files import LatentBatch
+from aetool.model import keys
+from aetool.model.model import Model
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a page is made with.
+
+    argument   what a command line calls the model, None for a model without a name to type
+    bank       False for a page without latents of training images
+    mapping    makes the places that a bank does not store
+    """
+
+    argument: str | None
+    bank: bool
+    mapping: Mapping
+
+
+def page_of(model: Model, engine: Runtime, settings: Settings, pictures: Iterable[LatentBatch] | None = None) -> bytes:
+    """Return the page of a model as HTML; `pictures` are latents of the reader's own, shown among its rows."""
+    files = None if pictures is None else keys.joined(pictures)
+    rows = rows_of(model, settings.bank, settings.mapping)
+    graphs, weights = page_graphs(model.codec, rows.bank.latents)
+    return page(content(model.bundle, settings.argument, rows, files, weights), graphs, engine)
