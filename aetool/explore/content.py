@@ -64,8 +64,8 @@ def content(bundle: Bundle, argument: str | None, rows: Rows, files: LatentBatch
         "sampler": _sampler("gmm" if drawn else "local"),
         "quantisation": scale,
     }
-    names = {} if drawn else {"sources": _texts(bank.sources)}
-    return Content(data, {"latents": latents} | _graph(bank) | _classes(bank) | _places(bank, files) | names)
+    known = {} if drawn else {"sources": _texts(bank.sources)} | _graph(bank)
+    return Content(data, {"latents": latents} | _classes(bank) | _places(bank, files) | known)
 
 
 def shown_names(files: LatentBatch) -> list[str]:
@@ -118,8 +118,7 @@ def _steps(latents: Latents) -> tuple[npt.NDArray[np.uint8], dict[str, list[floa
 
 def _graph(bank: Bank) -> Blobs:
     """Return the edges of the neighbour graph to later rows: how many each row has, and where they lead."""
-    if bank.edges is None:
-        return {"edge_counts": np.empty(0, "<u4"), "edge_ends": np.empty(0, "<u2")}
+    assert bank.edges is not None
     n, ends = len(bank.latents), bank.edges.ends
     rows = np.repeat(np.arange(n), np.diff(bank.edges.starts))
     later = rows < ends
@@ -149,7 +148,8 @@ def _places(bank: Bank, files: LatentBatch | None) -> Blobs:
 
 def _on_raster(places: Positions) -> Positions:
     """Return places (n, 2) as multiples of a step, which pack smaller."""
-    step = float(np.exp2(np.ceil(np.log2(np.ptp(places, axis=0).max(initial=0) or 1)))) / RASTER
+    width = float(np.ptp(places, axis=0).max()) if len(places) else 0.0
+    step = float(np.exp2(np.ceil(np.log2(width or 1.0)))) / RASTER
     found: Positions = (np.rint(places / step) * step).astype("<f4")
     return found
 
