@@ -11,7 +11,7 @@ globalThis.aetool = globalThis.aetool || {};
 
   // Return a line for a shell. Words that begin with "<(" are commands whose output is a file.
   function commandLine(verb, words) {
-    const model = ["-m", quoted(aetool.data.model.argument)];
+    const { argument } = aetool.data.model, model = argument === null ? [] : ["-m", quoted(argument)];
     return ["aetool", verb, ...words.map((word) => (word.startsWith("<(") ? word : quoted(word))), ...model].join(" ");
   }
 

@@ -58,6 +58,7 @@ globalThis.aetool = globalThis.aetool || {};
       [left, right] = [Math.min(left, positions[2 * i]), Math.max(right, positions[2 * i])];
       [top, bottom] = [Math.min(top, positions[2 * i + 1]), Math.max(bottom, positions[2 * i + 1])];
     }
+    if (!count) [left, top, right, bottom] = [0, 0, 1, 1];
     const sides = Math.max(1, Math.ceil(Math.sqrt(count / 8)));
     const side = Math.max(right - left, bottom - top, 1e-9) / sides;
     const cell = (value, low) => Math.max(0, Math.min(sides - 1, Math.floor((value - low) / side)));

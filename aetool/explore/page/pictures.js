@@ -5,6 +5,7 @@
 (function (aetool) {
   const SIDES = [22, 28, 36, 46, 58, 74]; // pixels of a picture's larger side
   const ATLAS = 2048, TILE = 64; // pixels of the canvas that keeps pictures, and of the largest kept picture
+  const AT_ONCE = 8; // pictures decoded for a frame
   const ROOM = 11; // pixels from dot to dot, in a view with evenly spread dots, from which on pictures are shown
 
   const kept = new Map(); // row -> place on the canvas, the first of them unused for longest
@@ -59,10 +60,10 @@
     context.imageSmoothingQuality = "high";
     for (const row of [...rows, ...files]) {
       const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]), place = kept.get(row);
+      if (place === undefined) continue;
       const line = row < space.count ? 1.5 : 3;
       context.fillStyle = row < space.count ? aetool.cssColour(space.labels[row], space.classes.length) : aetool.ink();
       context.fillRect(x - wide / 2 - line, y - high / 2 - line, wide + 2 * line, high + 2 * line);
-      if (place === undefined) continue;
       const [left, top] = [(place % columns) * tile.width, Math.floor(place / columns) * tile.height];
       context.drawImage(atlas.canvas, left, top, tile.width, tile.height, x - wide / 2, y - high / 2, wide, high);
     }
@@ -85,14 +86,17 @@
 
   async function work(space) {
     working = true;
-    while (wanted.length) {
-      const rows = wanted.splice(0, 8);
-      const decoded = await aetool.decodeAll(rows.map((row) => aetool.latentOf(space, row)));
-      for (const [i, row] of rows.entries()) keep(row, await createImageBitmap(aetool.rgba(decoded[i])));
-      aetool.map.draw();
-      await new Promise(requestAnimationFrame);
+    try {
+      while (wanted.length) {
+        const rows = wanted.splice(0, AT_ONCE);
+        const decoded = await aetool.decodeAll(rows.map((row) => aetool.latentOf(space, row)));
+        for (const [i, row] of rows.entries()) keep(row, await createImageBitmap(aetool.rgba(decoded[i])));
+        aetool.map.draw();
+        await new Promise(requestAnimationFrame);
+      }
+    } finally {
+      working = false;
     }
-    working = false;
   }
 
   function keep(row, bitmap) {

@@ -66,7 +66,7 @@
     if (ended.kind === "lasso") return finishLasso(ended.points);
     if (ended.kind === "pinch" || ended.moved) return undefined;
     point([x, y]);
-    if (ended.kind === "pan" && event.pointerType !== "touch") aetool.addPin(pinOf(x, y)); // a touch looks first
+    if (space.count && ended.kind === "pan" && event.pointerType !== "touch") aetool.addPin(pinOf(x, y)); // a touch looks first
     return undefined;
   }
 
@@ -107,7 +107,7 @@
       const [x, y] = KEYS[event.key];
       if (event.shiftKey) aetool.map.pan(-4 * STEP * x, -4 * STEP * y);
       else point([here[0] + STEP * x, here[1] + STEP * y].map((value, i) => Math.max(0, Math.min(i ? view.height : view.width, value))));
-    } else if (event.key === "Enter" || event.key === " ") aetool.addPin(pinOf(...here));
+    } else if (event.key === "Enter" || event.key === " ") space.count && aetool.addPin(pinOf(...here));
     else if (event.key === "+" || event.key === "=") aetool.map.zoom(1.5, ...here, true);
     else if (event.key === "-") aetool.map.zoom(1 / 1.5, ...here, true);
     else if (event.key === "0" || event.key === "Home") aetool.map.whole();
@@ -132,7 +132,7 @@
 
   // Point at a pixel, null for nowhere.
   function point(pixel) {
-    if (!pixel) return aetool.lay({ pointer: null });
+    if (!pixel || !space.count) return aetool.lay({ pointer: null });
     const [x, y] = aetool.map.toPlane(...pixel);
     aetool.lay({ pointer: { x, y, ...aetool.mixtureAt(space, x, y) } });
     return aetool.tell("pointed", pinOf(...pixel));

@@ -4,8 +4,9 @@
 (function (aetool) {
   const SLICE = 10; // milliseconds of pictures decoded at a time, so that the map stays quick
 
-  let encoder, decoder, model;
-  let busy = Promise.resolve();
+  const graphs = {}; // sessions by name
+  let model, opened;
+  let busy = new Promise((done) => (opened = done)); // what runs now; at first the opening of both graphs
   let each = 4; // milliseconds a picture, measured
 
   // Load the runtime, whose text is a module that sets globalThis.ort.
@@ -24,18 +25,17 @@
   async function openModel(described) {
     model = described;
     await loadRuntime();
-    const open = async (name) => {
-      const bytes = await aetool.blob(name);
-      return bytes && ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 });
-    };
-    decoder = await open("decoder");
-    encoder = await open("encoder");
+    for (const name of ["decoder", "encoder"]) {
+      const options = { executionProviders: ["wasm"], logSeverityLevel: 3 };
+      graphs[name] = await ort.InferenceSession.create(await aetool.blob(name), options);
+    }
+    opened();
   }
 
   // Run a graph on numbers of a shape, after all runs before.
-  function run(session, numbers, shape) {
+  function run(graph, numbers, shape) {
     const result = busy.then(async () => {
-      const [name] = session.inputNames;
+      const session = graphs[graph], [name] = session.inputNames;
       const outputs = await session.run({ [name]: new ort.Tensor("float32", numbers, shape) });
       return outputs[session.outputNames[0]].data;
     });
@@ -52,7 +52,7 @@
       const numbers = new Float32Array(part.length * k);
       part.forEach((latent, i) => numbers.set(latent, i * k));
       const began = performance.now();
-      all.set(await run(decoder, numbers, [part.length, k]), start * size);
+      all.set(await run("decoder", numbers, [part.length, k]), start * size);
       each = Math.max(0.05, 0.8 * each + (0.2 * (performance.now() - began)) / part.length);
       start += part.length;
       if (start < latents.length) await pause();
@@ -75,7 +75,7 @@
   // Return the latent of prepared levels (c, h, w).
   async function encode(pixels) {
     const numbers = Float32Array.from(pixels, (level) => Math.fround(level / 255));
-    return Float32Array.from(await run(encoder, numbers, [1, model.channels, model.height, model.width]));
+    return Float32Array.from(await run("encoder", numbers, [1, model.channels, model.height, model.width]));
   }
 
   // Return the mse from picture to picture of latents.

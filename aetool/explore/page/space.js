@@ -47,7 +47,7 @@ globalThis.aetool = globalThis.aetool || {};
     space.root = floats(blobs.root);
     space.grid = aetool.squares(positions, count);
     space.statistics = data.statistics;
-    if (blobs.edge_ends) {
+    if (data.bank && blobs.edge_ends) {
       const counts = new Uint32Array(blobs.edge_counts.buffer.slice(0)), ends = new Uint16Array(blobs.edge_ends.buffer.slice(0));
       space.graph = bothWays(counts, ends);
     }

@@ -15,8 +15,8 @@
     for (const name of ["pins", "picture"]) aetool.hear(name, () => current.follows.includes(name) && refresh());
     aetool.hear("shown", ({ chosen }) => (chosen ? open(viewCalled("selection")) : current.follows.includes("shown") && refresh()));
     byId("copy").addEventListener("click", () => aetool.copy(byId("command")));
-    byId("save-png").addEventListener("click", () => made && aetool.savePictures(made.file, made.items, made.columns));
-    byId("save-jsonl").addEventListener("click", () => made && aetool.saveLatents(made.file, made.items));
+    byId("save-png").addEventListener("click", () => made && aetool.savePictures(made.file, made.saved, made.columns));
+    byId("save-jsonl").addEventListener("click", () => made && aetool.saveLatents(made.file, made.saved));
     open(aetool.views[0]);
   }
 
@@ -67,7 +67,7 @@
     return el("label", {}, el("span", {}, setting.label), el("input", { type: kind, value, min, max, step: by, oninput: read }));
   }
 
-  // Make the view again: {items, columns, verb and words of the command, note, file}.
+  // Make the view again: {items, saved, columns, command, note, file}; `saved` are the items of files.
   async function refresh() {
     const mine = ++round;
     byId("view").setAttribute("aria-busy", "true");
@@ -80,7 +80,7 @@
     if (mine !== round) return;
     const images = await aetool.decodeAll(found.items.map((item) => item.latent));
     if (mine !== round) return;
-    draw({ columns: Math.max(1, found.items.length), file: current.id, ...found }, images.map(aetool.rgba));
+    draw({ columns: Math.max(1, (found.saved || found.items).length), file: current.id, saved: found.items, ...found }, images.map(aetool.rgba));
     byId("view").setAttribute("aria-busy", "false");
   }
 
@@ -89,9 +89,9 @@
     byId("note").textContent = found.note || "";
     byId("extra").replaceChildren(...(found.extra ? [found.extra(images)] : []));
     const tiles = byId("tiles");
-    tiles.classList.toggle("grid", Boolean(found.grid));
-    tiles.style.setProperty("--columns", String(found.columns));
-    tiles.replaceChildren(...found.items.map((item, i) => tile(item, images[i])));
+    const all = found.items.map((item, i) => tile(item, images[i])), size = all.length / (found.grids || 1);
+    const grid = (_, i) => el("div", { class: "grid", style: `--columns: ${found.columns}` }, ...all.slice(i * size, (i + 1) * size));
+    tiles.replaceChildren(...(found.grids ? Array.from({ length: found.grids }, grid) : all));
     byId("tiles").hidden = !made;
     byId("make").hidden = !found.command;
     byId("command").value = found.command || "";

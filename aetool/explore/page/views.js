@@ -20,6 +20,9 @@
     return pin;
   }
 
+  // Return a picture of a row of the map.
+  const itemOf = (space, row) => ({ latent: aetool.latentOf(space, row), name: aetool.nameOf(space, row), label: aetool.classOf(space, row), row });
+
   const path = {
     id: "path", title: "Path", follows: ["pins"],
     way: setting("way", "By", "choice", "lerp", { options: [["lerp", "line"], ["slerp", "slerp"], ["graph", "graph"]] }),
@@ -69,7 +72,7 @@
       if (!rows.length) return nothing("The map has no sample of this class.");
       const items = new aetool.Generator(seed).integers(rows.length, count).map((i) => rows[i]);
       const note = "This page has no bank: these are samples of the map, chosen by the seed. The command draws others.";
-      return { items: items.map((row) => ({ latent: aetool.latentOf(space, row), name: aetool.nameOf(space, row), label: aetool.classOf(space, row) })), command, note };
+      return { items: items.map((row) => itemOf(space, row)), command, note };
     },
   };
 
@@ -87,7 +90,7 @@
       const items = pins.flatMap((pin, place) =>
         aetool.perturbed(space, pin.latent, sigma, count, seed, place).map((latent, i) => ({ latent, name: `${place + 1}-${i + 1}`, label: pin.label })));
       const { keys, note } = aetool.keysOfPins(), words = [...keys, "--sigma", String(sigma), "-n", String(count), "--seed", String(seed), "-o", "noise.png"];
-      return { items, columns: count, grid: pins.length > 1, command: aetool.commandLine("perturb", words), note: notes(note, "Noise of the bank's own shape; sigma 1 is its whole spread.") };
+      return { items, columns: count, grids: 1, command: aetool.commandLine("perturb", words), note: notes(note, "Noise of the bank's own shape; sigma 1 is its whole spread.") };
     },
   };
 
@@ -100,11 +103,12 @@
       return [this.pair, this.reach, this.around];
     },
     make(space) {
-      const pins = firstPin() && aetool.pins(), pair = this.pair.value.split(",").map(Number), across = 5;
+      firstPin();
+      const pins = aetool.pins(), pair = this.pair.value.split(",").map(Number), across = 5;
       const grids = pins.slice(0, 3).map((pin) => aetool.localGrid(space, pin.latent, pair, across, bounded(this.reach), whole(this.around)));
       const items = grids.flatMap(({ latents }, g) => latents.map((latent, i) => ({ latent, name: `pin ${g + 1}, ${(i % across) - 2} across, ${Math.floor(i / across) - 2} down` })));
       const note = `From left to right along local axis ${pair[0] + 1}, down along axis ${pair[1] + 1}: the widest directions among the ${whole(this.around)} nearest latents. Save the latents first: axes.jsonl.`;
-      return { items, columns: across, grid: true, command: aetool.commandLine("decode", ["axes.jsonl", "--columns", String(across), "-o", "axes.png"]), note };
+      return { items, columns: across, grids: grids.length, command: aetool.commandLine("decode", ["axes.jsonl", "--columns", String(across), "-o", "axes.png"]), note };
     },
   };
 
@@ -123,7 +127,8 @@
       const { keys, note } = aetool.keysOfPins(pins), words = [...keys, "--weights", given.join(","), "-o", "combined.png"];
       const shown = pins.map((pin, i) => ({ latent: pin.latent, name: pin.name, label: pin.label, caption: `${given[i]} ×` }));
       const odd = Math.abs(sum - 1) > 1e-9 ? `The weights sum to ${aetool.short(sum)}; with sum 1 the result does not depend on where zero is.` : "";
-      return { items: [...shown, { latent, name: "combined", caption: "=" }], command: aetool.commandLine("combine", words), note: notes(note, odd) };
+      const total = { latent, name: "combined", caption: "=" };
+      return { items: [...shown, total], saved: [total], command: aetool.commandLine("combine", words), note: notes(note, odd) };
     },
   };
 
@@ -136,19 +141,21 @@
     make(space) {
       const { chosen } = aetool.shown;
       if (!chosen) return nothing("Draw around latents: press L or hold Shift, and drag on the map.");
-      const rows = [...chosen], counts = new Map();
-      for (const row of rows) counts.set(space.labels[row], (counts.get(space.labels[row]) || 0) + 1);
-      const items = rows.slice(0, MANY).map((row) => ({ latent: aetool.latentOf(space, row), name: aetool.nameOf(space, row), label: aetool.classOf(space, row), row }));
-      const some = rows.length > MANY ? `${MANY} of ${counted(rows.length, "latent")} are shown and saved.` : counted(rows.length, "latent") + ".";
-      const command = aetool.commandLine("decode", ["selection.jsonl", "-o", "selection.png"]);
-      return { items, command, columns: 12, note: `${some} Save the latents first: selection.jsonl.`, extra: () => bars(space, counts, rows.length) };
+      const counts = new Map();
+      for (const row of chosen) counts.set(space.labels[row], (counts.get(space.labels[row]) || 0) + 1);
+      const saved = [...chosen].map((row) => itemOf(space, row)), columns = Math.ceil(Math.sqrt(saved.length));
+      const some = saved.length > MANY ? `, ${MANY} of them shown` : "";
+      const command = aetool.commandLine("decode", ["selection.jsonl", "--columns", String(columns), "-o", "selection.png"]);
+      const note = `${counted(saved.length, "latent")}${some}. Save the latents first: selection.jsonl.`;
+      return { items: saved.slice(0, MANY), saved, command, columns, note, extra: () => bars(space, counts, saved.length) };
     },
   };
 
   // Return bars of the counts of classes.
   function bars(space, counts, all) {
     const { el } = aetool, sorted = [...counts].sort((a, b) => b[1] - a[1]);
-    return el("ul", { class: "bars" }, ...sorted.map(([label, count]) => {
+    const longest = Math.max(2, ...sorted.map(([label]) => (label < 0 ? 8 : space.classes[label].length)));
+    return el("ul", { class: "bars", style: `--names: ${Math.min(12, longest)}ch` }, ...sorted.map(([label, count]) => {
       const colour = `--colour: ${aetool.cssColour(label, space.classes.length)}; --share: ${count / all}`;
       const name = label < 0 ? "no class" : space.classes[label];
       return el("li", { style: colour }, el("span", { class: "name" }, name), el("span", { class: "bar" }), el("span", { class: "size" }, `${count.toLocaleString("en")} · ${Math.round((100 * count) / all)} %`));
