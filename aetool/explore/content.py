@@ -21,13 +21,16 @@ from aetool.generation.paths import spacing
 from aetool.generation.sampling import SAMPLERS
 from aetool.latents.bank import Bank
 from aetool.latents.files import LatentBatch
-from aetool.latents.placing import placed_beside
+from aetool.latents.placing import Positions, placed_beside
 from aetool.metrics import symmetric_root
 from aetool.model.scores import scoring_of
 
 VERSION = 1
-STEPS = (1 << 24) - 1
-"""Steps of the range of a number of latents: in fewer, near neighbours would change their order."""
+STEPS, COARSE = (1 << 24) - 1, 4
+"""Steps of the range of a number of latents, of which every fourth is used: in far fewer, near neighbours would change
+their order."""
+RASTER = 1 << 14
+"""Steps of the sides of a map: a screen shows fewer."""
 
 Blobs = dict[str, npt.NDArray[Any]]
 
@@ -61,8 +64,8 @@ def content(bundle: Bundle, argument: str | None, rows: Rows, files: LatentBatch
         "sampler": _sampler("gmm" if drawn else "local"),
         "quantisation": scale,
     }
-    names = {} if drawn else {"sources": _texts(bank.sources)}
-    return Content(data, {"latents": latents} | _graph(bank) | _classes(bank) | _places(bank, files) | names)
+    known = {} if drawn else {"sources": _texts(bank.sources)} | _graph(bank)
+    return Content(data, {"latents": latents} | _classes(bank) | _places(bank, files) | known)
 
 
 def shown_names(files: LatentBatch) -> list[str]:
@@ -108,15 +111,14 @@ def _steps(latents: Latents) -> tuple[npt.NDArray[np.uint8], dict[str, list[floa
     wide = latents.astype(np.float64)
     low, high = wide.min(0, initial=np.inf), wide.max(0, initial=-np.inf)
     offset, scale = np.where(len(wide), low, 0.0), np.where(high > low, (high - low) / STEPS, 1.0)
-    steps = np.rint((wide - offset) / scale).astype("<u4")
+    steps = (np.rint((wide - offset) / scale / COARSE) * COARSE).clip(0, STEPS).astype("<u4")
     planes = np.stack([steps >> shift & 0xFF for shift in (0, 8, 16)]).astype(np.uint8)
     return planes, {"offset": offset.tolist(), "scale": scale.tolist()}
 
 
 def _graph(bank: Bank) -> Blobs:
     """Return the edges of the neighbour graph to later rows: how many each row has, and where they lead."""
-    if bank.edges is None:
-        return {"edge_counts": np.empty(0, "<u4"), "edge_ends": np.empty(0, "<u2")}
+    assert bank.edges is not None
     n, ends = len(bank.latents), bank.edges.ends
     rows = np.repeat(np.arange(n), np.diff(bank.edges.starts))
     later = rows < ends
@@ -135,13 +137,21 @@ def _places(bank: Bank, files: LatentBatch | None) -> Blobs:
     """Return places and classes of the rows, then of pictures, and the latents of pictures."""
     assert bank.positions is not None
     if files is None:
-        return {"positions": bank.positions.astype("<f4"), "labels": bank.labels.astype("<i2")}
+        return {"positions": _on_raster(bank.positions), "labels": bank.labels.astype("<i2")}
     known = len(bank.latents) or bank.latents.shape[1] <= 2
     beside = placed_beside(files.latents, bank.latents, bank.positions) if known else np.zeros((len(files.latents), 2))
     return {
-        "positions": np.concatenate([bank.positions, beside]).astype("<f4"),
+        "positions": _on_raster(np.concatenate([bank.positions, beside])),
         "labels": np.concatenate([bank.labels, _numbers(files.classes, bank.classes)]).astype("<i2"),
     }
+
+
+def _on_raster(places: Positions) -> Positions:
+    """Return places (n, 2) as multiples of a step, which pack smaller."""
+    width = float(np.ptp(places, axis=0).max()) if len(places) else 0.0
+    step = float(np.exp2(np.ceil(np.log2(width or 1.0)))) / RASTER
+    found: Positions = (np.rint(places / step) * step).astype("<f4")
+    return found
 
 
 def _numbers(names: Sequence[str | None], classes: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -22,7 +22,7 @@ ORDER = "page/order.txt"
 PREPARATION = ("jpeg.js", "preparation.js")
 """Scripts that prepare pictures, which Node.js runs in tests too."""
 PLANES = 4
-"""Bytes of a weight: bytes of the same place pack better side by side."""
+"""Bytes of a number in float32: bytes of the same place pack better side by side."""
 ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
@@ -59,7 +59,9 @@ def _blobs(content: Content, graphs: Graphs, runtime: Runtime) -> Iterator[str]:
     for name, graph in (("encoder", graphs.encoder), ("decoder", graphs.decoder)):
         yield _blob(name, _packed(in_planes(graph)), PLANES)
     for name, array in content.arrays.items():
-        yield _blob(name, _packed(np.ascontiguousarray(array).tobytes()))
+        data = np.ascontiguousarray(array).tobytes()
+        floats = array.dtype.kind == "f"
+        yield _blob(name, _packed(in_planes(data) if floats else data), PLANES if floats else 1)
 
 
 def _packed(data: bytes) -> bytes:
