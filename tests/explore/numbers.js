@@ -39,7 +39,7 @@ const RUN = {
   grid: ({ row }) => lists(aetool.localGrid(space, aetool.latentOf(space, row), [0, 1], 5, 2, 20).latents),
   near: ({ places }) => places.map(([x, y]) => space.grid.near(x, y, 6)),
   mixtures: ({ places }) => places.map(([x, y]) => aetool.mixtureAt(space, x, y)),
-  places: ({ rows }) => rows.map((row) => aetool.placeOf(space, aetool.latentOf(space, row))),
+  places: ({ latents }) => latents.map((latent) => aetool.placeOf(space, latent)),
   far: ({ latents }) => latents.map((latent) => aetool.farness(space, latent)),
   percentiles: ({ quantiles, values }) => values.map((value) => aetool.percentile(value, quantiles)),
   scores: ({ scoring, mse, distances }) => mse.map((one, i) => aetool.scored(scoring, [Math.sqrt(one)], [0], distances[i] ?? NaN).percentile),

@@ -25,6 +25,7 @@ from aetool.generation.sampling import SAMPLERS, Local, stored_variances
 from aetool.generation.stored import completed
 from aetool.latents.bank import Bank, make_bank
 from aetool.latents.files import read_latents
+from aetool.latents.placing import placed_beside
 from aetool.metrics import percentiles, symmetric_root
 from aetool.model.drawing import drawn, perturbed
 from aetool.model.keys import unnamed
@@ -205,14 +206,19 @@ def test_a_mixture_moves_without_a_jump_and_ends_on_dots(bank, tmp_path):
     assert np.quantile(steps, 0.99) < 0.05 and steps.max() < 0.25  # a dot that is passed closely comes and goes quickly
 
 
-def test_latents_come_back_to_their_places_and_know_how_far_they_are(bank, tmp_path):
-    far = (bank.latents[:2] + 40).tolist()
-    places, apart = answers(
-        bank, [("places", {"rows": [0, 99]}), ("far", {"latents": [bank.latents[8].tolist(), *far]})], tmp_path
-    )
-    np.testing.assert_allclose(places, bank.latents[[0, 99], :2], **CLOSE)
+def test_latents_are_placed_as_the_files_of_a_reader(bank, tmp_path):
+    latents = np.concatenate([bank.latents[[0, 99]], np.random.default_rng(2).normal(size=(40, 5)) * 3])
+    places = answer(bank, tmp_path, "places", latents=latents.tolist())
+    expected = placed_beside(latents.astype(np.float32), bank.latents, bank.latents[:, :2])
+    np.testing.assert_allclose(places, expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(places[:2], bank.latents[[0, 99], :2], rtol=0, atol=1e-4)
+
+
+def test_latents_know_how_far_they_are_from_the_bank(bank, tmp_path):
+    far = bank.latents[:2] + 40
+    apart = answer(bank, tmp_path, "far", latents=[bank.latents[8].tolist(), *far.tolist()])
     assert apart[0]["row"] == 8 and apart[0]["gaps"] < 1e-4
-    nearest = np.linalg.norm(bank.latents[None] - np.array(far)[:, None], axis=2).min(1)
+    nearest = np.linalg.norm(bank.latents[None] - far[:, None], axis=2).min(1)
     np.testing.assert_allclose([one["gaps"] for one in apart[1:]], nearest / spacing(bank), rtol=1e-5)
 
 

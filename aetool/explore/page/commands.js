@@ -4,6 +4,7 @@
 globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
+  const FEW = 32; // numbers of a latent that is typed in a command
   const GAP = 2, SIDE = 56; // pixels between pictures of a sheet, and of the smallest side of one
 
   // Return a word as a shell takes it.
@@ -20,9 +21,19 @@ globalThis.aetool = globalThis.aetool || {};
     return `<(${commandLine("combine", [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"])})`;
   }
 
+  // Return the word for a latent of few numbers, null for one that would make a line too long.
+  function latentKey(latent) {
+    if (latent.length > FEW) return null;
+    return `<(echo '${JSON.stringify({ model: aetool.data.model.identity, latent: rounded(latent) })}')`;
+  }
+
+  // Return the numbers of a latent with nine digits, which give back every float32.
+  const rounded = (latent) => Array.from(latent, (number) => Number(number.toPrecision(9)));
+
   // Return the command that makes the picture of a pin, null where none can.
-  function pinCommand({ key, mixture }) {
+  function pinCommand({ key, mixture, latent }) {
     if (key === null) return null;
+    if (key === latentKey(latent)) return commandLine("decode", [key, "-o", "picture.png"]);
     const words = mixture ? [...mixture.rows.map((row) => `bank:${row}`), "--weights", mixture.weights.join(",")] : [key];
     return commandLine("combine", [...words, "-o", "picture.png"]);
   }
@@ -31,7 +42,7 @@ globalThis.aetool = globalThis.aetool || {};
   function records(items) {
     const lines = items.map(({ latent, name, label }) => {
       const fields = { source: name, ...(label ? { class: label } : {}), model: aetool.data.model.identity };
-      return JSON.stringify({ ...fields, latent: Array.from(latent, (number) => Number(number.toPrecision(9))) });
+      return JSON.stringify({ ...fields, latent: rounded(latent) });
     });
     return `${lines.join("\n")}\n`;
   }
@@ -79,5 +90,5 @@ globalThis.aetool = globalThis.aetool || {};
     }
   }
 
-  Object.assign(aetool, { quoted, commandLine, mixtureKey, pinCommand, records, save, savePictures, saveLatents, copy });
+  Object.assign(aetool, { quoted, commandLine, mixtureKey, latentKey, pinCommand, records, save, savePictures, saveLatents, copy });
 })(globalThis.aetool);

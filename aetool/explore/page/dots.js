@@ -8,6 +8,8 @@
   const ALONE = [78, 121, 167]; // of points without classes
   const GOLDEN = 137.508; // degrees between the hues of many classes
 
+  const FILES = -2; // stands for the reader's files among classes that are left out
+
   const shown = { hidden: new Set(), chosen: null }; // classes left out, and rows in the lasso
   let light, dim, buffer, image;
 
@@ -25,7 +27,9 @@
   const cssColour = (label, count) => `rgb(${colourOf(label, count).join(" ")})`;
 
   // Whether a row is in full colour: its class is not left out, and it is in the lasso if there is one.
-  const isLight = (space, row) => !shown.hidden.has(space.labels[row]) && (!shown.chosen || shown.chosen.has(row));
+  function isLight(space, row) {
+    return !shown.hidden.has(row < space.count ? space.labels[row] : FILES) && (!shown.chosen || shown.chosen.has(row));
+  }
 
   // Sort the rows into those in full colour and the pale ones; after a change of filter or lasso.
   function sortRows(space) {
@@ -45,6 +49,8 @@
     const pale = stamp(radius, 0.28), full = stamp(radius, space.count > 4000 ? 0.8 : 0.92);
     blend(space, view, dim, pale, () => packed(channels("--pale")));
     blend(space, view, light, full, (label) => packed(colourOf(label, space.classes.length)));
+    const files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i).filter((row) => isLight(space, row));
+    blend(space, view, files, stamp(radius + view.dots, 1), () => packed(channels("--ink")));
     context.putImageData(image, 0, 0);
   }
 
@@ -92,5 +98,5 @@
     aetool.map.draw();
   }
 
-  Object.assign(aetool, { colourOf, cssColour, isLight, drawDots, shown, show });
+  Object.assign(aetool, { FILES, colourOf, cssColour, isLight, drawDots, shown, show });
 })(globalThis.aetool);

@@ -3,7 +3,7 @@
 
 (function (aetool) {
   const MOST = 400; // times nearer than the whole map
-  const MARGIN = 28; // pixels around the whole map
+  const MARGIN = 40; // pixels around the whole map
   const GLIDE = 220; // milliseconds of a movement
 
   const view = { x: 0, y: 0, scale: 1, least: 1, width: 1, height: 1, dots: 1 }; // centre, pixels a unit; pixels of a pixel

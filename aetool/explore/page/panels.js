@@ -18,12 +18,14 @@
   }
 
   // Return how far a latent is from real ones: {level, words, measure}.
-  function trust({ gaps, spreads, row }) {
-    if (gaps < SAME) return { level: "near", words: "A real latent", measure: `That of ${aetool.nameOf(space, row)} itself` };
+  function trust({ gaps, spreads, distance, row }) {
+    const one = space.hasRows ? "real latent" : "sample";
+    if (gaps < SAME || distance === 0) return { level: "near", words: `A ${one}`, measure: `That of ${aetool.nameOf(space, row)} itself` };
     const level = !(gaps > NEAR) ? "near" : gaps < FAR ? "edge" : "far";
-    const words = { near: "Among real latents", edge: "At the edge of what is known", far: "Far from any real latent: a guess" };
+    const words = { near: `Among ${one}s`, edge: "At the edge of what is known", far: `Far from any ${one}: a guess` };
+    const gap = Number.isFinite(gaps) ? `${short(gaps)} × the usual gap` : short(distance);
     const share = Number.isFinite(spreads) ? `, ${short(spreads)} spreads of the bank` : "";
-    return { level, words: words[level], measure: `To the nearest: ${short(gaps)} × the usual gap${share}` };
+    return { level, words: words[level], measure: `To the nearest: ${gap}${share}` };
   }
 
   // Show what is under the pointer; while one picture is decoded, only the latest of the next is kept.
@@ -82,7 +84,7 @@
   function startLegend() {
     const list = byId("legend"), { classes } = space, sizes = new Map();
     for (let row = 0; row < space.count; row++) sizes.set(space.labels[row], (sizes.get(space.labels[row]) || 0) + 1);
-    byId("classes").hidden = !classes.length;
+    byId("classes").hidden = !classes.length && !space.files.length;
     byId("class-search").hidden = classes.length < MANY;
     list.classList.toggle("short", classes.every((name) => name.length <= SHORT));
     byId("class-search").addEventListener("input", (event) => searchLegend(event.target.value));
@@ -93,9 +95,16 @@
       const size = el("span", { class: "size" }, (sizes.get(label) || 0).toLocaleString("en"));
       const listeners = { onclick: (event) => toggle(label, event.altKey), ondblclick: () => toggle(label, true) };
       const title = "Show or hide this class; with Alt, or twice, this class alone";
-      const button = el("button", { type: "button", "aria-pressed": "true", title, ...listeners }, swatch, el("span", { class: "name" }, name), size);
+      const button = el("button", { type: "button", "aria-pressed": "true", "data-label": label, title, ...listeners }, swatch, el("span", { class: "name" }, name), size);
       list.append(el("li", {}, button));
     });
+    if (space.files.length) list.append(el("li", {}, legendOfFiles()));
+  }
+
+  function legendOfFiles() {
+    const swatch = el("span", { class: "swatch", style: "--colour: var(--text)" }), size = el("span", { class: "size" }, space.files.length.toLocaleString("en"));
+    const properties = { type: "button", "aria-pressed": "true", "data-label": aetool.FILES, onclick: () => toggle(aetool.FILES, false) };
+    return el("button", properties, swatch, el("span", { class: "name" }, aetool.data.layers[0].name), size);
   }
 
   function toggle(label, alone) {
@@ -106,13 +115,13 @@
   }
 
   function searchLegend(text) {
-    [...byId("legend").children].forEach((item, label) => {
-      item.hidden = !space.classes[label].toLowerCase().includes(text.toLowerCase());
-    });
+    for (const item of byId("legend").children) item.hidden = !item.textContent.toLowerCase().includes(text.toLowerCase());
   }
 
   function drawLegend({ hidden, chosen }) {
-    [...byId("legend").children].forEach((item, label) => item.firstChild.setAttribute("aria-pressed", String(!hidden.has(label))));
+    for (const button of byId("legend").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(!hidden.has(Number(button.dataset.label))));
+    }
     let seen = 0;
     for (let row = 0; row < space.count; row++) if (aetool.isLight(space, row)) seen++;
     const of = `${counted(seen, "latent")} of ${space.count.toLocaleString("en")} in colour`;

@@ -50,20 +50,28 @@
     return el("div", { class: `score ${percentile >= 99 ? "far" : "near"}` }, usual ? el("p", {}, usual) : null, list);
   }
 
+  // Return how far two pictures differ, white for all of the range, as a picture.
+  function difference(one, other) {
+    const found = new ImageData(one.width, one.height);
+    found.data.forEach((_, i) => (found.data[i] = i % 4 === 3 ? 255 : Math.abs(one.data[i] - other.data[i])));
+    return found;
+  }
+
   const picture = {
     id: "picture", title: "Your picture", follows: ["picture"],
     settings(space) {
       return [{ id: "file", label: "Choose a picture", kind: "file", press: (file) => take(space, file) }];
     },
-    make() {
+    make(space) {
       if (!own) return { items: [], note: "Drop a picture anywhere on the page, or choose one. It stays on this machine." };
       if (own.error) return { items: [], note: own.error };
       const { name, latent, pixels, score } = own;
       const extra = ([again]) => {
-        const pair = [["Prepared", aetool.rgba(pixels)], ["Reconstruction", again]];
-        return el("div", { class: "own" }, ...pair.map(([text, image]) => el("figure", {}, aetool.pictureOf(image, `${text} of ${name}`), el("figcaption", {}, text))), figures(score));
+        const three = [["Prepared", aetool.rgba(pixels)], ["Reconstruction", again], ["Difference", difference(aetool.rgba(pixels), again)]];
+        return el("div", { class: "own" }, ...three.map(([text, image]) => el("figure", {}, aetool.pictureOf(image, `${text} of ${name}`), el("figcaption", {}, text))), figures(score));
       };
-      return { items: [{ latent, name, label: null, key: name }], columns: 1, command: aetool.commandLine("score", [name]), extra, file: "picture" };
+      const note = space.hasRows ? null : "The percentile is by the mse alone: this page has no bank to measure the distance to.";
+      return { items: [{ latent, name, label: null, key: name }], command: aetool.commandLine("score", [name]), note, extra, instead: true };
     },
   };
 

@@ -9,7 +9,7 @@
   const ROOM = 11; // pixels from dot to dot, in a view with evenly spread dots, from which on pictures are shown
 
   const kept = new Map(); // row -> place on the canvas, the first of them unused for longest
-  let atlas, tile, columns, capacity, wanted = [], working = false;
+  let atlas, tile, columns, capacity, boxes = [], wanted = [], working = false;
 
   function prepare() {
     const { width, height } = aetool.data.model, less = Math.min(1, TILE / Math.max(width, height));
@@ -19,19 +19,21 @@
     atlas = aetool.el("canvas", { width: ATLAS, height: ATLAS }).getContext("2d");
   }
 
-  // Return the rows to be shown as pictures, and the larger side of a picture in pixels; none from far away.
+  // Return the rows to be shown as pictures, and the larger side of a picture in pixels: the reader's files, and rows of
+  // the bank unless the map is seen from far away.
   function choose(view, space) {
-    const seen = visible(view, space), room = Math.sqrt((view.width * view.height) / Math.max(1, seen.length));
-    const side = SIDES.findLast((one) => one <= 0.85 * room) || SIDES[0], taken = new Map(), cell = side * 1.06;
+    const [files, seen] = [visible(view, space, space.count, space.points), visible(view, space, 0, space.count)];
+    const room = Math.sqrt((view.width * view.height) / Math.max(1, seen.length)), taken = new Map();
+    const side = SIDES.findLast((one) => one <= 0.85 * room) || SIDES[0], cell = side * 1.06;
     const place = (row, axis) => (space.positions[2 * row + axis] * view.scale) / cell;
-    const rows = room < ROOM ? [] : seen.filter((row) => free(taken, place(row, 0), place(row, 1)));
+    const rows = (room < ROOM ? files : [...files, ...seen]).filter((row) => free(taken, place(row, 0), place(row, 1)));
     return { side, rows: rows.slice(0, capacity >> 1) };
   }
 
-  // Return the rows in full colour within the view.
-  function visible(view, space) {
+  // Return the rows in full colour within the view, of those from `first` to below `end`.
+  function visible(view, space, first, end) {
     const [[left, top], [right, bottom]] = [aetool.map.toPlane(-30, -30), aetool.map.toPlane(view.width + 30, view.height + 30)], rows = [];
-    for (let row = 0; row < space.count; row++) {
+    for (let row = first; row < end; row++) {
       const x = space.positions[2 * row], y = space.positions[2 * row + 1];
       if (x >= left && x <= right && y >= bottom && y <= top && aetool.isLight(space, row)) rows.push(row);
     }
@@ -54,21 +56,28 @@
   function drawPictures(canvas, view, space) {
     if (!atlas) prepare();
     const { side, rows } = choose(view, space), context = canvas.getContext("2d", { alpha: false });
-    const files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i);
     const { width, height } = aetool.data.model, [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
     context.setTransform(view.dots, 0, 0, view.dots, 0, 0);
-    context.imageSmoothingQuality = "high";
-    for (const row of [...rows, ...files]) {
+    Object.assign(context, { imageSmoothingQuality: "high", imageSmoothingEnabled: side * view.dots < 2 * Math.max(tile.width, tile.height) });
+    boxes = [];
+    for (const row of rows.toReversed()) { // the reader's files last, over the others
       const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]), place = kept.get(row);
       if (place === undefined) continue;
-      const line = row < space.count ? 1.5 : 3;
-      context.fillStyle = row < space.count ? aetool.cssColour(space.labels[row], space.classes.length) : aetool.ink();
+      const own = row >= space.count, line = own ? 2.5 : 1.5;
+      context.fillStyle = own ? aetool.ink() : aetool.cssColour(space.labels[row], space.classes.length);
       context.fillRect(x - wide / 2 - line, y - high / 2 - line, wide + 2 * line, high + 2 * line);
       const [left, top] = [(place % columns) * tile.width, Math.floor(place / columns) * tile.height];
       context.drawImage(atlas.canvas, left, top, tile.width, tile.height, x - wide / 2, y - high / 2, wide, high);
+      boxes.push([row, x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]);
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
-    want(space, [...rows, ...files]);
+    want(space, rows);
+  }
+
+  // Return the row whose picture is under a pixel of the map, -1 for none.
+  function pictureAt(px, py) {
+    const found = boxes.findLast(([, left, top, right, bottom]) => px >= left && px <= right && py >= top && py <= bottom);
+    return found ? found[0] : -1;
   }
 
   // Decode pictures that are seen and not yet kept, nearest to the middle of the view first.
@@ -111,5 +120,5 @@
     atlas.drawImage(bitmap, left, top, tile.width, tile.height);
   }
 
-  Object.assign(aetool, { drawPictures });
+  Object.assign(aetool, { drawPictures, pictureAt });
 })(globalThis.aetool);

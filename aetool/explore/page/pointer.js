@@ -133,16 +133,17 @@
   // Point at a pixel, null for nowhere.
   function point(pixel) {
     if (!pixel || !space.count) return aetool.lay({ pointer: null });
-    const [x, y] = aetool.map.toPlane(...pixel);
-    aetool.lay({ pointer: { x, y, ...aetool.mixtureAt(space, x, y) } });
-    return aetool.tell("pointed", pinOf(...pixel));
+    const pin = pinOf(...pixel), [x, y] = aetool.map.toPlane(...pixel);
+    const alone = pin.row === undefined ? { rows: [], weights: [] } : { rows: [pin.row], weights: [1] };
+    aetool.lay({ pointer: { x, y, ...(pin.mixture || alone) } });
+    return aetool.tell("pointed", pin);
   }
 
-  // Return the pin of a pixel: the row whose dot is there, else the mixture of rows around.
+  // Return the pin of a pixel: the row whose picture or dot is there, else what lies between the rows around.
   function pinOf(px, py) {
-    const [x, y] = aetool.map.toPlane(px, py), { rows, distances } = aetool.dotsNear(space, x, y);
-    if (distances[0] * aetool.map.view.scale <= NEAR) return aetool.pinOfRow(space, rows[0]);
-    return aetool.pinOfMixture(space, aetool.mixtureAt(space, x, y), [x, y]);
+    const [x, y] = aetool.map.toPlane(px, py), seen = aetool.pictureAt(px, py), { rows, distances } = space.grid.near(x, y, 1);
+    if (seen >= 0) return aetool.pinOfRow(space, seen);
+    return distances[0] * aetool.map.view.scale <= NEAR ? aetool.pinOfRow(space, rows[0]) : aetool.pinOfPlace(space, x, y);
   }
 
   // Choose the rows inside a polygon of pixels.

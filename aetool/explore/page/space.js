@@ -5,6 +5,8 @@ globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
   const AROUND = 6; // nearest rows in mixtures, of which the last is the border
+  const NEAREST = 5, CLOSE = 0.03; // rows among which a latent is placed, and how far apart, in widths of the map, they may be
+  const FLAT = 2; // most numbers of latents that are places themselves
 
   // Return latents (n, k) of 24 bits in three planes of bytes, in single precision.
   function widened(planes, k, { offset, scale }) {
@@ -42,6 +44,7 @@ globalThis.aetool = globalThis.aetool || {};
     const files = data.layers.flatMap((layer) => layer.files), points = labels.length, count = points - files.length;
     const space = { k, latents, positions, labels, points, count, files, classes: data.model.classes };
     space.hasRows = Boolean(data.bank);
+    space.flat = k <= FLAT;
     space.sources = blobs.sources ? JSON.parse(new TextDecoder().decode(blobs.sources)) : null;
     space.means = floats(blobs.means);
     space.root = floats(blobs.root);
@@ -60,10 +63,17 @@ globalThis.aetool = globalThis.aetool || {};
   // Return the rows and weights of which the latent at a place of the map is made.
   const mixtureAt = (space, x, y) => aetool.shares(space.grid.near(x, y, AROUND));
 
-  // Return the place [x, y] of a latent on the map: the weighted mean of the places of its nearest latents.
+  // Return the place [x, y] of a latent on the map: the mean of those of its nearest rows that lie close together there,
+  // the nearer the heavier, as the commands place the reader's files.
   function placeOf(space, latent) {
-    const found = aetool.shares(aetool.nearest(space.latents, space.k, latent, AROUND, space.count));
-    return [...aetool.weighted(space.positions, 2, found)];
+    if (space.flat) return [latent[0], space.k > 1 ? latent[1] : 0];
+    const { rows, distances } = aetool.nearest(space.latents, space.k, latent, NEAREST, space.count), { positions } = space;
+    const { left, top, right, bottom } = space.grid.box, reach = CLOSE * Math.max(right - left, bottom - top);
+    const mean = distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
+    const apart = (row) => Math.hypot(positions[2 * row] - positions[2 * rows[0]], positions[2 * row + 1] - positions[2 * rows[0] + 1]);
+    const weights = rows.map((row, i) => (apart(row) <= reach ? 1 / (distances[i] + 1e-6 * mean + 1e-30) : 0));
+    const whole = weights.reduce((a, b) => a + b, 0);
+    return [...aetool.weighted(positions, 2, { rows, weights: weights.map((weight) => weight / whole) })];
   }
 
   // Return the row nearest to a latent, its distance, and that in usual gaps between neighbours and in spreads.

@@ -67,7 +67,7 @@
     return el("label", {}, el("span", {}, setting.label), el("input", { type: kind, value, min, max, step: by, oninput: read }));
   }
 
-  // Make the view again: {items, saved, columns, command, note, file}; `saved` are the items of files.
+  // Make the view again: {items, saved, columns, command, note, extra, file}; `saved` are the items of files.
   async function refresh() {
     const mine = ++round;
     byId("view").setAttribute("aria-busy", "true");
@@ -92,7 +92,7 @@
     const all = found.items.map((item, i) => tile(item, images[i])), size = all.length / (found.grids || 1);
     const grid = (_, i) => el("div", { class: "grid", style: `--columns: ${found.columns}` }, ...all.slice(i * size, (i + 1) * size));
     tiles.replaceChildren(...(found.grids ? Array.from({ length: found.grids }, grid) : all));
-    byId("tiles").hidden = !made;
+    tiles.hidden = !made || Boolean(found.instead); // shown another way
     byId("make").hidden = !found.command;
     byId("command").value = found.command || "";
     for (const id of ["save-png", "save-jsonl"]) byId(id).disabled = !made;
