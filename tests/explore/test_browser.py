@@ -19,7 +19,7 @@ from aetool import load as aetool_load
 from aetool.explore import make, rows
 from aetool.explore.runtime import Runtime
 from aetool.training.mapping import mapped
-from tests.explore.browser import PROGRAMS, Browser, Page, browsing, program
+from tests.explore.browser import PROGRAMS, SIDES, Browser, Page, browsing, program
 from tests.explore.kinds import write_kind
 from tests.explore.test_page import EVIL
 from tests.images.test_scaled import jpeg, photo
@@ -47,12 +47,12 @@ def opened(browser: Browser, published: Runtime, tmp_path_factory) -> Opening:
     place, pages = tmp_path_factory.mktemp("pages"), {}
 
     @contextmanager
-    def opening(name: str | Path, bank: bool = True, **look: Any) -> Iterator[Page]:
+    def opening(name: str | Path, bank: bool = True) -> Iterator[Page]:
         if (name, bank) not in pages:
             pages[name, bank] = place / f"{len(pages)}.html"
             settings = make.Settings(str(name), bank, mapped)
             pages[name, bank].write_bytes(make.page_of(aetool_load(name), published, settings))
-        page = Page(browser, **look)
+        page = Page(browser)
         try:
             page.open(pages[name, bank])
             page.run("aetool.ready")
@@ -249,7 +249,7 @@ def test_names_of_classes_are_shown_as_they_are(opened, browser, tmp_path):
 
 @pytest.mark.parametrize(
     ("k", "channels", "classes", "bank"),
-    [(2, 1, 0, True), (192, 3, 200, True), (4, 1, 3, False), (1, 1, 2, True)],
+    [(2, 1, 0, True), (192, 3, 200, True), (4, 1, 3, False)],
 )
 def test_models_of_every_kind_are_shown(k, channels, classes, bank, opened, tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "DRAWN", 200)
@@ -270,12 +270,17 @@ def test_a_model_without_images_says_so(opened, tmp_path):
         assert page.run("aetool.space.count") == 0
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_small_window_has_no_sideways_scroll(dark, opened):
-    with opened(DIGITS, width=400, height=800, dark=dark) as page:
-        assert page.run("document.documentElement.scrollWidth") <= 400
-        colour = page.run("getComputedStyle(document.body).backgroundColor")
-        assert (max(map(int, re.findall(r"\d+", colour)[:3])) < 100) == dark
+def test_a_small_window_has_no_sideways_scroll(digits_page):
+    digits_page.resize(400, 800)
+    assert digits_page.run("document.documentElement.scrollWidth") <= 400
+    digits_page.resize(*SIDES)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_the_page_is_as_light_as_the_desktop(dark, digits_page):
+    digits_page.darken(dark)
+    colour = digits_page.run("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", colour)[:3])) < 100) == dark
 
 
 def test_the_keyboard_reaches_the_map_and_pins(digits_page):
