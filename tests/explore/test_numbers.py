@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -260,3 +261,16 @@ def test_a_lasso_may_cross_itself_and_be_hollow(bank, tmp_path):
     hollow = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 3], [3, 3], [3, 1], [0, 1]]
     found = answer(bank, tmp_path, "inside", polygon=hollow, places=[[3.5, 2], [1, 2], [1, 0.5], [5, 2], [-1, 2]])
     assert found == [True, False, True, False, False]
+
+
+def test_no_two_scripts_of_the_page_give_the_same_name():
+    page = HERE.parents[1] / "aetool/explore/page"
+    scripts = (page / "order.txt").read_text().split()
+    assert set(scripts) == {path.name for path in page.glob("*.js")}
+    parts = [
+        re.findall(r"Object\.assign\(aetool, \{(.*?)\}\);", (page / name).read_text(), re.DOTALL) for name in scripts
+    ]
+    flat = [re.sub(r"\{.*?\}|\[.*?\]|\(.*?\)", "", text, flags=re.DOTALL) for part in parts for text in part]
+    names = [field.partition(":")[0].strip() for text in flat for field in text.split(",")]
+    assert len(set(names)) > 60
+    assert [name for name in names if name and names.count(name) > 1] == []

@@ -18,7 +18,8 @@ globalThis.aetool = globalThis.aetool || {};
 
   // Return the word for a mixture of rows of the bank, as a key of a command.
   function mixtureKey({ rows, weights }) {
-    return `<(${commandLine("combine", [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"])})`;
+    const words = [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"];
+    return `<(${commandLine("combine", words)})`;
   }
 
   // Return the word for a latent of few numbers, null for one that would make a line too long.
@@ -34,7 +35,9 @@ globalThis.aetool = globalThis.aetool || {};
   function pinCommand({ key, mixture, latent }) {
     if (key === null) return null;
     if (key === latentKey(latent)) return commandLine("decode", [key, "-o", "picture.png"]);
-    const words = mixture ? [...mixture.rows.map((row) => `bank:${row}`), "--weights", mixture.weights.join(",")] : [key];
+    const words = mixture
+      ? [...mixture.rows.map((row) => `bank:${row}`), "--weights", mixture.weights.join(",")]
+      : [key];
     return commandLine("combine", [...words, "-o", "picture.png"]);
   }
 
@@ -66,7 +69,9 @@ globalThis.aetool = globalThis.aetool || {};
 
   // Hand a file to the reader.
   function save(name, content) {
-    const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: "application/x-ndjson" }));
+    const address = URL.createObjectURL(
+      content instanceof Blob ? content : new Blob([content], { type: "application/x-ndjson" }),
+    );
     aetool.el("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
     aetool.say(`${name} saved`);
@@ -90,5 +95,16 @@ globalThis.aetool = globalThis.aetool || {};
     }
   }
 
-  Object.assign(aetool, { quoted, commandLine, mixtureKey, latentKey, pinCommand, records, save, savePictures, saveLatents, copy });
+  Object.assign(aetool, {
+    quoted,
+    commandLine,
+    mixtureKey,
+    latentKey,
+    pinCommand,
+    records,
+    save,
+    savePictures,
+    saveLatents,
+    copy,
+  });
 })(globalThis.aetool);
