@@ -25,6 +25,8 @@ FLAGS = (
     "--remote-debugging-pipe",
 )  # fmt: skip
 """No name is resolved: a page that needs a network fails."""
+SIDES = 1280, 900
+"""Width and height of a window in pixels."""
 PATIENCE = 120
 """Seconds for an answer, on a busy machine."""
 
@@ -93,18 +95,17 @@ class Browser:
 
 
 class Page:
-    """A page of a browser, at a width and height in pixels, light or dark."""
+    """A page of a browser, at `SIDES` and light at first."""
 
-    def __init__(self, browser: Browser, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    def __init__(self, browser: Browser) -> None:
         self._browser = browser
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self._target = target
         self._session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for room in ("Page", "Runtime", "Network", "Log", "DOM"):
             self.call(f"{room}.enable")
-        self.resize(width, height)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme",
-                                                            "value": "dark" if dark else "light"}])  # fmt: skip
+        self.resize(*SIDES)
+        self.darken(False)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Return the result of a command on this page."""
@@ -113,6 +114,11 @@ class Page:
     def resize(self, width: int, height: int) -> None:
         """Give the window these sides."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def darken(self, dark: bool) -> None:
+        """Give the desktop a dark scheme of colours, or a light one."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, path: Path) -> None:
         """Open a file."""
