@@ -257,6 +257,11 @@ def test_lines_are_words_of_a_shell(bank, tmp_path):
     assert key == "<(aetool combine bank:3 bank:9 --weights 0.25,0.75 --latents -m 'my model')"
 
 
+def test_names_of_files_are_no_options_and_no_other_keys(bank, tmp_path):
+    found = answer(bank, tmp_path, "fileKeys", names=["a.png", "-m.png", "bank:3", "class:8.png", "mine/b.png"])
+    assert found == ["a.png", "./-m.png", "./bank:3", "./class:8.png", "mine/b.png"]
+
+
 def test_a_lasso_may_cross_itself_and_be_hollow(bank, tmp_path):
     hollow = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 3], [3, 3], [3, 1], [0, 1]]
     found = answer(bank, tmp_path, "inside", polygon=hollow, places=[[3.5, 2], [1, 2], [1, 0.5], [5, 2], [-1, 2]])

@@ -5,6 +5,7 @@ globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
   const FEW = 32; // numbers of a latent that is typed in a command
+  const MOST = 1000; // pictures of a sheet
   const GAP = 2, SIDE = 56; // pixels between pictures of a sheet, and of the smallest side of one
 
   // Return a word as a shell takes it.
@@ -21,6 +22,9 @@ globalThis.aetool = globalThis.aetool || {};
     const words = [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"];
     return `<(${commandLine("combine", words)})`;
   }
+
+  // Return the word for a file of the reader, which no command takes for an option or another key.
+  const fileKey = (name) => (/^-|^[a-z]+:/.test(name) ? `./${name}` : name);
 
   // Return the word for a latent of few numbers, null for one that would make a line too long.
   function latentKey(latent) {
@@ -78,7 +82,8 @@ globalThis.aetool = globalThis.aetool || {};
   }
 
   async function savePictures(name, items, columns) {
-    const decoded = await aetool.decodeAll(items.map((item) => item.latent));
+    if (items.length > MOST) aetool.say(`The first ${MOST} pictures are saved; all latents can be`);
+    const decoded = await aetool.decodeAll(items.slice(0, MOST).map((item) => item.latent));
     sheet(decoded.map(aetool.rgba), columns).toBlob((content) => save(`${name}.png`, content), "image/png");
   }
 
@@ -98,6 +103,7 @@ globalThis.aetool = globalThis.aetool || {};
   Object.assign(aetool, {
     quoted,
     commandLine,
+    fileKey,
     mixtureKey,
     latentKey,
     pinCommand,

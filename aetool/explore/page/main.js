@@ -9,11 +9,11 @@
   function describe({ title, model, bank, map }, space) {
     const kinds = { "t-SNE": "t-SNE map", latents: "the two numbers of each latent", samples: "map of samples" };
     const size = `${model.width} × ${model.height}${model.channels === 1 ? "" : ` × ${model.channels}`}`;
-    const quality = `mse ${short(model.mse)} (PCA ${short(model.pca_mse)})`;
+    const quality = model.mse === null ? "" : ` · mse ${short(model.mse)} (PCA ${short(model.pca_mse)})`;
     byId("title").textContent = title;
     byId("about").textContent =
       `${counted(space.count, bank ? "latent" : "sample")} of ${model.latent_size} numbers · pictures of ${size}` +
-      ` · ${kinds[map.kind] || map.kind} · ${quality}`;
+      ` · ${kinds[map.kind] || map.kind}${quality}`;
     byId("shown-count").textContent = counted(space.count, bank ? "latent" : "sample");
   }
 

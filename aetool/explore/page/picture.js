@@ -57,7 +57,6 @@
 
   // Take a file of the reader: encode it, pin it and show its score.
   async function take(space, file) {
-    if (!file) return;
     aetool.openView("picture");
     try {
       const pixels = await prepare(file), latent = await aetool.encode(pixels), again = await aetool.images([latent]);
@@ -65,7 +64,7 @@
       const distance = space.hasRows ? aetool.farness(space, latent).distance : NaN;
       const score = aetool.scored(space.statistics.scoring, numbers, again, distance);
       own = { name: file.name || "picture", pixels, latent, score };
-      const pin = aetool.pinOfLatent(space, { latent, name: own.name, label: null, key: own.name });
+      const pin = aetool.pinOfLatent(space, { latent, name: own.name, label: null, key: aetool.fileKey(own.name) });
       aetool.addPin(pin);
       aetool.showPointed(pin);
       aetool.lay({ marked: pin.place });
@@ -73,6 +72,10 @@
       own = { error: error.message };
     }
     aetool.tell("picture");
+  }
+
+  async function takeAll(space, files) {
+    for (const file of files) await take(space, file);
   }
 
   function figures({ mse, distance, percentile }) {
@@ -98,7 +101,7 @@
   const picture = {
     id: "picture", title: "Your picture", follows: ["picture"],
     settings(space) {
-      return [{ id: "file", label: "Choose a picture", kind: "file", press: (file) => take(space, file) }];
+      return [{ id: "file", label: "Choose a picture", kind: "file", press: (files) => takeAll(space, files) }];
     },
     make(space) {
       if (!own)
@@ -124,8 +127,8 @@
         ? null
         : "The percentile is by the mse alone: this page has no bank to measure the distance to.";
       return {
-        items: [{ latent, name, label: null, key: name }],
-        command: aetool.commandLine("score", [name]),
+        items: [{ latent, name, label: null, key: aetool.fileKey(name) }],
+        command: aetool.commandLine("score", [aetool.fileKey(name)]),
         note,
         extra,
         instead: true,
@@ -147,12 +150,9 @@
     document.addEventListener("drop", (event) => {
       stop(event);
       document.body.classList.remove("dropping");
-      take(space, event.dataTransfer.files[0]);
+      takeAll(space, event.dataTransfer.files);
     });
-    document.addEventListener(
-      "paste",
-      (event) => event.clipboardData.files.length && take(space, event.clipboardData.files[0]),
-    );
+    document.addEventListener("paste", (event) => takeAll(space, event.clipboardData.files));
     byId("drop-hint").hidden = false;
   }
 

@@ -17,7 +17,7 @@
       label,
       title,
       row,
-      key: file || space.hasRows ? name : aetool.latentKey(aetool.latentOf(space, row)),
+      key: file ? aetool.fileKey(name) : space.hasRows ? name : aetool.latentKey(aetool.latentOf(space, row)),
     };
   }
 

@@ -118,7 +118,7 @@
     else if (event.key === "+" || event.key === "=") aetool.map.zoom(1.5, ...here, true);
     else if (event.key === "-") aetool.map.zoom(1 / 1.5, ...here, true);
     else if (event.key === "0" || event.key === "Home") aetool.map.whole();
-    else if (event.key === "l") setLasso(!lassoing);
+    else if (event.key.toLowerCase() === "l") setLasso(!lassoing);
     else if (event.key === "Escape") escape();
     else if (event.key === "Backspace" || event.key === "Delete") aetool.removePin(aetool.pins().length - 1);
     else return;

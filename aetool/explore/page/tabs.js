@@ -100,7 +100,7 @@
       const field = el("input", {
         type: "file",
         accept: "image/*",
-        onchange: (event) => setting.press(event.target.files[0]),
+        onchange: (event) => setting.press(event.target.files),
       });
       return el("label", { class: "file" }, el("span", {}, setting.label), field);
     }
@@ -136,11 +136,11 @@
 
   function draw(found, images) {
     made = found.items.length ? found : null;
-    byId("note").textContent = found.note || "";
+    const trusted = found.items.map((item) => aetool.trust(aetool.farness(space, item.latent)));
+    byId("note").textContent = [found.note, framed(trusted)].filter(Boolean).join(" ");
     byId("extra").replaceChildren(...(found.extra ? [found.extra(images)] : []));
     const tiles = byId("tiles");
-    const all = found.items.map((item, i) => tile(item, images[i])),
-      size = all.length / (found.grids || 1);
+    const all = found.items.map((item, i) => tile(item, images[i], trusted[i])), size = all.length / (found.grids || 1);
     const grid = (_, i) =>
       el("div", { class: "grid", style: `--columns: ${found.columns}` }, ...all.slice(i * size, (i + 1) * size));
     tiles.replaceChildren(...(found.grids ? Array.from({ length: found.grids }, grid) : all));
@@ -152,32 +152,36 @@
     byId("count").textContent = made ? aetool.counted(found.items.length, "picture") : "";
   }
 
-  // Return a picture that shows its place on the map, and is pinned by a click.
-  function tile(item, image) {
-    const far = aetool.trust(aetool.farness(space, item.latent)),
-      text = [item.name, item.label && `class ${item.label}`].filter(Boolean).join(", ");
-    const mark = () => aetool.lay({ marked: aetool.placeOf(space, item.latent) }),
-      unmark = () => aetool.lay({ marked: null });
-    const pin = () =>
-      aetool.addPin(item.row === undefined ? aetool.pinOfLatent(space, item) : aetool.pinOfRow(space, item.row));
-    const title = `${text}\n${far.words}: ${far.measure}\nClick to pin`;
+  // Return a sentence about the pictures that are far from real latents, and have a frame.
+  function framed(trusted) {
+    const far = trusted.filter(({ level }) => level === "far").length, edge = trusted.filter(({ level }) => level === "edge").length;
+    if (far) return `${aetool.counted(far, "picture")} in red: far from any real latent, a guess.`;
+    return edge ? `${aetool.counted(edge, "picture")} in amber: at the edge of what is known.` : null;
+  }
+
+  // Return a picture that is shown large and on the map when it is pointed at, and pinned by a click.
+  function tile(item, image, { level, words, measure }) {
+    const text = [item.name, item.label && `class ${item.label}`].filter(Boolean).join(", ");
+    const pin = () => (item.row === undefined ? aetool.pinOfLatent(space, item) : aetool.pinOfRow(space, item.row));
+    const mark = () => {
+      const one = pin();
+      aetool.lay({ marked: one.place });
+      aetool.showPointed(one);
+    };
+    const unmark = () => aetool.lay({ marked: null });
     const properties = {
       type: "button",
-      class: `tile ${far.level}`,
-      title,
-      "aria-label": `${text}. ${far.words}. Pin it`,
-      onclick: pin,
+      class: `tile ${level}`,
+      title: `${text}\n${words}. ${measure}\nClick to pin`,
+      "aria-label": `${text}. ${words}. Pin it`,
+      onclick: () => aetool.addPin(pin()),
       onmouseenter: mark,
       onmouseleave: unmark,
       onfocus: mark,
       onblur: unmark,
     };
-    return el(
-      "button",
-      properties,
-      aetool.pictureOf(image, text),
-      item.caption ? el("span", { class: "caption" }, item.caption) : null,
-    );
+    const caption = item.caption ? el("span", { class: "caption" }, item.caption) : null;
+    return el("button", properties, aetool.pictureOf(image, text), caption);
   }
 
   Object.assign(aetool, { startTabs, openView: (id) => open(viewCalled(id)), refreshView: refresh });
