@@ -46,6 +46,7 @@ const RUN = {
   latents: ({ rows }) => lists(rows.map((row) => aetool.latentOf(space, row))),
   records: ({ rows }) => aetool.records(rows.map((row) => ({ latent: aetool.latentOf(space, row), name: `bank:${row}`, label: aetool.classOf(space, row) }))),
   lines: ({ words }) => aetool.commandLine("interpolate", words),
+  fileKeys: ({ names }) => names.map(aetool.fileKey),
   mixtureKey: (mixture) => aetool.mixtureKey(mixture),
   inside: ({ polygon, places }) => places.map(([x, y]) => aetool.inside(polygon, x, y)),
 };

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -256,7 +257,25 @@ def test_lines_are_words_of_a_shell(bank, tmp_path):
     assert key == "<(aetool combine bank:3 bank:9 --weights 0.25,0.75 --latents -m 'my model')"
 
 
+def test_names_of_files_are_no_options_and_no_other_keys(bank, tmp_path):
+    found = answer(bank, tmp_path, "fileKeys", names=["a.png", "-m.png", "bank:3", "class:8.png", "mine/b.png"])
+    assert found == ["a.png", "./-m.png", "./bank:3", "./class:8.png", "mine/b.png"]
+
+
 def test_a_lasso_may_cross_itself_and_be_hollow(bank, tmp_path):
     hollow = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 3], [3, 3], [3, 1], [0, 1]]
     found = answer(bank, tmp_path, "inside", polygon=hollow, places=[[3.5, 2], [1, 2], [1, 0.5], [5, 2], [-1, 2]])
     assert found == [True, False, True, False, False]
+
+
+def test_no_two_scripts_of_the_page_give_the_same_name():
+    page = HERE.parents[1] / "aetool/explore/page"
+    scripts = (page / "order.txt").read_text().split()
+    assert set(scripts) == {path.name for path in page.glob("*.js")}
+    parts = [
+        re.findall(r"Object\.assign\(aetool, \{(.*?)\}\);", (page / name).read_text(), re.DOTALL) for name in scripts
+    ]
+    flat = [re.sub(r"\{.*?\}|\[.*?\]|\(.*?\)", "", text, flags=re.DOTALL) for part in parts for text in part]
+    names = [field.partition(":")[0].strip() for text in flat for field in text.split(",")]
+    assert len(set(names)) > 60
+    assert [name for name in names if name and names.count(name) > 1] == []

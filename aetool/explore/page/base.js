@@ -9,7 +9,9 @@ globalThis.aetool = globalThis.aetool || {};
     const element = document.getElementById(`blob-${name}`);
     if (!element) return null;
     const text = element.textContent.trim();
-    const packed = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const packed = Uint8Array.fromBase64
+      ? Uint8Array.fromBase64(text)
+      : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     element.remove(); // its text is long, and not needed again
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     return joined(new Uint8Array(await new Response(stream).arrayBuffer()), Number(element.dataset.planes || 1));

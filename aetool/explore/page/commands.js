@@ -5,6 +5,7 @@ globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
   const FEW = 32; // numbers of a latent that is typed in a command
+  const MOST = 1000; // pictures of a sheet
   const GAP = 2, SIDE = 56; // pixels between pictures of a sheet, and of the smallest side of one
 
   // Return a word as a shell takes it.
@@ -18,8 +19,12 @@ globalThis.aetool = globalThis.aetool || {};
 
   // Return the word for a mixture of rows of the bank, as a key of a command.
   function mixtureKey({ rows, weights }) {
-    return `<(${commandLine("combine", [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"])})`;
+    const words = [...rows.map((row) => `bank:${row}`), "--weights", weights.join(","), "--latents"];
+    return `<(${commandLine("combine", words)})`;
   }
+
+  // Return the word for a file of the reader, which no command takes for an option or another key.
+  const fileKey = (name) => (/^-|^[a-z]+:/.test(name) ? `./${name}` : name);
 
   // Return the word for a latent of few numbers, null for one that would make a line too long.
   function latentKey(latent) {
@@ -34,7 +39,9 @@ globalThis.aetool = globalThis.aetool || {};
   function pinCommand({ key, mixture, latent }) {
     if (key === null) return null;
     if (key === latentKey(latent)) return commandLine("decode", [key, "-o", "picture.png"]);
-    const words = mixture ? [...mixture.rows.map((row) => `bank:${row}`), "--weights", mixture.weights.join(",")] : [key];
+    const words = mixture
+      ? [...mixture.rows.map((row) => `bank:${row}`), "--weights", mixture.weights.join(",")]
+      : [key];
     return commandLine("combine", [...words, "-o", "picture.png"]);
   }
 
@@ -66,14 +73,17 @@ globalThis.aetool = globalThis.aetool || {};
 
   // Hand a file to the reader.
   function save(name, content) {
-    const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: "application/x-ndjson" }));
+    const address = URL.createObjectURL(
+      content instanceof Blob ? content : new Blob([content], { type: "application/x-ndjson" }),
+    );
     aetool.el("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
     aetool.say(`${name} saved`);
   }
 
   async function savePictures(name, items, columns) {
-    const decoded = await aetool.decodeAll(items.map((item) => item.latent));
+    if (items.length > MOST) aetool.say(`The first ${MOST} pictures are saved; all latents can be`);
+    const decoded = await aetool.decodeAll(items.slice(0, MOST).map((item) => item.latent));
     sheet(decoded.map(aetool.rgba), columns).toBlob((content) => save(`${name}.png`, content), "image/png");
   }
 
@@ -90,5 +100,17 @@ globalThis.aetool = globalThis.aetool || {};
     }
   }
 
-  Object.assign(aetool, { quoted, commandLine, mixtureKey, latentKey, pinCommand, records, save, savePictures, saveLatents, copy });
+  Object.assign(aetool, {
+    quoted,
+    commandLine,
+    fileKey,
+    mixtureKey,
+    latentKey,
+    pinCommand,
+    records,
+    save,
+    savePictures,
+    saveLatents,
+    copy,
+  });
 })(globalThis.aetool);

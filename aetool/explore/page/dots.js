@@ -17,7 +17,9 @@
   function colourOf(label, count) {
     if (label < 0) return ALONE;
     if (count <= TEN.length) return [0, 2, 4].map((at) => parseInt(TEN[label].slice(at, at + 2), 16));
-    const hue = (label * GOLDEN) % 360, lightness = [0.5, 0.62, 0.42][label % 3], part = 0.62 * Math.min(lightness, 1 - lightness);
+    const hue = (label * GOLDEN) % 360,
+      lightness = [0.5, 0.62, 0.42][label % 3],
+      part = 0.62 * Math.min(lightness, 1 - lightness);
     return [0, 8, 4].map((offset) => {
       const at = (offset + hue / 30) % 12;
       return Math.round(255 * (lightness - part * Math.max(-1, Math.min(at - 3, 9 - at, 1))));
@@ -42,50 +44,74 @@
     const context = canvas.getContext("2d", { alpha: false });
     if (!image || image.width !== canvas.width || image.height !== canvas.height) {
       image = context.createImageData(canvas.width, canvas.height);
-      buffer = new Uint32Array(image.data.buffer);
+      buffer = new Int32Array(image.data.buffer);
     }
-    const paper = channels("--map"), radius = view.dots * Math.max(1.35, Math.min(5, 1.5 * (view.scale / view.least) ** 0.4));
+    const paper = channels("--map"),
+      radius = view.dots * Math.max(1.35, Math.min(5, 1.5 * (view.scale / view.least) ** 0.4));
     buffer.fill(packed(paper));
-    const pale = stamp(radius, 0.28), full = stamp(radius, space.count > 4000 ? 0.8 : 0.92);
-    blend(space, view, dim, pale, () => packed(channels("--pale")));
-    blend(space, view, light, full, (label) => packed(colourOf(label, space.classes.length)));
-    const files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i).filter((row) => isLight(space, row));
-    blend(space, view, files, stamp(radius + view.dots, 1), () => packed(channels("--ink")));
+    const dot = stamp(radius), files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i);
+    blend(space, view, dim, dot, () => channels("--pale"));
+    blend(space, view, light, dot, (label) => colourOf(label, space.classes.length));
+    blend(space, view, files.filter((row) => isLight(space, row)), stamp(radius + view.dots), () => channels("--ink"));
     context.putImageData(image, 0, 0);
   }
 
   // Return the numbers of a colour "r g b" in the style sheet.
-  const channels = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim().split(" ").map(Number);
-  const packed = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0; // little-endian RGBA
+  const channels = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue(name).trim().split(" ").map(Number);
+  const packed = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red; // little-endian RGBA
 
-  // Return a round dot with a soft edge: for each of its pixels [x, y, opacity of 256].
-  function stamp(radius, opacity) {
-    const reach = Math.ceil(radius), pixels = [];
+  // Return a round dot: pixels [x, y] of its core, and [x, y, cover of 256] of its soft edge.
+  function stamp(radius) {
+    const reach = Math.ceil(radius), core = [], edge = [];
     for (let y = -reach; y <= reach; y++) {
       for (let x = -reach; x <= reach; x++) {
-        const cover = Math.max(0, Math.min(1, radius + 0.5 - Math.hypot(x, y)));
-        if (cover > 0) pixels.push([x, y, Math.round(256 * opacity * cover)]);
+        const cover = Math.round(256 * Math.max(0, Math.min(1, radius + 0.5 - Math.hypot(x, y))));
+        if (cover === 256) core.push([x, y]);
+        else if (cover > 0) edge.push([x, y, cover]);
       }
     }
-    return { reach, pixels };
+    return { reach, core, edge };
   }
 
-  // Blend dots into the buffer.
-  function blend(space, view, rows, { reach, pixels }, colour) {
-    const { width, height } = image, { positions, labels } = space, inks = new Map();
-    const offsets = Int32Array.from(pixels, ([x, y]) => y * width + x), covers = Int32Array.from(pixels, (pixel) => pixel[2]);
-    const scale = view.scale * view.dots, [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
+  // Blend dots into the buffer. One that lies in its own colour already, as most do in a crowd, is left out.
+  function blend(space, view, rows, { reach, core, edge }, colour) {
+    const { width, height } = image,
+      { positions, labels } = space,
+      inks = new Map();
+    const offset = ([x, y]) => y * width + x,
+      inner = Int32Array.from(core, offset),
+      outer = Int32Array.from(edge, offset);
+    const covers = Int32Array.from(edge, (pixel) => pixel[2]),
+      far = Math.max(...core.map(([x]) => x)),
+      below = far * width;
+    const scale = view.scale * view.dots,
+      [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
     for (const row of rows) {
       const x = Math.round(positions[2 * row] * scale + left), y = Math.round(top - positions[2 * row + 1] * scale);
       if (x < reach || y < reach || x >= width - reach || y >= height - reach) continue;
-      let ink = inks.get(labels[row]);
-      if (ink === undefined) inks.set(labels[row], (ink = colour(labels[row])));
-      const redBlue = ink & 0xff00ff, green = ink & 0x00ff00, at = y * width + x;
-      for (let i = 0; i < offsets.length; i++) {
-        const place = at + offsets[i], cover = covers[i], under = buffer[place], rest = 256 - cover;
-        const rb = ((redBlue * cover + (under & 0xff00ff) * rest) >>> 8) & 0xff00ff;
-        const g = ((green * cover + (under & 0x00ff00) * rest) >>> 8) & 0x00ff00;
-        buffer[place] = 0xff000000 | rb | g;
+      if (!inks.has(labels[row])) inks.set(labels[row], colour(labels[row]));
+      const levels = inks.get(labels[row]),
+        ink = packed(levels),
+        at = y * width + x;
+      if (
+        buffer[at] === ink &&
+        buffer[at - far] === ink &&
+        buffer[at + far] === ink &&
+        buffer[at - below] === ink &&
+        buffer[at + below] === ink
+      )
+        continue;
+      for (let i = 0; i < inner.length; i++) buffer[at + inner[i]] = ink;
+      const [red, green, blue] = levels;
+      for (let i = 0; i < outer.length; i++) {
+        const place = at + outer[i], cover = covers[i], under = buffer[place];
+        const [r, g, b] = [under & 255, (under >> 8) & 255, (under >> 16) & 255];
+        buffer[place] =
+          (255 << 24) |
+          ((b + (((blue - b) * cover) >> 8)) << 16) |
+          ((g + (((green - g) * cover) >> 8)) << 8) |
+          (r + (((red - r) * cover) >> 8));
       }
     }
   }

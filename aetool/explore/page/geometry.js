@@ -63,7 +63,8 @@ globalThis.aetool = globalThis.aetool || {};
     const side = Math.max(right - left, bottom - top, 1e-9) / sides;
     const cell = (value, low) => Math.max(0, Math.min(sides - 1, Math.floor((value - low) / side)));
     const cells = Array.from({ length: sides * sides }, () => []);
-    for (let i = 0; i < count; i++) cells[cell(positions[2 * i + 1], top) * sides + cell(positions[2 * i], left)].push(i);
+    for (let i = 0; i < count; i++)
+      cells[cell(positions[2 * i + 1], top) * sides + cell(positions[2 * i], left)].push(i);
     const near = (x, y, m) => {
       const [column, line] = [cell(x, left), cell(y, top)], found = [];
       for (let ring = 0, last = sides; ring <= last; ring++) {
@@ -114,15 +115,20 @@ globalThis.aetool = globalThis.aetool || {};
     const mean = weighted(rows, k, { rows: chosen, weights: chosen.map(() => 1 / chosen.length) });
     const apart = chosen.map((row) => Float64Array.from(mean, (value, i) => rows[row * k + i] - value));
     const dot = (x, y) => x.reduce((sum, value, i) => sum + value * y[i], 0);
-    const { values, vectors } = eigen(apart.map((x) => apart.map((y) => dot(x, y)))); // of rows, which may be fewer than k
+    const { values, vectors } = eigen(apart.map((x) => apart.map((y) => dot(x, y)))); // k x k may be many more
     const count = values.slice(0, Math.min(most, k)).filter((value) => value > 1e-10 * (values[0] || 1)).length;
     const axes = vectors.slice(0, count).map((vector, i) => {
       const axis = new Float64Array(k);
-      vector.forEach((share, row) => apart[row].forEach((value, j) => (axis[j] += (share * value) / Math.sqrt(values[i]))));
+      vector.forEach((share, row) =>
+        apart[row].forEach((value, j) => (axis[j] += (share * value) / Math.sqrt(values[i]))),
+      );
       const large = axis.reduce((best, value, j) => (Math.abs(value) > Math.abs(axis[best]) ? j : best), 0);
       return axis[large] < 0 ? axis.map((value) => -value) : axis;
     });
-    return { deviations: values.slice(0, count).map((value) => Math.sqrt(value / Math.max(1, chosen.length - 1))), axes };
+    return {
+      deviations: values.slice(0, count).map((value) => Math.sqrt(value / Math.max(1, chosen.length - 1))),
+      axes,
+    };
   }
 
   // Return whether a place is inside a polygon of [x, y].

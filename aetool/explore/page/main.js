@@ -9,16 +9,25 @@
   function describe({ title, model, bank, map }, space) {
     const kinds = { "t-SNE": "t-SNE map", latents: "the two numbers of each latent", samples: "map of samples" };
     const size = `${model.width} × ${model.height}${model.channels === 1 ? "" : ` × ${model.channels}`}`;
-    const quality = `mse ${short(model.mse)} (PCA ${short(model.pca_mse)})`;
+    const quality = model.mse === null ? "" : ` · mse ${short(model.mse)} (PCA ${short(model.pca_mse)})`;
     byId("title").textContent = title;
-    byId("about").textContent = `${counted(space.count, bank ? "latent" : "sample")} of ${model.latent_size} numbers · pictures of ${size} · ${kinds[map.kind] || map.kind} · ${quality}`;
+    byId("about").textContent =
+      `${counted(space.count, bank ? "latent" : "sample")} of ${model.latent_size} numbers · pictures of ${size}` +
+      ` · ${kinds[map.kind] || map.kind}${quality}`;
     byId("shown-count").textContent = counted(space.count, bank ? "latent" : "sample");
   }
 
   function buttons(space) {
-    const tools = { "zoom-in": () => aetool.map.zoom(1.6, undefined, undefined, true), "zoom-out": () => aetool.map.zoom(1 / 1.6, undefined, undefined, true),
-      whole: () => aetool.map.whole(), lasso: aetool.toggleLasso, "clear-pins": aetool.clearPins, "save-pins": () => aetool.saveLatents("pins", aetool.pins()),
-      "save-map": saveMap, "pin-mean": () => pinMean(space) };
+    const tools = {
+      "zoom-in": () => aetool.map.zoom(1.6, undefined, undefined, true),
+      "zoom-out": () => aetool.map.zoom(1 / 1.6, undefined, undefined, true),
+      whole: () => aetool.map.whole(),
+      lasso: aetool.toggleLasso,
+      "clear-pins": aetool.clearPins,
+      "save-pins": () => aetool.saveLatents("pins", aetool.pins()),
+      "save-map": saveMap,
+      "pin-mean": () => pinMean(space),
+    };
     for (const [id, press] of Object.entries(tools)) byId(id).addEventListener("click", press);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", aetool.map.draw);
   }
@@ -30,7 +39,8 @@
   }
 
   function saveMap() {
-    const [dots, over] = [byId("dots"), byId("over")], both = aetool.el("canvas", { width: dots.width, height: dots.height });
+    const [dots, over] = [byId("dots"), byId("over")],
+      both = aetool.el("canvas", { width: dots.width, height: dots.height });
     for (const canvas of [dots, over]) both.getContext("2d").drawImage(canvas, 0, 0);
     both.toBlob((content) => aetool.save("map.png", content), "image/png");
   }
@@ -53,7 +63,8 @@
 
   // For tests: paths of rows or latents, and samples of a class.
   async function pathOf(keys, way, steps) {
-    const latents = keys.map((key) => (typeof key === "number" ? aetool.latentOf(aetool.space, key) : key)), even = way === "even";
+    const latents = keys.map((key) => (typeof key === "number" ? aetool.latentOf(aetool.space, key) : key)),
+      even = way === "even";
     return (await aetool.walk(aetool.space, latents, even ? "lerp" : way, steps, even ? aetool.changes : null)).latents;
   }
 

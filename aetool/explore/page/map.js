@@ -6,7 +6,7 @@
   const MARGIN = 40; // pixels around the whole map
   const GLIDE = 220; // milliseconds of a movement
 
-  const view = { x: 0, y: 0, scale: 1, least: 1, width: 1, height: 1, dots: 1 }; // centre, pixels a unit; pixels of a pixel
+  const view = { x: 0, y: 0, scale: 1, least: 1, width: 1, height: 1, dots: 1 }; // centre, pixels a unit, dots a pixel
   let space, base, over, asked = false, gliding = 0;
 
   function startMap(given) {
@@ -21,7 +21,11 @@
   function fit() {
     const { clientWidth, clientHeight } = aetool.byId("map"), before = view.least;
     if (!clientWidth || !clientHeight) return;
-    Object.assign(view, { width: clientWidth, height: clientHeight, dots: Math.min(2, globalThis.devicePixelRatio || 1) });
+    Object.assign(view, {
+      width: clientWidth,
+      height: clientHeight,
+      dots: Math.min(2, globalThis.devicePixelRatio || 1),
+    });
     for (const canvas of [base, over]) {
       canvas.width = Math.round(clientWidth * view.dots);
       canvas.height = Math.round(clientHeight * view.dots);
@@ -51,7 +55,11 @@
     const step = (now) => {
       const t = Math.min(1, Math.max(0, (now - began) / GLIDE)), eased = 1 - (1 - t) ** 3;
       const between = (a, b) => a + (b - a) * eased;
-      set({ x: between(from.x, target.x), y: between(from.y, target.y), scale: from.scale * (target.scale / from.scale) ** eased });
+      set({
+        x: between(from.x, target.x),
+        y: between(from.y, target.y),
+        scale: from.scale * (target.scale / from.scale) ** eased,
+      });
       if (t < 1) gliding = requestAnimationFrame(step);
     };
     gliding = requestAnimationFrame(step);
@@ -67,7 +75,8 @@
 
   // Zoom by a factor so that the place under pixel (px, py) stays.
   function zoom(factor, px = view.width / 2, py = view.height / 2, slowly = false) {
-    const [x, y] = toPlane(px, py), scale = Math.max(0.5 * view.least, Math.min(MOST * view.least, view.scale * factor));
+    const [x, y] = toPlane(px, py),
+      scale = Math.max(0.5 * view.least, Math.min(MOST * view.least, view.scale * factor));
     const keep = view.scale / scale;
     moveTo({ x: x + (view.x - x) * keep, y: y + (view.y - y) * keep, scale }, slowly);
   }
@@ -78,7 +87,10 @@
   }
 
   const toScreen = (x, y) => [(x - view.x) * view.scale + view.width / 2, (view.y - y) * view.scale + view.height / 2];
-  const toPlane = (px, py) => [(px - view.width / 2) / view.scale + view.x, view.y - (py - view.height / 2) / view.scale];
+  const toPlane = (px, py) => [
+    (px - view.width / 2) / view.scale + view.x,
+    view.y - (py - view.height / 2) / view.scale,
+  ];
 
   // Draw in the next frame.
   function draw() {
@@ -109,5 +121,8 @@
     });
   }
 
-  Object.assign(aetool, { startMap, map: { view, draw, drawNow, redraw, whole, zoom, pan, moveTo, toScreen, toPlane } });
+  Object.assign(aetool, {
+    startMap,
+    map: { view, draw, drawNow, redraw, whole, zoom, pan, moveTo, toScreen, toPlane },
+  });
 })(globalThis.aetool);

@@ -12,7 +12,8 @@
 
   // Return a canvas with a picture: ImageData, or null while it is decoded.
   function pictureOf(image, text) {
-    const { width, height } = aetool.data.model, canvas = el("canvas", { width, height, role: "img", "aria-label": text });
+    const { width, height } = aetool.data.model,
+      canvas = el("canvas", { width, height, role: "img", "aria-label": text });
     if (image) canvas.getContext("2d").putImageData(image, 0, 0);
     return canvas;
   }
@@ -20,7 +21,8 @@
   // Return how far a latent is from real ones: {level, words, measure}.
   function trust({ gaps, spreads, distance, row }) {
     const one = space.hasRows ? "real latent" : "sample";
-    if (gaps < SAME || distance === 0) return { level: "near", words: `A ${one}`, measure: `That of ${aetool.nameOf(space, row)} itself` };
+    if (gaps < SAME || distance === 0)
+      return { level: "near", words: `A ${one}`, measure: `That of ${aetool.nameOf(space, row)} itself` };
     const level = !(gaps > NEAR) ? "near" : gaps < FAR ? "edge" : "far";
     const words = { near: `Among ${one}s`, edge: "At the edge of what is known", far: `Far from any ${one}: a guess` };
     const gap = Number.isFinite(gaps) ? `${short(gaps)} × the usual gap` : short(distance);
@@ -63,7 +65,9 @@
   function mixtureWords(mixture) {
     if (!mixture) return "";
     const order = [...mixture.rows.keys()].sort((a, b) => mixture.weights[b] - mixture.weights[a]).slice(0, 3);
-    const parts = order.filter((i) => mixture.weights[i] >= 0.01).map((i) => `${Math.round(100 * mixture.weights[i])} % ${aetool.nameOf(space, mixture.rows[i])}`);
+    const parts = order
+      .filter((i) => mixture.weights[i] >= 0.01)
+      .map((i) => `${Math.round(100 * mixture.weights[i])} % ${aetool.nameOf(space, mixture.rows[i])}`);
     return parts.join(", ") + (parts.length < mixture.rows.length ? " …" : "");
   }
 
@@ -89,33 +93,49 @@
     list.classList.toggle("short", classes.every((name) => name.length <= SHORT));
     byId("class-search").addEventListener("input", (event) => searchLegend(event.target.value));
     byId("class-all").addEventListener("click", () => aetool.show(space, { hidden: new Set() }));
-    byId("class-none").addEventListener("click", () => aetool.show(space, { hidden: new Set([-1, ...classes.keys()]) }));
+    byId("class-none").addEventListener("click", () =>
+      aetool.show(space, { hidden: new Set([-1, ...classes.keys()]) }),
+    );
     classes.forEach((name, label) => {
       const swatch = el("span", { class: "swatch", style: `--colour: ${aetool.cssColour(label, classes.length)}` });
       const size = el("span", { class: "size" }, (sizes.get(label) || 0).toLocaleString("en"));
       const listeners = { onclick: (event) => toggle(label, event.altKey), ondblclick: () => toggle(label, true) };
       const title = "Show or hide this class; with Alt, or twice, this class alone";
-      const button = el("button", { type: "button", "aria-pressed": "true", "data-label": label, title, ...listeners }, swatch, el("span", { class: "name" }, name), size);
+      const button = el(
+        "button",
+        { type: "button", "aria-pressed": "true", "data-label": label, title, ...listeners },
+        swatch,
+        el("span", { class: "name" }, name),
+        size,
+      );
       list.append(el("li", {}, button));
     });
     if (space.files.length) list.append(el("li", {}, legendOfFiles()));
   }
 
   function legendOfFiles() {
-    const swatch = el("span", { class: "swatch", style: "--colour: var(--text)" }), size = el("span", { class: "size" }, space.files.length.toLocaleString("en"));
-    const properties = { type: "button", "aria-pressed": "true", "data-label": aetool.FILES, onclick: () => toggle(aetool.FILES, false) };
+    const swatch = el("span", { class: "swatch", style: "--colour: var(--text)" }),
+      size = el("span", { class: "size" }, space.files.length.toLocaleString("en"));
+    const properties = {
+      type: "button",
+      "aria-pressed": "true",
+      "data-label": aetool.FILES,
+      onclick: () => toggle(aetool.FILES, false),
+    };
     return el("button", properties, swatch, el("span", { class: "name" }, aetool.data.layers[0].name), size);
   }
 
   function toggle(label, alone) {
     const hidden = new Set(aetool.shown.hidden);
-    if (alone) for (const other of [-1, ...space.classes.keys()]) other === label ? hidden.delete(other) : hidden.add(other);
+    if (alone)
+      for (const other of [-1, ...space.classes.keys()]) other === label ? hidden.delete(other) : hidden.add(other);
     else if (!hidden.delete(label)) hidden.add(label);
     aetool.show(space, { hidden });
   }
 
   function searchLegend(text) {
-    for (const item of byId("legend").children) item.hidden = !item.textContent.toLowerCase().includes(text.toLowerCase());
+    for (const item of byId("legend").children)
+      item.hidden = !item.textContent.toLowerCase().includes(text.toLowerCase());
   }
 
   function drawLegend({ hidden, chosen }) {
@@ -141,11 +161,38 @@
 
   function pinElement(pin, number, image) {
     const text = `Pin ${number + 1}: ${pin.name}${pin.label === null ? "" : `, class ${pin.label}`}`;
-    const mark = () => aetool.lay({ marked: pin.place }), unmark = () => aetool.lay({ marked: null });
-    const show = el("button", { type: "button", class: "pin", title: text, "aria-label": text, onclick: () => showPointed(pin),
-      onmouseenter: mark, onmouseleave: unmark, onfocus: mark, onblur: unmark }, pictureOf(image, text), el("span", { class: "number" }, String(number + 1)));
-    const remove = el("button", { type: "button", class: "remove", "aria-label": `Remove pin ${number + 1}`, title: "Remove",
-      onclick: () => { unmark(); aetool.removePin(number); } }, "×");
+    const mark = () => aetool.lay({ marked: pin.place }),
+      unmark = () => aetool.lay({ marked: null });
+    const show = el(
+      "button",
+      {
+        type: "button",
+        class: "pin",
+        title: text,
+        "aria-label": text,
+        onclick: () => showPointed(pin),
+        onmouseenter: mark,
+        onmouseleave: unmark,
+        onfocus: mark,
+        onblur: unmark,
+      },
+      pictureOf(image, text),
+      el("span", { class: "number" }, String(number + 1)),
+    );
+    const remove = el(
+      "button",
+      {
+        type: "button",
+        class: "remove",
+        "aria-label": `Remove pin ${number + 1}`,
+        title: "Remove",
+        onclick: () => {
+          unmark();
+          aetool.removePin(number);
+        },
+      },
+      "×",
+    );
     return el("li", {}, show, remove);
   }
 

@@ -36,7 +36,7 @@ globalThis.aetool = globalThis.aetool || {};
     };
   }
 
-  // Return the rows of the path from latent a to latent b with the least sum of squared hops: Dijkstra's method, from b.
+  // Return the rows of the path from latent a to latent b with the least sum of squared hops: Dijkstra's way, from b.
   function shortestPath(space, a, b) {
     const { latents, k, count, graph } = space;
     const [from, to] = [a, b].map((key) => aetool.nearest(latents, k, key, LINKS, count));
@@ -133,7 +133,7 @@ globalThis.aetool = globalThis.aetool || {};
     return width ? ys[low] + ((ys[high] - ys[low]) * (x - xs[low])) / width : ys[high];
   }
 
-  // Return {latents, uneven}: `steps` latents from each key to the next, keys counted once; `changes` asks for even steps.
+  // Return {latents, uneven}: `steps` latents from each key to the next, keys counted once; with `changes`, even steps.
   async function walk(space, keys, way, steps, changes) {
     const wide = keys.map((key) => [...key]), latents = [];
     let uneven = 0;

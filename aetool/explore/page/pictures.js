@@ -19,8 +19,8 @@
     atlas = aetool.el("canvas", { width: ATLAS, height: ATLAS }).getContext("2d");
   }
 
-  // Return the rows to be shown as pictures, and the larger side of a picture in pixels: the reader's files, and rows of
-  // the bank unless the map is seen from far away.
+  // Return the rows to be shown as pictures, and the larger side of a picture in pixels: the reader's files, and rows
+  // of the bank unless the map is seen from far away.
   function choose(view, space) {
     const [files, seen] = [visible(view, space, space.count, space.points), visible(view, space, 0, space.count)];
     const room = Math.sqrt((view.width * view.height) / Math.max(1, seen.length)), taken = new Map();
@@ -32,7 +32,11 @@
 
   // Return the rows in full colour within the view, of those from `first` to below `end`.
   function visible(view, space, first, end) {
-    const [[left, top], [right, bottom]] = [aetool.map.toPlane(-30, -30), aetool.map.toPlane(view.width + 30, view.height + 30)], rows = [];
+    const [[left, top], [right, bottom]] = [
+        aetool.map.toPlane(-30, -30),
+        aetool.map.toPlane(view.width + 30, view.height + 30),
+      ],
+      rows = [];
     for (let row = first; row < end; row++) {
       const x = space.positions[2 * row], y = space.positions[2 * row + 1];
       if (x >= left && x <= right && y >= bottom && y <= top && aetool.isLight(space, row)) rows.push(row);
@@ -40,7 +44,7 @@
     return rows;
   }
 
-  // Take the square of a picture at (x, y), in sides, unless one of four lies over it; squares keep their place in a pan.
+  // Take the square of a picture at (x, y), in sides, unless another lies over it; squares keep their place in a pan.
   function free(taken, x, y) {
     const [i, j] = [Math.floor(x), Math.floor(y)];
     for (let a = i - 1; a <= i + 1; a++) {
@@ -55,10 +59,15 @@
 
   function drawPictures(canvas, view, space) {
     if (!atlas) prepare();
-    const { side, rows } = choose(view, space), context = canvas.getContext("2d", { alpha: false });
-    const { width, height } = aetool.data.model, [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
+    const { side, rows } = choose(view, space),
+      context = canvas.getContext("2d", { alpha: false });
+    const { width, height } = aetool.data.model,
+      [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
     context.setTransform(view.dots, 0, 0, view.dots, 0, 0);
-    Object.assign(context, { imageSmoothingQuality: "high", imageSmoothingEnabled: side * view.dots < 2 * Math.max(tile.width, tile.height) });
+    Object.assign(context, {
+      imageSmoothingQuality: "high",
+      imageSmoothingEnabled: side * view.dots < 2 * Math.max(tile.width, tile.height),
+    });
     boxes = [];
     for (const row of rows.toReversed()) { // the reader's files last, over the others
       const [x, y] = aetool.map.toScreen(space.positions[2 * row], space.positions[2 * row + 1]), place = kept.get(row);
@@ -76,7 +85,9 @@
 
   // Return the row whose picture is under a pixel of the map, -1 for none.
   function pictureAt(px, py) {
-    const found = boxes.findLast(([, left, top, right, bottom]) => px >= left && px <= right && py >= top && py <= bottom);
+    const found = boxes.findLast(
+      ([, left, top, right, bottom]) => px >= left && px <= right && py >= top && py <= bottom,
+    );
     return found ? found[0] : -1;
   }
 

@@ -10,13 +10,22 @@
     const label = aetool.classOf(space, row), name = aetool.nameOf(space, row), file = row >= space.count;
     const place = [space.positions[2 * row], space.positions[2 * row + 1]];
     const title = space.sources && !file ? space.sources[row] : null;
-    return { latent: aetool.latentOf(space, row), place, name, label, title, row, key: file || space.hasRows ? name : aetool.latentKey(aetool.latentOf(space, row)) };
+    return {
+      latent: aetool.latentOf(space, row),
+      place,
+      name,
+      label,
+      title,
+      row,
+      key: file ? aetool.fileKey(name) : space.hasRows ? name : aetool.latentKey(aetool.latentOf(space, row)),
+    };
   }
 
   // Return the pin of a place on the map: a mixture of the rows around, or the place itself where latents are places.
   function pinOfPlace(space, x, y) {
     if (space.flat) {
-      const latent = Float32Array.from([x, y].slice(0, space.k)), name = `(${[...latent].map((value) => value.toFixed(2)).join(", ")})`;
+      const latent = Float32Array.from([x, y].slice(0, space.k)),
+        name = `(${[...latent].map((value) => value.toFixed(2)).join(", ")})`;
       return { latent, place: [x, space.k > 1 ? y : 0], name, label: null, key: aetool.latentKey(latent) };
     }
     const mixture = aetool.mixtureAt(space, x, y);
@@ -25,7 +34,8 @@
 
   // Return the pin of a mixture of rows.
   function pinOfMixture(space, mixture, place) {
-    const latent = aetool.weighted(space.latents, space.k, mixture), labels = mixture.rows.map((row) => space.labels[row]);
+    const latent = aetool.weighted(space.latents, space.k, mixture),
+      labels = mixture.rows.map((row) => space.labels[row]);
     const same = labels.every((label) => label === labels[0]) && labels[0] >= 0 ? space.classes[labels[0]] : null;
     const key = space.hasRows ? aetool.mixtureKey(mixture) : aetool.latentKey(latent);
     return { latent, place, name: `between ${aetool.counted(mixture.rows.length, "row")}`, label: same, mixture, key };
@@ -33,13 +43,24 @@
 
   // Return the pin of the mean of a class, null for all.
   function pinOfMean(space, label) {
-    const { k, means, classes } = space, at = label === null ? classes.length : label;
-    const latent = means.slice(at * k, (at + 1) * k), name = label === null ? "mean" : `class:${classes[label]}`;
-    return pinOfLatent(space, { latent, name, label: label === null ? null : classes[label], ...(label === null ? {} : { key: name }) });
+    const { k, means, classes } = space,
+      at = label === null ? classes.length : label;
+    const latent = means.slice(at * k, (at + 1) * k),
+      name = label === null ? "mean" : `class:${classes[label]}`;
+    return pinOfLatent(space, {
+      latent,
+      name,
+      label: label === null ? null : classes[label],
+      ...(label === null ? {} : { key: name }),
+    });
   }
 
   // Return the pin of a latent that lies nowhere on the map yet.
-  const pinOfLatent = (space, item) => ({ key: aetool.latentKey(item.latent), ...item, place: aetool.placeOf(space, item.latent) });
+  const pinOfLatent = (space, item) => ({
+    key: aetool.latentKey(item.latent),
+    ...item,
+    place: aetool.placeOf(space, item.latent),
+  });
 
   function changed(sentence) {
     aetool.tell("pins", pins);
@@ -72,7 +93,9 @@
   // Return the keys of all pins in a command, and what must be saved first: pins without a key are read from a file.
   function keysOfPins(chosen = pins) {
     const own = chosen.every((pin) => pin.key !== null);
-    return own ? { keys: chosen.map((pin) => pin.key), note: null } : { keys: ["pins.jsonl"], note: "Save the pins first: pins.jsonl" };
+    return own
+      ? { keys: chosen.map((pin) => pin.key), note: null }
+      : { keys: ["pins.jsonl"], note: "Save the pins first: pins.jsonl" };
   }
 
   Object.assign(aetool, {

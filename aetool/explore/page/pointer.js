@@ -39,7 +39,8 @@
     }
     if (touching.size > 1) action = { kind: "pinch", ...pinched() };
     else if (lassoing || event.shiftKey) action = { kind: "lasso", points: [[x, y]] };
-    else action = { kind: aetool.pinAt(x, y) >= 0 ? "pin" : "pan", pin: aetool.pinAt(x, y), from: [x, y], moved: false };
+    else
+      action = { kind: aetool.pinAt(x, y) >= 0 ? "pin" : "pan", pin: aetool.pinAt(x, y), from: [x, y], moved: false };
   }
 
   function move(event) {
@@ -66,7 +67,8 @@
     if (ended.kind === "lasso") return finishLasso(ended.points);
     if (ended.kind === "pinch" || ended.moved) return undefined;
     point([x, y]);
-    if (space.count && ended.kind === "pan" && event.pointerType !== "touch") aetool.addPin(pinOf(x, y)); // a touch looks first
+    const pins = ended.kind === "pan" && event.pointerType !== "touch"; // a touch looks first
+    if (space.count && pins) aetool.addPin(pinOf(x, y));
     return undefined;
   }
 
@@ -106,12 +108,17 @@
     if (event.key in KEYS) {
       const [x, y] = KEYS[event.key];
       if (event.shiftKey) aetool.map.pan(-4 * STEP * x, -4 * STEP * y);
-      else point([here[0] + STEP * x, here[1] + STEP * y].map((value, i) => Math.max(0, Math.min(i ? view.height : view.width, value))));
+      else
+        point(
+          [here[0] + STEP * x, here[1] + STEP * y].map((value, i) =>
+            Math.max(0, Math.min(i ? view.height : view.width, value)),
+          ),
+        );
     } else if (event.key === "Enter" || event.key === " ") space.count && aetool.addPin(pinOf(...here));
     else if (event.key === "+" || event.key === "=") aetool.map.zoom(1.5, ...here, true);
     else if (event.key === "-") aetool.map.zoom(1 / 1.5, ...here, true);
     else if (event.key === "0" || event.key === "Home") aetool.map.whole();
-    else if (event.key === "l") setLasso(!lassoing);
+    else if (event.key.toLowerCase() === "l") setLasso(!lassoing);
     else if (event.key === "Escape") escape();
     else if (event.key === "Backspace" || event.key === "Delete") aetool.removePin(aetool.pins().length - 1);
     else return;
@@ -141,9 +148,13 @@
 
   // Return the pin of a pixel: the row whose picture or dot is there, else what lies between the rows around.
   function pinOf(px, py) {
-    const [x, y] = aetool.map.toPlane(px, py), seen = aetool.pictureAt(px, py), { rows, distances } = space.grid.near(x, y, 1);
+    const [x, y] = aetool.map.toPlane(px, py),
+      seen = aetool.pictureAt(px, py),
+      { rows, distances } = space.grid.near(x, y, 1);
     if (seen >= 0) return aetool.pinOfRow(space, seen);
-    return distances[0] * aetool.map.view.scale <= NEAR ? aetool.pinOfRow(space, rows[0]) : aetool.pinOfPlace(space, x, y);
+    return distances[0] * aetool.map.view.scale <= NEAR
+      ? aetool.pinOfRow(space, rows[0])
+      : aetool.pinOfPlace(space, x, y);
   }
 
   // Choose the rows inside a polygon of pixels.

@@ -1,5 +1,5 @@
 // NumPy's random numbers: SeedSequence, PCG64, bounded integers and the ziggurat's normal numbers, as
-// numpy.random.default_rng draws them. The tables of the ziggurat are computed, so normal numbers may differ by rounding.
+// numpy.random.default_rng draws them. The ziggurat's tables are computed, so normal numbers may differ by rounding.
 "use strict";
 
 globalThis.aetool = globalThis.aetool || {};

@@ -22,8 +22,10 @@ globalThis.aetool = globalThis.aetool || {};
 
   function drawn(space, label, n, random, options) {
     const all = Array.from({ length: space.count }, (_, row) => row);
-    if (label === null && !space.classes.length) return fromGroup(space, group(space, all, -1, options), n, random, options);
-    const labels = label === null ? random.integers(all.length, n).map((row) => space.labels[row]) : new Array(n).fill(label);
+    if (label === null && !space.classes.length)
+      return fromGroup(space, group(space, all, -1, options), n, random, options);
+    const labels =
+      label === null ? random.integers(all.length, n).map((row) => space.labels[row]) : new Array(n).fill(label);
     const groups = new Map();
     for (const one of [...new Set(labels)].sort((a, b) => a - b)) {
       groups.set(one, group(space, all.filter((row) => space.labels[row] === one), one, options));

@@ -15,8 +15,8 @@ globalThis.aetool = globalThis.aetool || {};
     return (100 * (above - 1 + share)) / last;
   }
 
-  // Return {mse, distance, percentile} of a picture and its reconstruction, both numbers from 0 to 1. `distance` is that
-  // to the nearest row of the bank, NaN without rows.
+  // Return {mse, distance, percentile} of a picture and its reconstruction, both numbers from 0 to 1. `distance` is
+  // that to the nearest row of the bank, NaN without rows.
   function scored(scoring, picture, again, distance) {
     const mse = picture.reduce((sum, value, i) => sum + (value - again[i]) ** 2, 0) / picture.length;
     if (!scoring) return { mse, distance, percentile: NaN };

@@ -5,7 +5,8 @@ globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
   const AROUND = 6; // nearest rows in mixtures, of which the last is the border
-  const NEAREST = 5, CLOSE = 0.03; // rows among which a latent is placed, and how far apart, in widths of the map, they may be
+  const NEAREST = 5,
+    CLOSE = 0.03; // rows among which a latent is placed, and how far apart, in widths of the map, they may be
   const FLAT = 2; // most numbers of latents that are places themselves
 
   // Return latents (n, k) of 24 bits in three planes of bytes, in single precision.
@@ -51,7 +52,8 @@ globalThis.aetool = globalThis.aetool || {};
     space.grid = aetool.squares(positions, count);
     space.statistics = data.statistics;
     if (data.bank && blobs.edge_ends) {
-      const counts = new Uint32Array(blobs.edge_counts.buffer.slice(0)), ends = new Uint16Array(blobs.edge_ends.buffer.slice(0));
+      const counts = new Uint32Array(blobs.edge_counts.buffer.slice(0)),
+        ends = new Uint16Array(blobs.edge_ends.buffer.slice(0));
       space.graph = bothWays(counts, ends);
     }
     return space;
@@ -63,14 +65,17 @@ globalThis.aetool = globalThis.aetool || {};
   // Return the rows and weights of which the latent at a place of the map is made.
   const mixtureAt = (space, x, y) => aetool.shares(space.grid.near(x, y, AROUND));
 
-  // Return the place [x, y] of a latent on the map: the mean of those of its nearest rows that lie close together there,
-  // the nearer the heavier, as the commands place the reader's files.
+  // Return the place [x, y] of a latent on the map: the mean of those of its nearest rows that lie close together
+  // there, the nearer the heavier, as the commands place the reader's files.
   function placeOf(space, latent) {
     if (space.flat) return [latent[0], space.k > 1 ? latent[1] : 0];
-    const { rows, distances } = aetool.nearest(space.latents, space.k, latent, NEAREST, space.count), { positions } = space;
-    const { left, top, right, bottom } = space.grid.box, reach = CLOSE * Math.max(right - left, bottom - top);
+    const { rows, distances } = aetool.nearest(space.latents, space.k, latent, NEAREST, space.count),
+      { positions } = space;
+    const { left, top, right, bottom } = space.grid.box,
+      reach = CLOSE * Math.max(right - left, bottom - top);
     const mean = distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
-    const apart = (row) => Math.hypot(positions[2 * row] - positions[2 * rows[0]], positions[2 * row + 1] - positions[2 * rows[0] + 1]);
+    const apart = (row) =>
+      Math.hypot(positions[2 * row] - positions[2 * rows[0]], positions[2 * row + 1] - positions[2 * rows[0] + 1]);
     const weights = rows.map((row, i) => (apart(row) <= reach ? 1 / (distances[i] + 1e-6 * mean + 1e-30) : 0));
     const whole = weights.reduce((a, b) => a + b, 0);
     return [...aetool.weighted(positions, 2, { rows, weights: weights.map((weight) => weight / whole) })];
@@ -81,7 +86,12 @@ globalThis.aetool = globalThis.aetool || {};
     if (!space.count) return { row: -1, distance: NaN, gaps: NaN, spreads: NaN };
     const { rows, distances } = aetool.nearest(space.latents, space.k, latent, 1, space.count);
     const { nearest: gap, spread } = space.statistics;
-    return { row: rows[0], distance: distances[0], gaps: gap ? distances[0] / gap : NaN, spreads: distances[0] / spread };
+    return {
+      row: rows[0],
+      distance: distances[0],
+      gaps: gap ? distances[0] / gap : NaN,
+      spreads: distances[0] / spread,
+    };
   }
 
   // Return what a row is called: "bank:12", "sample 12" or the name of a file.
