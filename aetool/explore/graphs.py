@@ -24,6 +24,7 @@ def page_graphs(codec: Codec, latents: Latents) -> tuple[Graphs, str]:
     Pictures of latents (n, k) are decoded and encoded by both.
     """
     graphs = codec.graphs
+    latents = latents if len(latents) else np.zeros((1, graphs.latent_size), np.float32)
     try:
         smaller = Graphs(*_rounded(graphs), graphs.spec, graphs.latent_size)
         same = _same(codec, Codec(smaller, "cpu"), latents[:: max(1, len(latents) // COMPARED)][:COMPARED])
