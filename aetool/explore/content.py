@@ -43,7 +43,7 @@ class Content(OneLine):
     arrays: Blobs
 
 
-def content(bundle: Bundle, argument: str | None, rows: Rows, files: LatentBatch | None, weights: str) -> Content:
+def content(bundle: Bundle, argument: str, rows: Rows, files: LatentBatch | None, weights: str) -> Content:
     """Return the content of the page of a model, which is typed as `argument`, with rows and pictures of the reader.
 
     `weights` is how its graphs are stored.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.lookup import find_identity
+from aetool.explore.assembly import page
 from aetool.explore.content import content
 from aetool.explore.graphs import page_graphs
-from aetool.explore.page import page
 from aetool.explore.rows import Mapping, rows_of
 from aetool.explore.runtime import Runtime
 from aetool.latents.files import LatentBatch
@@ -18,24 +18,24 @@ from aetool.model import keys
 from aetool.model.model import Model
 
 
-def typed_name(given: str | None, bundle: Bundle) -> str | None:
-    """Return what a command line calls a model that was `given` so, None where that would be an absolute path."""
+def typed_name(given: str | None, bundle: Bundle) -> str:
+    """Return what a command line calls a model that was `given` so: of an absolute path, the name of the folder."""
     if given and not os.path.isabs(given):  # noqa: PTH117
         return given
     path = find_identity(bundle.identity)
-    return None if path is None else path.name
+    return bundle.name if path is None else path.name
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a page is made with.
 
-    argument   what a command line calls the model, None for a model without a name to type
+    argument   what a command line calls the model
     bank       False for a page without latents of training images
     mapping    makes the places that a bank does not store
     """
 
-    argument: str | None
+    argument: str
     bank: bool
     mapping: Mapping
 

@@ -9,8 +9,8 @@ import pytest
 
 from aetool.bundle.bundle import Bundle, Graphs
 from aetool.bundle.rounding import rounded
+from aetool.explore.assembly import in_planes
 from aetool.explore.graphs import page_graphs
-from aetool.explore.page import in_planes
 from aetool.runtime.codec import Codec
 from tests.toy import SPEC, picking_graphs
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aetool.explore.page import PLANES
+from aetool.explore.assembly import PLANES
 
 
 @dataclass

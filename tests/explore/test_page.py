@@ -12,7 +12,7 @@ import pytest
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.lookup import SHIPPED, shipped_path
 from aetool.explore import rows
-from aetool.explore.page import to_json
+from aetool.explore.assembly import to_json
 from aetool.latents.neighbours import Index
 from aetool.runtime.codec import Codec
 from tests.explore.kinds import write_kind
@@ -112,7 +112,7 @@ def test_paths_are_never_absolute(explored, toy, workplace):
     for words, names in shown.items():
         page = explored("-m", toy, *words)
         assert page.data["layers"] == [{"name": "Your pictures", "files": names}]
-        assert page.data["model"]["argument"] is None
+        assert page.data["model"]["argument"] == "toy"
         assert_no_path(page, str(workplace), str(toy.parent), str(Path.home()))
 
 
