@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aetool.bundle.bundle import Bundle
+from aetool.bundle.lookup import find_identity
 from aetool.explore.content import content
 from aetool.explore.graphs import page_graphs
 from aetool.explore.page import page
@@ -13,6 +16,14 @@ from aetool.explore.runtime import Runtime
 from aetool.latents.files import LatentBatch
 from aetool.model import keys
 from aetool.model.model import Model
+
+
+def typed_name(given: str | None, bundle: Bundle) -> str | None:
+    """Return what a command line calls a model that was `given` so, None where that would be an absolute path."""
+    if given and not os.path.isabs(given):  # noqa: PTH117
+        return given
+    path = find_identity(bundle.identity)
+    return None if path is None else path.name
 
 
 @dataclass(frozen=True)

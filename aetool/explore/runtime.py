@@ -133,7 +133,11 @@ def _telling(lines: list[str]) -> str:
 
 
 def _with_global(script: str) -> str:
-    """Return the text of a module without its exports, which become `globalThis.ort`."""
+    """Return the text of a module without its exports, which become `globalThis.ort`.
+
+    Its address, and the origin that Firefox does not have for a file, are those of a page in a file.
+    """
+    script = script.replace("import.meta.url", "location.href").replace("location.origin", '"file://"')
     script = re.sub(r"\n//# sourceMappingURL=.*", "", script).rstrip()
     match = re.search(r"export\{([^{}]*)\};?$", script)
     if match is None:

@@ -34,7 +34,7 @@ def placed_beside(latents: Latents, known: Latents, positions: Positions) -> Pos
     """
     if known.shape[1] <= FLAT:
         return own_places(latents)
-    rows, distances = nearest(latents, known, min(NEAREST, len(known)))
+    rows, distances = nearest(latents.astype(np.float64), known.astype(np.float64), min(NEAREST, len(known)))
     around = positions[rows]
     close = np.linalg.norm(around - around[:, :1], axis=2) <= CLOSE * float(np.ptp(positions, axis=0).max())
     weights = close / (distances + 1e-6 * distances.mean() + 1e-30)

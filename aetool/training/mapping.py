@@ -38,8 +38,11 @@ def mapped(latents: Latents) -> Positions:
     n, k = latents.shape
     if k <= FLAT or not n:
         return own_places(latents[:, :FLAT])
+    if n <= MOST:
+        return _placed(latents.astype(np.float64))
     chosen = np.sort(np.random.default_rng(SEED).permutation(n)[:MOST])
-    places = placed_beside(latents, latents[chosen], (found := _placed(latents[chosen].astype(np.float64))))
+    found = _placed(latents[chosen].astype(np.float64))
+    places = placed_beside(latents, latents[chosen], found)
     places[chosen] = found
     return places
 
@@ -70,7 +73,7 @@ def kept_map(latents: Latents, report: Report) -> Positions:
     digest = hashlib.sha256(f"{SEED} {MOST} {ROUNDS} {PERPLEXITY} {latents.shape}".encode())
     digest.update(np.ascontiguousarray(latents).data)
     path = cache_folder() / "maps" / f"{digest.hexdigest()[:32]}.npy"
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, EOFError):
         places = np.load(path, allow_pickle=False)
         if places.dtype == np.float32 and places.shape == (len(latents), 2) and np.isfinite(places).all():
             return places  # type: ignore[no-any-return]

@@ -244,3 +244,32 @@ def test_rounded_weights_of_a_shipped_model_show_in_no_picture(explored):
     assert abs(levels[0] - levels[1]).max() <= 1
     encoded = [codec.encode(to_images(levels[0].astype(np.uint8))) for codec in (before, after)]
     assert abs(encoded[0] - encoded[1]).max() <= 1e-3 * page.data["statistics"]["spread"]
+
+
+def test_python_writes_the_page_of_the_command(cli, small, toy, workplace):
+    import aetool
+
+    toy_image(0, 50, 100, 200).save("a.png")
+    assert cli("explore", "-m", toy, "--runtime", small, "a.png", "-o", "command.html")[0] == 0
+    for number, model in enumerate((toy, aetool.load(toy))):
+        path = aetool.explore_page(model, f"{number}.html", "a.png", runtime=small)
+        assert path.read_bytes() == Path("command.html").read_bytes()
+
+
+def test_a_page_goes_to_stdout_and_into_pipes(cli, small, toy, workplace, shell):
+    code, out, _ = cli("explore", "-m", toy, "--runtime", small)
+    assert code == 0 and out.startswith(b"<!doctype html>") and out.endswith(b"</html>\n")
+    assert cli("explore", "-m", toy, "--runtime", small, "-o", "/dev/stdout")[1] == out
+
+
+def test_a_stranger_s_graph_passes_the_gate_first(cli, small, tmp_path):
+    """Also that of a bank without rows, whose graphs nothing else would run."""
+    path = write_kind(tmp_path / "bad", 4, n=0)
+    bundle = Bundle.read(path)
+    graph = bundle.files["decoder.onnx"].replace(b"Reshape", b"Unknown")
+    from aetool.bundle.card import card
+    from aetool.bundle.folder import write
+
+    write(path, {**bundle.files, "decoder.onnx": graph}, card("bad", "0" * 16, bundle.manifest, False), replace=True)
+    code, _, err = cli("explore", "-m", path, "--runtime", small, "-o", "page.html")
+    assert code == 5 and err.count("\n") == 1 and not Path("page.html").exists()

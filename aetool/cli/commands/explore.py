@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -61,7 +60,8 @@ def explore(
     model, failures = open_model(options, console, inputs.limits), Failures(console, inputs.errors)
     with console.stages() as report:
         engine = runtime_at(runtime, report)
-        settings = make.Settings(_typed(options.model, model), not no_bank, partial(kept_map, report=report))
+        name = make.typed_name(options.model, model.bundle)
+        settings = make.Settings(name, not no_bank, partial(kept_map, report=report))
         pictures = None if found is None else _encoded(model, found, failures, inputs.layout)
         page = make.page_of(model, engine, settings, pictures)
     write_text(target, page)
@@ -83,13 +83,3 @@ def _pictures(
 
 def _encoded(model: Model, files: Iterable[ImageFile], failures: Failures, layout: str | None) -> Iterator[LatentBatch]:
     return failures.values(model.encoded(model.each_image(files, layout)))
-
-
-def _typed(given: str | None, model: Model) -> str | None:
-    """Return what a command line calls the model, None where that would be an absolute path."""
-    from aetool.bundle.lookup import find_identity
-
-    if given and not os.path.isabs(given):  # noqa: PTH117
-        return given
-    path = find_identity(model.bundle.identity)
-    return None if path is None else path.name
