@@ -17,9 +17,9 @@
   function colourOf(label, count) {
     if (label < 0) return ALONE;
     if (count <= TEN.length) return [0, 2, 4].map((at) => parseInt(TEN[label].slice(at, at + 2), 16));
-    const hue = (label * GOLDEN) % 360,
-      lightness = [0.5, 0.62, 0.42][label % 3],
-      part = 0.62 * Math.min(lightness, 1 - lightness);
+    const hue = (label * GOLDEN) % 360;
+    const lightness = [0.5, 0.62, 0.42][label % 3];
+    const part = 0.62 * Math.min(lightness, 1 - lightness);
     return [0, 8, 4].map((offset) => {
       const at = (offset + hue / 30) % 12;
       return Math.round(255 * (lightness - part * Math.max(-1, Math.min(at - 3, 9 - at, 1))));
@@ -46,8 +46,8 @@
       image = context.createImageData(canvas.width, canvas.height);
       buffer = new Int32Array(image.data.buffer);
     }
-    const paper = channels("--map"),
-      radius = view.dots * Math.max(1.35, Math.min(5, 1.5 * (view.scale / view.least) ** 0.4));
+    const paper = channels("--map");
+    const radius = view.dots * Math.max(1.35, Math.min(5, 1.5 * (view.scale / view.least) ** 0.4));
     buffer.fill(packed(paper));
     const dot = stamp(radius), files = Array.from({ length: space.points - space.count }, (_, i) => space.count + i);
     blend(space, view, dim, dot, () => channels("--pale"));
@@ -76,24 +76,24 @@
 
   // Blend dots into the buffer. One that lies in its own colour already, as most do in a crowd, is left out.
   function blend(space, view, rows, { reach, core, edge }, colour) {
-    const { width, height } = image,
-      { positions, labels } = space,
-      inks = new Map();
-    const offset = ([x, y]) => y * width + x,
-      inner = Int32Array.from(core, offset),
-      outer = Int32Array.from(edge, offset);
-    const covers = Int32Array.from(edge, (pixel) => pixel[2]),
-      far = Math.max(...core.map(([x]) => x)),
-      below = far * width;
-    const scale = view.scale * view.dots,
-      [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
+    const { width, height } = image;
+    const { positions, labels } = space;
+    const inks = new Map();
+    const offset = ([x, y]) => y * width + x;
+    const inner = Int32Array.from(core, offset);
+    const outer = Int32Array.from(edge, offset);
+    const covers = Int32Array.from(edge, (pixel) => pixel[2]);
+    const far = Math.max(...core.map(([x]) => x));
+    const below = far * width;
+    const scale = view.scale * view.dots;
+    const [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
     for (const row of rows) {
       const x = Math.round(positions[2 * row] * scale + left), y = Math.round(top - positions[2 * row + 1] * scale);
       if (x < reach || y < reach || x >= width - reach || y >= height - reach) continue;
       if (!inks.has(labels[row])) inks.set(labels[row], colour(labels[row]));
-      const levels = inks.get(labels[row]),
-        ink = packed(levels),
-        at = y * width + x;
+      const levels = inks.get(labels[row]);
+      const ink = packed(levels);
+      const at = y * width + x;
       if (
         buffer[at] === ink &&
         buffer[at - far] === ink &&

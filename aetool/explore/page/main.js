@@ -39,8 +39,8 @@
   }
 
   function saveMap() {
-    const [dots, over] = [byId("dots"), byId("over")],
-      both = aetool.el("canvas", { width: dots.width, height: dots.height });
+    const [dots, over] = [byId("dots"), byId("over")];
+    const both = aetool.el("canvas", { width: dots.width, height: dots.height });
     for (const canvas of [dots, over]) both.getContext("2d").drawImage(canvas, 0, 0);
     both.toBlob((content) => aetool.save("map.png", content), "image/png");
   }
@@ -63,8 +63,8 @@
 
   // For tests: paths of rows or latents, and samples of a class.
   async function pathOf(keys, way, steps) {
-    const latents = keys.map((key) => (typeof key === "number" ? aetool.latentOf(aetool.space, key) : key)),
-      even = way === "even";
+    const latents = keys.map((key) => (typeof key === "number" ? aetool.latentOf(aetool.space, key) : key));
+    const even = way === "even";
     return (await aetool.walk(aetool.space, latents, even ? "lerp" : way, steps, even ? aetool.changes : null)).latents;
   }
 

@@ -75,8 +75,8 @@
 
   // Zoom by a factor so that the place under pixel (px, py) stays.
   function zoom(factor, px = view.width / 2, py = view.height / 2, slowly = false) {
-    const [x, y] = toPlane(px, py),
-      scale = Math.max(0.5 * view.least, Math.min(MOST * view.least, view.scale * factor));
+    const [x, y] = toPlane(px, py);
+    const scale = Math.max(0.5 * view.least, Math.min(MOST * view.least, view.scale * factor));
     const keep = view.scale / scale;
     moveTo({ x: x + (view.x - x) * keep, y: y + (view.y - y) * keep, scale }, slowly);
   }

@@ -3,7 +3,7 @@
 
 (function (aetool) {
   const { el, byId, short, counted } = aetool;
-  const NEAR = 1.6, FAR = 3; // usual gaps between neighbours: up to NEAR among real latents, from FAR on far from them
+  const EDGE = [1.6, 0.1], FAR = [3, 0.25]; // usual gaps between neighbours, and spreads of the bank, from which on
   const SAME = 1e-3; // gaps of a latent that is a row itself
   const SHORT = 9; // letters of names of which two fit beside one another
   const MANY = 24; // classes from which on the legend has a field to search in
@@ -12,18 +12,21 @@
 
   // Return a canvas with a picture: ImageData, or null while it is decoded.
   function pictureOf(image, text) {
-    const { width, height } = aetool.data.model,
-      canvas = el("canvas", { width, height, role: "img", "aria-label": text });
+    const { width, height } = aetool.data.model;
+    const canvas = el("canvas", { width, height, role: "img", "aria-label": text });
     if (image) canvas.getContext("2d").putImageData(image, 0, 0);
     return canvas;
   }
 
-  // Return how far a latent is from real ones: {level, words, measure}.
+  // Return how far a latent is from real ones: {level, words, measure}. Where numbers are few gaps are small, so far is
+  // what is some gaps and some part of the spread away.
   function trust({ gaps, spreads, distance, row }) {
     const one = space.hasRows ? "real latent" : "sample";
+    if (Number.isNaN(distance)) return { level: "edge", words: "Nothing to compare with", measure: "" };
     if (gaps < SAME || distance === 0)
       return { level: "near", words: `A ${one}`, measure: `That of ${aetool.nameOf(space, row)} itself` };
-    const level = !(gaps > NEAR) ? "near" : gaps < FAR ? "edge" : "far";
+    const beyond = ([gap, spread]) => !(gaps < gap) && !(spreads < spread);
+    const level = beyond(FAR) ? "far" : beyond(EDGE) ? "edge" : "near";
     const words = { near: `Among ${one}s`, edge: "At the edge of what is known", far: `Far from any ${one}: a guess` };
     const gap = Number.isFinite(gaps) ? `${short(gaps)} × the usual gap` : short(distance);
     const share = Number.isFinite(spreads) ? `, ${short(spreads)} spreads of the bank` : "";
@@ -53,7 +56,7 @@
     byId("trust").className = `trust ${level}`;
     byId("trust-words").textContent = words;
     byId("trust-measure").textContent = measure;
-    byId("trust-bar").style.setProperty("--share", String(Math.min(1, far.gaps / (2 * FAR)) || 0));
+    byId("trust-bar").style.setProperty("--share", String(Math.min(1, far.gaps / (2 * FAR[0])) || 0));
     byId("pin-it").disabled = false;
     byId("seen-command").value = aetool.pinCommand(pin) || "";
     byId("copy-seen").disabled = !byId("seen-command").value;
@@ -114,8 +117,8 @@
   }
 
   function legendOfFiles() {
-    const swatch = el("span", { class: "swatch", style: "--colour: var(--text)" }),
-      size = el("span", { class: "size" }, space.files.length.toLocaleString("en"));
+    const swatch = el("span", { class: "swatch", style: "--colour: var(--text)" });
+    const size = el("span", { class: "size" }, space.files.length.toLocaleString("en"));
     const properties = {
       type: "button",
       "aria-pressed": "true",
@@ -161,8 +164,8 @@
 
   function pinElement(pin, number, image) {
     const text = `Pin ${number + 1}: ${pin.name}${pin.label === null ? "" : `, class ${pin.label}`}`;
-    const mark = () => aetool.lay({ marked: pin.place }),
-      unmark = () => aetool.lay({ marked: null });
+    const mark = () => aetool.lay({ marked: pin.place });
+    const unmark = () => aetool.lay({ marked: null });
     const show = el(
       "button",
       {

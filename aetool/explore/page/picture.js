@@ -26,8 +26,8 @@
 
   // Return the pixels of a bitmap as RGBA. A 2D canvas rounds colours behind alpha, so there a texture is read instead.
   function pixelsOf(bitmap) {
-    const { width, height } = bitmap,
-      context = el("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+    const { width, height } = bitmap;
+    const context = el("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
     for (let i = 3; i < data.length; i += 4) if (data[i] < 255) return textureOf(bitmap) || data;

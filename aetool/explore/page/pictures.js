@@ -59,10 +59,10 @@
 
   function drawPictures(canvas, view, space) {
     if (!atlas) prepare();
-    const { side, rows } = choose(view, space),
-      context = canvas.getContext("2d", { alpha: false });
-    const { width, height } = aetool.data.model,
-      [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
+    const { side, rows } = choose(view, space);
+    const context = canvas.getContext("2d", { alpha: false });
+    const { width, height } = aetool.data.model;
+    const [wide, high] = [width, height].map((s) => (side * s) / Math.max(width, height));
     context.setTransform(view.dots, 0, 0, view.dots, 0, 0);
     Object.assign(context, {
       imageSmoothingQuality: "high",

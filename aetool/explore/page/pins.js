@@ -24,8 +24,8 @@
   // Return the pin of a place on the map: a mixture of the rows around, or the place itself where latents are places.
   function pinOfPlace(space, x, y) {
     if (space.flat) {
-      const latent = Float32Array.from([x, y].slice(0, space.k)),
-        name = `(${[...latent].map((value) => value.toFixed(2)).join(", ")})`;
+      const latent = Float32Array.from([x, y].slice(0, space.k));
+      const name = `(${[...latent].map((value) => value.toFixed(2)).join(", ")})`;
       return { latent, place: [x, space.k > 1 ? y : 0], name, label: null, key: aetool.latentKey(latent) };
     }
     const mixture = aetool.mixtureAt(space, x, y);
@@ -34,8 +34,8 @@
 
   // Return the pin of a mixture of rows.
   function pinOfMixture(space, mixture, place) {
-    const latent = aetool.weighted(space.latents, space.k, mixture),
-      labels = mixture.rows.map((row) => space.labels[row]);
+    const latent = aetool.weighted(space.latents, space.k, mixture);
+    const labels = mixture.rows.map((row) => space.labels[row]);
     const same = labels.every((label) => label === labels[0]) && labels[0] >= 0 ? space.classes[labels[0]] : null;
     const key = space.hasRows ? aetool.mixtureKey(mixture) : aetool.latentKey(latent);
     return { latent, place, name: `between ${aetool.counted(mixture.rows.length, "row")}`, label: same, mixture, key };
@@ -43,10 +43,10 @@
 
   // Return the pin of the mean of a class, null for all.
   function pinOfMean(space, label) {
-    const { k, means, classes } = space,
-      at = label === null ? classes.length : label;
-    const latent = means.slice(at * k, (at + 1) * k),
-      name = label === null ? "mean" : `class:${classes[label]}`;
+    const { k, means, classes } = space;
+    const at = label === null ? classes.length : label;
+    const latent = means.slice(at * k, (at + 1) * k);
+    const name = label === null ? "mean" : `class:${classes[label]}`;
     return pinOfLatent(space, {
       latent,
       name,

@@ -148,9 +148,9 @@
 
   // Return the pin of a pixel: the row whose picture or dot is there, else what lies between the rows around.
   function pinOf(px, py) {
-    const [x, y] = aetool.map.toPlane(px, py),
-      seen = aetool.pictureAt(px, py),
-      { rows, distances } = space.grid.near(x, y, 1);
+    const [x, y] = aetool.map.toPlane(px, py);
+    const seen = aetool.pictureAt(px, py);
+    const { rows, distances } = space.grid.near(x, y, 1);
     if (seen >= 0) return aetool.pinOfRow(space, seen);
     return distances[0] * aetool.map.view.scale <= NEAR
       ? aetool.pinOfRow(space, rows[0])

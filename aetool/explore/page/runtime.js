@@ -9,8 +9,8 @@
   let busy = new Promise((done) => (opened = done)); // what runs now; at first the opening of both graphs
   let each = 4; // milliseconds a picture, measured
 
-  // Load the runtime, whose text is a module that sets globalThis.ort. It may not take the page's own address for that of
-  // a folder with its files, which some browsers refuse for pages without a server.
+  // Load the runtime, whose text is a module that sets globalThis.ort. It may not take the page's own address for that
+  // of a folder with its files, which some browsers refuse for pages without a server.
   async function loadRuntime() {
     const module = new TextDecoder().decode(await aetool.blob("runtime")), wasm = await aetool.blob("wasm");
     const text = module.replaceAll("import.meta.url", '"blob:runtime"');

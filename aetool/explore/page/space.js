@@ -5,8 +5,8 @@ globalThis.aetool = globalThis.aetool || {};
 
 (function (aetool) {
   const AROUND = 6; // nearest rows in mixtures, of which the last is the border
-  const NEAREST = 5,
-    CLOSE = 0.03; // rows among which a latent is placed, and how far apart, in widths of the map, they may be
+  const NEAREST = 5;
+  const CLOSE = 0.03; // rows among which a latent is placed, and how far apart, in widths of the map, they may be
   const FLAT = 2; // most numbers of latents that are places themselves
 
   // Return latents (n, k) of 24 bits in three planes of bytes, in single precision.
@@ -52,8 +52,8 @@ globalThis.aetool = globalThis.aetool || {};
     space.grid = aetool.squares(positions, count);
     space.statistics = data.statistics;
     if (data.bank && blobs.edge_ends) {
-      const counts = new Uint32Array(blobs.edge_counts.buffer.slice(0)),
-        ends = new Uint16Array(blobs.edge_ends.buffer.slice(0));
+      const counts = new Uint32Array(blobs.edge_counts.buffer.slice(0));
+      const ends = new Uint16Array(blobs.edge_ends.buffer.slice(0));
       space.graph = bothWays(counts, ends);
     }
     return space;
@@ -69,10 +69,11 @@ globalThis.aetool = globalThis.aetool || {};
   // there, the nearer the heavier, as the commands place the reader's files.
   function placeOf(space, latent) {
     if (space.flat) return [latent[0], space.k > 1 ? latent[1] : 0];
-    const { rows, distances } = aetool.nearest(space.latents, space.k, latent, NEAREST, space.count),
-      { positions } = space;
-    const { left, top, right, bottom } = space.grid.box,
-      reach = CLOSE * Math.max(right - left, bottom - top);
+    if (!space.count) return [0, 0];
+    const { rows, distances } = aetool.nearest(space.latents, space.k, latent, NEAREST, space.count);
+    const { positions } = space;
+    const { left, top, right, bottom } = space.grid.box;
+    const reach = CLOSE * Math.max(right - left, bottom - top);
     const mean = distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
     const apart = (row) =>
       Math.hypot(positions[2 * row] - positions[2 * rows[0]], positions[2 * row + 1] - positions[2 * rows[0] + 1]);

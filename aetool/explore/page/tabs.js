@@ -104,8 +104,8 @@
       });
       return el("label", { class: "file" }, el("span", {}, setting.label), field);
     }
-    const { kind, value, min, max, step: by } = setting,
-      read = (event) => change(kind === "text" ? event.target.value : Number(event.target.value));
+    const { kind, value, min, max, step: by } = setting;
+    const read = (event) => change(kind === "text" ? event.target.value : Number(event.target.value));
     return el(
       "label",
       {},
@@ -154,7 +154,8 @@
 
   // Return a sentence about the pictures that are far from real latents, and have a frame.
   function framed(trusted) {
-    const far = trusted.filter(({ level }) => level === "far").length, edge = trusted.filter(({ level }) => level === "edge").length;
+    const far = trusted.filter(({ level }) => level === "far").length;
+    const edge = trusted.filter(({ level }) => level === "edge").length;
     if (far) return `${aetool.counted(far, "picture")} in red: far from any real latent, a guess.`;
     return edge ? `${aetool.counted(edge, "picture")} in amber: at the edge of what is known.` : null;
   }

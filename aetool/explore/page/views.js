@@ -20,6 +20,12 @@
     return pin;
   }
 
+  // Return the rows of a class, null for all.
+  function rowsOf(space, label) {
+    const all = Array.from({ length: space.count }, (_, row) => row);
+    return label === null ? all : all.filter((row) => space.labels[row] === label);
+  }
+
   // Return a picture of a row of the map.
   const itemOf = (space, row) => ({
     latent: aetool.latentOf(space, row),
@@ -56,8 +62,8 @@
         steps,
         changes,
       );
-      const { keys, note } = aetool.keysOfPins(),
-        way = this.way.value === "lerp" ? [] : ["--method", this.way.value];
+      const { keys, note } = aetool.keysOfPins();
+      const way = this.way.value === "lerp" ? [] : ["--method", this.way.value];
       const words = [...keys, "--steps", String(steps), ...way, ...(changes ? ["--even"] : []), "-o", "path.png"];
       const jumps =
         uneven > aetool.EVEN
@@ -79,36 +85,22 @@
     seed: number("seed", "Seed", 0, 0, 2 ** 32 - 1),
     settings(space) {
       this.label.options = [["", "all"], ...space.classes.map((name, i) => [String(i), name])];
-      const next = setting("next", "Next seed", "button", null, {
-        press: () => (this.seed.value = (whole(this.seed) + 1) % 2 ** 32),
-      });
-      const again = {
-        ...next,
-        press: () => {
-          next.press();
-          aetool.openView("sample");
-        },
+      const press = () => {
+        this.seed.value = (whole(this.seed) + 1) % 2 ** 32;
+        aetool.openView("sample");
       };
-      return [...(space.classes.length ? [this.label] : []), this.count, this.seed, again];
+      const next = setting("next", "Next seed", "button", null, { press });
+      return [...(space.classes.length ? [this.label] : []), this.count, this.seed, next];
     },
     make(space) {
-      const label = this.label.value === "" ? null : Number(this.label.value),
-        [count, seed] = [whole(this.count), whole(this.seed)];
-      const { name, options } = aetool.data.sampler,
-        known = label === null ? [] : ["--class", space.classes[label]];
-      const words = [
-        ...known,
-        "-n",
-        String(count),
-        "--seed",
-        String(seed),
-        ...(name === "local" ? [] : ["--method", name]),
-        "-o",
-        "sample.png",
-      ];
-      const command = aetool.commandLine("sample", words),
-        title = label === null ? "new" : space.classes[label];
-      if (name !== "local" || !space.hasRows) return this.fromMap(space, label, count, seed, command);
+      const label = this.label.value === "" ? null : Number(this.label.value);
+      const [count, seed] = [whole(this.count), whole(this.seed)];
+      const { name, options } = aetool.data.sampler, known = label === null ? [] : ["--class", space.classes[label]];
+      const method = name === "local" ? [] : ["--method", name], title = label === null ? "new" : space.classes[label];
+      const words = [...known, "-n", String(count), "--seed", String(seed), ...method, "-o", "sample.png"];
+      const command = aetool.commandLine("sample", words), rows = rowsOf(space, label);
+      if (!rows.length) return nothing("There is no latent of this class to draw from.");
+      if (name !== "local" || !space.hasRows) return this.fromMap(space, rows, count, seed, command);
       const latents = aetool.sampled(space, label, count, seed, options);
       const items = latents.map((latent, i) => ({
         latent,
@@ -118,11 +110,7 @@
       return { items, command, note: "The latents of the command with the same seed." };
     },
     // Without a bank the page draws from the samples of its map.
-    fromMap(space, label, count, seed, command) {
-      const rows = Array.from({ length: space.count }, (_, row) => row).filter(
-        (row) => label === null || space.labels[row] === label,
-      );
-      if (!rows.length) return nothing("The map has no sample of this class.");
+    fromMap(space, rows, count, seed, command) {
       const items = new aetool.Generator(seed).integers(rows.length, count).map((i) => rows[i]);
       const note = "This page has no bank: these are samples of the map, chosen by the seed. The command draws others.";
       return { items: items.map((row) => itemOf(space, row)), command, note };
@@ -145,8 +133,8 @@
           .perturbed(space, pin.latent, sigma, count, seed, place)
           .map((latent, i) => ({ latent, name: `${place + 1}-${i + 1}`, label: pin.label })),
       );
-      const { keys, note } = aetool.keysOfPins(),
-        words = [...keys, "--sigma", String(sigma), "-n", String(count), "--seed", String(seed), "-o", "noise.png"];
+      const { keys, note } = aetool.keysOfPins();
+      const words = [...keys, "--sigma", String(sigma), "-n", String(count), "--seed", String(seed), "-o", "noise.png"];
       return {
         items,
         columns: count,
@@ -169,9 +157,9 @@
     },
     make(space) {
       firstPin();
-      const pins = aetool.pins(),
-        pair = this.pair.value.split(",").map(Number),
-        across = 5;
+      const pins = aetool.pins();
+      const pair = this.pair.value.split(",").map(Number);
+      const across = 5;
       const grids = pins
         .slice(0, 3)
         .map((pin) => aetool.localGrid(space, pin.latent, pair, across, bounded(this.reach), whole(this.around)));
@@ -203,8 +191,8 @@
     },
     make() {
       firstPin();
-      const given = this.weights.value.split(",").map((text) => (text.trim() ? Number(text) : NaN)),
-        pins = aetool.pins().slice(0, given.length);
+      const given = this.weights.value.split(",").map((text) => (text.trim() ? Number(text) : NaN));
+      const pins = aetool.pins().slice(0, given.length);
       if (!given.every(Number.isFinite)) return nothing("Weights are numbers with commas between them, as 1,-1,1.");
       if (pins.length < given.length)
         return nothing(
@@ -216,8 +204,8 @@
           given,
         ),
         sum = given.reduce((a, b) => a + b, 0);
-      const { keys, note } = aetool.keysOfPins(pins),
-        words = [...keys, "--weights", given.join(","), "-o", "combined.png"];
+      const { keys, note } = aetool.keysOfPins(pins);
+      const words = [...keys, "--weights", given.join(","), "-o", "combined.png"];
       const shown = pins.map((pin, i) => ({
         latent: pin.latent,
         name: pin.name,
