@@ -55,6 +55,7 @@ FIXES = {
     "not-searched": "leave --data-dir out",
     "no-map": "leave --map or --no-bank out",
     "npm": "install npm, or name the package with --runtime (.tgz of npm pack, or a folder with node_modules)",
+    "npm-failed": "try again, or name the package with --runtime (.tgz of npm pack, or a folder with node_modules)",
     "runtime": "make one with: npm pack onnxruntime-web@1.30.0",
     "data-dir": "or put the files into DIR/NAME/ and pass --data-dir DIR",
     "bundle-exists": "choose another -o, or replace it with --force",

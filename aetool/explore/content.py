@@ -163,7 +163,7 @@ def _numbers(names: Sequence[str | None], classes: Sequence[str]) -> npt.NDArray
 def _statistics(bank: Bank, manifest: Manifest) -> dict[str, Any]:
     variances = bank.local_variances
     return {
-        "spread": float(np.sqrt(np.trace(bank.covariances[-1]) / len(bank.covariances[-1]))),
+        "spread": float(np.sqrt(np.diag(bank.covariances[-1]).mean(dtype=np.float64))),
         "nearest": spacing(bank),
         "local_variances": None if variances is None else variances.tolist(),
         "counts": bank.counts.tolist(),

@@ -118,11 +118,11 @@ def _fetched(report: Report) -> dict[str, bytes]:
         try:
             done = subprocess.run(words, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ReadWriteError(f"npm could not fetch {PACKAGE} {VERSION}: {error}", "npm") from error
+            raise ReadWriteError(f"npm could not fetch {PACKAGE} {VERSION}: {error}", "npm-failed") from error
         found = sorted(Path(place).glob("*.tgz"))
         if done.returncode or not found:
             said = done.stderr.decode(errors="replace").strip().splitlines() or [f"it ended with {done.returncode}"]
-            raise ReadWriteError(f"npm could not fetch {PACKAGE} {VERSION}: {printable(_telling(said))}", "npm")
+            raise ReadWriteError(f"npm could not fetch {PACKAGE} {VERSION}: {printable(_telling(said))}", "npm-failed")
         return _contents(found[0])
 
 
