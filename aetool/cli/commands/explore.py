@@ -58,12 +58,11 @@ def explore(
     console, target = Console(quiet), page_target(output)
     found = _pictures(files, inputs, whole, target, console)
     model, failures = open_model(options, console, inputs.limits), Failures(console, inputs.errors)
+    pictures = None if found is None else list(_encoded(model, found, failures, inputs.layout))
     with console.stages() as report:
-        engine = runtime_at(runtime, report)
         name = make.typed_name(options.model, model.bundle)
         settings = make.Settings(name, not no_bank, partial(kept_map, report=report))
-        pictures = None if found is None else _encoded(model, found, failures, inputs.layout)
-        page = make.page_of(model, engine, settings, pictures)
+        page = make.page_of(model, runtime_at(runtime, report), settings, pictures)
     write_text(target, page)
     if found is not None:
         failures.end()
