@@ -29,7 +29,8 @@ engines:  ## the engines of other makers: installed, tested (slow ones too), and
 	pytest -m '' tests/engines
 	python benchmarks/engines.py
 
-pictures:  ## the pictures of documents
+pictures:  ## the pictures of documents, and the pages of the shipped models in pages/
 	python benchmarks/pictures.py
+	python benchmarks/explorer.py
 
 .PHONY: help check test slow faults tables engines pictures

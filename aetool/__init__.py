@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aetool.training.export.write import export as export
     from aetool.training.foreign.imported import Ends as Ends
     from aetool.training.foreign.imported import import_graphs as import_graphs
+    from aetool.training.page import explore_page as explore_page
     from aetool.training.session import train as train
 
 __version__ = "0.2.0"
@@ -39,6 +40,7 @@ HOMES = {
     "Model": "aetool.model.model",
     "Pictures": "aetool.model.pictures",
     "TrainConfig": "aetool.training.config",
+    "explore_page": "aetool.training.page",
     "export": "aetool.training.export.write",
     "import_graphs": "aetool.training.foreign.imported",
     "load": "aetool.model.model",
@@ -47,8 +49,8 @@ HOMES = {
 """The module of each public name."""
 
 __all__ = [
-    "Bundle", "Codec", "Ends", "Model", "Pictures", "TrainConfig", "__version__", "export", "import_graphs", "load",
-    "train",
+    "Bundle", "Codec", "Ends", "Model", "Pictures", "TrainConfig", "__version__", "explore_page", "export",
+    "import_graphs", "load", "train",
 ]  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The pictures of README.md, made again by the commands stored in their metadata, for example after a new model.
 
 python benchmarks/pictures.py
+
+That of a page, in docs/pictures, is made by explorer.py.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ REPOSITORY = HERE.parent
 def main() -> None:
     """Run each command in the folder of its picture, with the aetool of the repository."""
     readme = (REPOSITORY / "README.md").read_text()
-    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme):
+    for name in re.findall(r"!\[[^]]*\]\((benchmarks/[^)]+)\)", readme):
         _, *words = shlex.split(read_provenance((REPOSITORY / name).read_bytes())["command"])
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         folder = (REPOSITORY / name).parent

@@ -3,9 +3,9 @@
 python models/upgrade.py FOLDER...
 
 The graphs and the identity stay byte for byte; bank.npz, bundle.json, README.md, samples.png and SHA256SUMS are written
-anew, all or nothing. A second run writes the same bytes. A model of files keeps its preparation; one of a named data
-set, which was trained on no files, gets the newest. By the held-out images of its data set a bundle gets what `aetool
-score` measures by; without the data set it scores as before.
+anew, all or nothing. A second run writes the same bytes. The bank gets the map of `aetool explore`. A model of files
+keeps its preparation; one of a named data set, which was trained on no files, gets the newest. By the held-out images
+of its data set a bundle gets what `aetool score` measures by; without the data set it scores as before.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.training.evaluation.evaluate import find_dataset
 from aetool.training.export.scoring import held_out
+from aetool.training.mapping import mapped
 
 
 def upgrade(path: Path) -> Scoring | None:
     """Rewrite the bundle in the folder `path`, and return its scoring; raises `BundleError`, `ReadWriteError`."""
     bundle = Bundle.read(path)
     manifest, bank = bundle.manifest, completed(bundle.bank())
+    if bank.positions is None and len(bank.latents):
+        bank = replace(bank, positions=mapped(bank.latents))
     if " ".join(manifest.training["command"].split()[:3]) in {f"aetool train {name}" for name in DATASETS}:
         manifest = replace(manifest, image=replace(manifest.image, preparation=CURRENT))
     manifest = replace(manifest, scoring=manifest.scoring or _scoring(bundle, bank))

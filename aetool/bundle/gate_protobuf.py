@@ -44,7 +44,7 @@ Message: TypeAlias = dict[str, Any]
 """Values by field name, lists for repeated fields; absent fields are missing."""
 
 
-def read_message(data: bytes, table: Table) -> Message:
+def read_message(data: bytes | bytearray, table: Table) -> Message:
     """Return the message in `data`; raises `WireError`."""
     return _Reader(memoryview(data)).message(0, len(data), table)
 

@@ -26,7 +26,7 @@ from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExce
 
 COMMANDS = (
     "train", "export", "import", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
-    "search", "score", "evaluate", "bench", "info", "verify", "devices", "explain",
+    "search", "score", "explore", "evaluate", "bench", "info", "verify", "devices", "explain",
 )  # fmt: skip
 """Names of the commands; `commands/` has a file with a function of each name, `import_` for the word of Python."""
 

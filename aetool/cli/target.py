@@ -94,6 +94,23 @@ KINDS = {"picture": PICTURE_SUFFIXES, "animation": ANIMATION_SUFFIXES, "latents"
 """Kinds of files, each with its suffixes."""
 
 
+PAGE_SUFFIXES = (".html", ".htm")
+
+
+def page_target(output: str | None) -> Target:
+    """Return the target of a page, stdout without -o; raises `UsageError` for a terminal and for another suffix."""
+    if output is None or output == "-":
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise UsageError("a page is a file of some megabytes; name it with -o, as -o page.html")
+        return Target("page", None, PAGE_SUFFIXES[0])
+    path = Path(output)
+    if is_special(path):
+        return Target("page", path, PAGE_SUFFIXES[0])
+    if path.suffix.lower() not in PAGE_SUFFIXES or path.is_dir():
+        raise UsageError(f"-o {printable(output)} is no name of a page; end it with .html")
+    return Target("page", path, path.suffix)
+
+
 TERM = "term"
 """The output that is a preview on stdout, whatever stdout is; ./term is a file."""
 
@@ -150,14 +167,14 @@ def picture_target(output: str | None, written: str) -> Target:
     return target
 
 
-def write_text(target: Target, text: str) -> None:
+def write_text(target: Target, text: str | bytes) -> None:
     """Write text to stdout or to the path of a target; raises `PipeClosed`, `ReadWriteError`."""
     if target.path is None:
         write_stdout(text)
         return
     from aetool.system.atomic import write_file
 
-    write_file(target.path, text.encode())
+    write_file(target.path, text.encode() if isinstance(text, str) else text)
 
 
 def write_stdout(data: bytes | str) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from aetool.arrays import Labels, Latents, OneLine
 from aetool.errors import BundleError, UsageError, did_you_mean, printable, some
 from aetool.latents.neighbours import Index, class_neighbours
+from aetool.latents.placing import Positions
 from aetool.metrics import covariance
 from aetool.system.names import composed
 from aetool.system.npz import read_npz
@@ -90,6 +91,7 @@ class Bank:
     edges        the neighbour graph, None where not stored: in banks made by hand, and in format 1
     local_variances   (c + 1,) float32: variance around a latent over the variance of its class, for the sampler
                  `local`; None where not stored
+    positions    (n, 2) float32: places of the rows on a map; None where not stored
     """
 
     latents: Latents
@@ -103,6 +105,7 @@ class Bank:
     mixtures: Mixtures
     edges: Edges | None = None
     local_variances: npt.NDArray[np.float32] | None = None
+    positions: Positions | None = None
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -228,6 +231,8 @@ def write_bank(bank: Bank) -> bytes:
         arrays |= {"edge_starts": bank.edges.starts, "edge_ends": bank.edges.ends}
     if bank.local_variances is not None:
         arrays["local_variances"] = bank.local_variances
+    if bank.positions is not None:
+        arrays["positions"] = bank.positions
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
@@ -271,6 +276,8 @@ def _check(bank: Bank, k: int) -> None:
     ]
     if bank.local_variances is not None:
         expected.append((bank.local_variances, np.float32, (c,)))
+    if bank.positions is not None:
+        expected.append((bank.positions, np.float32, (n, 2)))
     if not all(array.dtype == dtype and array.shape == shape for array, dtype, shape in expected):
         raise BundleError("bank.npz does not fit its manifest")
     if not all(np.isfinite(array).all() for array, _, _ in expected if array.dtype.kind == "f"):

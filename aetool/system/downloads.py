@@ -112,6 +112,11 @@ def _content(packed: bytes, pinned: Pinned) -> bytes:
         data = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(pinned.size + 1) if packed[:2] == b"\x1f\x8b" else packed
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput("is damaged") from error
+    return check_content(data, pinned)
+
+
+def check_content(data: bytes, pinned: Pinned) -> bytes:
+    """Return the unpacked content of a file; raises `InvalidInput` for any other than the pinned."""
     if len(data) != pinned.size or hashlib.sha256(data).hexdigest() != pinned.sha256:
         raise InvalidInput(f"is not the published {pinned.name}")
     return data

@@ -159,7 +159,18 @@ def parameters(name: str) -> set[str]:
     return set(inspect.signature(app.build([name]).registered_commands[0].callback).parameters)
 
 
-READERS = {"encode", "reconstruct", "sample", "score", "interpolate", "combine", "perturb", "search", "train"}
+READERS = {
+    "encode",
+    "reconstruct",
+    "sample",
+    "score",
+    "interpolate",
+    "combine",
+    "perturb",
+    "search",
+    "explore",
+    "train",
+}
 """Commands that read pictures."""
 
 
@@ -168,7 +179,8 @@ def test_every_command_that_reads_pictures_can_be_told_their_size(name, cli, toy
     Path("in").mkdir()
     for i in range(2):
         toy_image(i, 50, 100, 150).resize((60, 60)).save(f"in/{i}.png")
-    words = {"sample": ["--from", "in"], "interpolate": ["in/0.png", "in/1.png"], "search": ["in/0.png"]}
+    words = {"sample": ["--from", "in"], "interpolate": ["in/0.png", "in/1.png"], "search": ["in/0.png"],
+             "explore": ["in", "-o", "page.html"]}  # fmt: skip
     chosen = [] if name == "train" else ["-m", toy]
     code, _, err = cli(name, *words.get(name, ["in"]), *chosen, "--max-pixels", 3599)
     assert code in (4, 6) and ("--max-pixels allows more" in err or name == "train")

@@ -230,7 +230,7 @@ def test_the_figures_of_the_hands_are_those_of_the_log_and_of_the_manifest():
     assert f"mse {Bundle.read(shipped_path('sign_digits')).manifest.distortion['test']:.5f}" in CHANGES
 
 
-@pytest.mark.parametrize("name", ["interpolation", "scoring"])
+@pytest.mark.parametrize("name", ["interpolation", "scoring", "explorer"])
 def test_tables_made_by_benchmarks_are_those_of_their_results_on_the_shipped_model(name, monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     module = importlib.import_module(name)

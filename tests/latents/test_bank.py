@@ -226,3 +226,26 @@ def test_no_changed_byte_raises_anything_but_the_errors_of_aetool():
         for at in range(len(data)):
             with contextlib.suppress(BundleError):
                 read(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+
+
+# The map
+
+
+def test_positions_come_back_to_the_bit_and_are_not_needed():
+    places = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
+    assert read(changed(positions=places)).positions.tobytes() == places.tobytes()
+    assert read(changed()).positions is None
+
+
+@pytest.mark.parametrize(
+    ("positions", "fault"),
+    [
+        (np.zeros((11, 2), np.float32), "does not fit"),
+        (np.zeros((12, 3), np.float32), "does not fit"),
+        (np.zeros((12, 2)), "does not fit"),
+        (np.full((12, 2), np.nan, np.float32), "not finite"),
+    ],
+)
+def test_positions_that_are_no_places_of_the_rows_are_refused(positions, fault):
+    with pytest.raises(BundleError, match=fault):
+        read(changed(positions=positions))

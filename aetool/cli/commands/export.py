@@ -28,6 +28,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the bundle at -o."
 NoBank = Annotated[bool, typer.Option("--no-bank", help="Leave the latents of training images out of the bundle.")]
 
 
+PlacedMap = Annotated[
+    bool, typer.Option("--map", help="Make the map of aetool explore also of more than 2,000 latents: 20 seconds.")
+]
 Data = Annotated[
     str | None,
     typer.Option("--data", metavar="PLACE", help="Where the images of the run are now. Default: where they were."),
@@ -72,6 +75,7 @@ def export(
     force: Force = False,
     no_bank: NoBank = False,
     weights: Weights = "float32",
+    placed: PlacedMap = False,
     quiet: Quiet = False,
     *,
     about: AboutOptions,
@@ -91,7 +95,7 @@ def export(
         raise UsageError("--force replaces the bundle at -o; name the bundle with -o, or leave --force out")
     said = about.said()
     with console.stages() as report:
-        written = write_bundle(run, output, not no_bank, force, data, report, weights, said)
+        written = write_bundle(run, output, not no_bank, force, data, report, weights, said, placed)
     for note in written.notes:
         console.warn(note)
     _tell(Bundle.read(written.path).manifest, console)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from aetool.latents.bank import Bank, make_bank, write_bank
 from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden, check_pictures
+from aetool.system.progress import Report
 from aetool.training.data.dataset import Dataset
 from aetool.training.data.stored import AnyPixels, blocks, taken
 from aetool.training.export.mixtures import fit_mixtures
+from aetool.training.mapping import QUICK, kept_map
 
 CHUNK = 1 << 20
 """Values of images in float32 at a time."""
@@ -69,12 +71,19 @@ def exported(bundle: Bundle, name: str, notes: tuple[str, ...]) -> Exported:
     return Exported(dict(bundle.files), bundle.manifest, bundle.identity, name, notes, counts, overview(bundle))
 
 
-def bank_of(codec: Codec, dataset: Dataset, seed: int, rows: bool) -> Bank:
-    """Return the bank of the training images, with its neighbour graph; without `rows` it holds statistics only."""
+def bank_of(
+    codec: Codec, dataset: Dataset, seed: int, rows: bool, report: Report = lambda *_: None, placed: bool = False
+) -> Bank:
+    """Return the bank of the training images, with its neighbour graph; without `rows` it holds statistics only.
+
+    A bank of at most `QUICK` rows has a map, and a larger one if `placed`.
+    """
     train, classes = dataset.train, dataset.classes
     latents = _encode(codec, train.pixels)
     mixtures = fit_mixtures(latents, train.labels, len(classes), seed) if len(latents) else None
-    return completed(make_bank(latents, train.labels, train.sources, classes, seed, rows, mixtures))
+    bank = completed(make_bank(latents, train.labels, train.sources, classes, seed, rows, mixtures))
+    few = len(bank.latents) <= QUICK
+    return replace(bank, positions=kept_map(bank.latents, report)) if len(bank.latents) and (few or placed) else bank
 
 
 def _encode(codec: Codec, pixels: AnyPixels) -> Latents:

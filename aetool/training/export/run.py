@@ -55,12 +55,14 @@ def make_bundle(
     limits: Limits = LIMITS,
     kind: str = "float32",
     about: About | None = None,
+    placed: bool = False,
 ) -> Exported:
     """Return the bundle of the last checkpoint of `run`; without `rows` the bank holds statistics only.
 
     The images are found as `recover` does. Without `rows` none is necessary. `kind` of `weights.KINDS` is how weights
-    are stored, `about` what the author says. Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds
-    of `parity`, or float16 beyond its own, and `InvalidInput` for other data than the training data.
+    are stored, `about` what the author says; `placed` asks for a map of more than `QUICK` rows too.
+    Raises `BundleError` where torch and ONNX Runtime differ beyond the bounds of `parity`, or float16 beyond its own,
+    and `InvalidInput` for other data than the training data.
     """
     onnx_runtime()  # or its absence would be told after minutes of work
     record = read_record(run)
@@ -73,7 +75,7 @@ def make_bundle(
     proof = parity.prove(network, Codec(graphs, "cpu"), shown)  # whose memory for the largest batch ends with it
     graphs, stored = weights.stored(graphs, kind, dataset)
     codec = Codec(graphs, "cpu")
-    bank = bank_of(codec, dataset, config.seed, rows)
+    bank = bank_of(codec, dataset, config.seed, rows, report, placed)
     measured = _distortion(codec, dataset, config, progress)
     golden = golden_values(codec, bank.mean(None), bank.covariance(None), config.seed)
     scoring = held_out(codec, bank, dataset.test.pixels)

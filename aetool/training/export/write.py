@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aetool.bundle.about import About, about
@@ -39,15 +40,18 @@ def export(
     license: str | None = None,
     author: str | None = None,
     description: str | None = None,
+    map: bool = False,
 ) -> Path:
     """Write the bundle of a run, the newest by default, and return its folder: `output`, or a free models/NAME.
 
     Without `bank` the bundle holds no latents of training images; `force` replaces a bundle at `output`; `data` is the
     present place of the run's images, if these were moved; `weights` is float32, or float16 for half the bytes.
-    Licence, author and description are for the card (see `About`). Raises `BundleError` where torch and ONNX Runtime
-    differ, or float16 changes the pictures, `InvalidInput` where no image of the run is found, `UsageError`.
+    Licence, author and description are for the card (see `About`); `map` asks for the map of `aetool explore` also
+    where it takes long, of more than 2,000 latents. Raises `BundleError` where torch and ONNX Runtime differ, or
+    float16 changes the pictures, `InvalidInput` where no image of the run is found, `UsageError`.
     """
-    written = write_bundle(run, output, bank, force, data, progress, weights, about(license, author, description))
+    said = about(license, author, description)
+    written = write_bundle(run, output, bank, force, data, progress, weights, said, map)
     for note in written.notes:
         warnings.warn(note, stacklevel=2)
     return written.path
@@ -62,12 +66,16 @@ def write_bundle(
     progress: Report,
     weights: str,
     said: About | None = None,
+    placed: bool = False,
 ) -> Written:
     """Write a bundle as `export` does, and return its folder with what is to be said of it."""
     lookup(dict.fromkeys(KINDS), weights, "kind of weights")
+    if placed and not bank:
+        raise UsageError("a map is of the latents that a bundle without a bank leaves out", fix="no-map")
     found = run_folder.find(None if run is None else str(run), trained=True)
     place = None if data is None else str(data)
-    return write_made(lambda: make_bundle(found, bank, place, progress, kind=weights, about=said), output, bank, force)
+    made = partial(make_bundle, found, bank, place, progress, kind=weights, about=said, placed=placed)
+    return write_made(made, output, bank, force)
 
 
 def write_made(make: Callable[[], Exported], output: str | Path | None, bank: bool, force: bool) -> Written:
