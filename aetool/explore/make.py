@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aetool.bundle.address import called
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.lookup import find_identity
 from aetool.explore.assembly import page
