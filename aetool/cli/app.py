@@ -18,7 +18,16 @@ from aetool.cli.fixes import told
 from aetool.cli.options import flattened
 from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
 from aetool.cli.stdin import take_stdin_back
-from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExceeded, PipeClosed, UsageError, reason
+from aetool.errors import (
+    AetoolError,
+    BundleError,
+    DeviceUnavailable,
+    LimitExceeded,
+    PipeClosed,
+    ProcessEnded,
+    UsageError,
+    reason,
+)
 
 COMMANDS = (
     "train", "export", "import", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
@@ -74,9 +83,15 @@ def run(words: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except PipeClosed:
         return PipeClosed.exit_code
+    except ProcessEnded as error:  # said although torchrun ends this process as well, by a signal
+        if str(error):
+            say(f"aetool: {error}")
+        return error.exit_code
     except AetoolError as error:
         return _fail(*(_lacked(error) or (told(error), error.exit_code)))
     except typer.TyperException as error:  # of the parser: an unknown option, a missing argument
+        if words[:1] == ["train"] and os.environ.get("RANK", "0") != "0":
+            return 2  # said by process 0, which has the same command line
         return _fail(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", 2)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in TRAINING_PACKAGES:

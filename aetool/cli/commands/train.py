@@ -19,7 +19,7 @@ from aetool.cli.options import Inputs, Quiet
 from aetool.cli.process import error_of, first_signal, limit_blas
 from aetool.cli.target import write_stdout
 from aetool.cli.training import classes, division, plan, result, weakness
-from aetool.errors import UsageError
+from aetool.errors import ProcessEnded, UsageError
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
@@ -200,24 +200,29 @@ def train(
     from aetool.system.processes import all_cores
 
     limit_blas(options.threads or all_cores())
-    from aetool.training.session import open_run, resume_run
+    from aetool.training.ranks import joined
+    from aetool.training.session import join_run, open_run, resume_run
 
     console, limits = Console(quiet), inputs.limits
-    failures = Failures(console, inputs.errors)
-    going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
-    config = None if going_on else configured(dataset, options.given(), inputs, console)
-    files = listed_inputs(inputs) if inputs.files_from else None
-    with contextlib.ExitStack() as stack:
+    with joined() as ranks, contextlib.ExitStack() as stack:
+        if not ranks.leads:
+            _train(stack.enter_context(join_run(ranks, limits, data)), Console(quiet=True))
+            return
+        failures = Failures(console, inputs.errors)
+        going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
+        config = None if going_on else configured(dataset, options.given(), inputs, console)
+        files = listed_inputs(inputs) if inputs.files_from else None
         with failures.of_data(), console.stages() as report:
             begun = (
-                resume_run(dataset, report, limits, data, more_epochs)
+                resume_run(dataset, report, limits, data, more_epochs, ranks)
                 if config is None
-                else open_run(config, report, limits, files, name)
+                else open_run(config, report, limits, files, name, ranks)
             )
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
-        _follow(trainer, console)
+        _train(trainer, console)
+        _conclude(trainer, console)
     write_stdout(f"{trainer.run}\n")
 
 
@@ -272,11 +277,26 @@ def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None
         console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")
 
 
-def _follow(trainer: Trainer, console: Console) -> None:
-    """Train to the end, or until a signal: then save, and end as the signal asks."""
+def _train(trainer: Trainer, console: Console) -> None:
+    """Train to the end, or until a signal or the end of another process: then save, and end as the signal asks."""
+    saved = "saved; " if trainer.ranks.leads else ""
+    go_on = f"{saved}go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
+    with first_signal() as signals:
+        try:
+            _follow(trainer, console, signals)
+        except ProcessEnded as error:
+            if not signals:
+                raise ProcessEnded(f"{error}; stopped at step {trainer.progress.step}, {go_on}") from error
+    if signals and not trainer.finished:
+        console.note(f"stopped at step {trainer.progress.step}, {go_on}")
+        raise error_of(signals[0])
+
+
+def _follow(trainer: Trainer, console: Console, signals: list[int]) -> None:
+    """Train and tell how far it is, to the end or until there is a signal: then save."""
     from aetool.bundle.card import figure
 
-    with first_signal() as signals, console.progress("training", trainer.steps) as advance:
+    with console.progress("training", trainer.steps) as advance:
         for report in trainer.reports():
             text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
             advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
@@ -286,10 +306,10 @@ def _follow(trainer: Trainer, console: Console) -> None:
             if signals and not trainer.finished:
                 trainer.save()
                 break
-    if not trainer.finished:
-        go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
-        console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
-        raise error_of(signals[0])
+
+
+def _conclude(trainer: Trainer, console: Console) -> None:
+    """Say what came out, and what to do next."""
     for line in weakness(trainer):
         console.warn(line)
     console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
