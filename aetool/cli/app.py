@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from importlib import import_module
 from keyword import iskeyword
 from typing import Annotated
@@ -36,6 +37,9 @@ COMMANDS = (
 """Names of the commands; `commands/` has a file with a function of each name, `import_` for the word of Python."""
 
 TRAINING_PACKAGES = frozenset({"matplotlib", "torch", "onnx", "onnxscript", "safetensors", "sklearn"})
+
+LATER = 3.0
+"""Seconds that a process waits for the first one to say what is wrong: torchrun ends all as soon as one ends."""
 
 
 def build(words: list[str]) -> typer.Typer:
@@ -75,7 +79,8 @@ def run(words: list[str]) -> int:
     """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
         take_stdin_back()
-        _refuse_empty(words)
+        if _has_empty(words):
+            return _fail_by_words("an argument is empty; is a variable of your script unset?", words)
         words = with_shell(words)
         if words[:1] in MANY_THREADS:
             os.getcwd()  # noqa: PTH109 (where it is gone, libraries of torch end the process)
@@ -90,9 +95,7 @@ def run(words: list[str]) -> int:
     except AetoolError as error:
         return _fail(*(_lacked(error) or (told(error), error.exit_code)))
     except typer.TyperException as error:  # of the parser: an unknown option, a missing argument
-        if words[:1] == ["train"] and os.environ.get("RANK", "0") != "0":
-            return 2  # said by process 0, which has the same command line
-        return _fail(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", 2)
+        return _fail_by_words(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", words)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in TRAINING_PACKAGES:
             return _fail(f"this needs {error.name.partition('.')[0]}; install it with: pip install 'aetool[train]'", 2)
@@ -111,9 +114,16 @@ def run(words: list[str]) -> int:
         return _unexpected(error)
 
 
-def _refuse_empty(words: list[str]) -> None:
-    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
-        raise UsageError("an argument is empty; is a variable of your script unset?")
+def _has_empty(words: list[str]) -> bool:
+    return any(not word or (word.startswith("--") and word.endswith("=")) for word in words)
+
+
+def _fail_by_words(message: str, words: list[str]) -> int:
+    """Say what is wrong with a command line; of a training by several processes the first one says it."""
+    if words[:1] == ["train"] and os.environ.get("MASTER_ADDR") and os.environ.get("RANK", "0") != "0":
+        time.sleep(LATER)
+        return UsageError.exit_code
+    return _fail(message, UsageError.exit_code)
 
 
 def _fail(message: str, code: int) -> int:

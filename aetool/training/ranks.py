@@ -7,8 +7,11 @@ it prepares, measures, writes and speaks, and the others follow. Between ranks g
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from aetool.errors import ProcessEnded, ReadWriteError, UsageError, printable
+from aetool.system.quiet import quiet_libraries
 from aetool.training.device import torch_device
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ JOIN = timedelta(minutes=5)
 """Time in which all processes must have started."""
 WAIT = timedelta(days=1)
 """Time that a rank waits for another, which may be reading a large folder for the first time."""
+GRACE = timedelta(seconds=1)
+"""Time in which rank 0 learns that another rank ended, and the others that rank 0 says so."""
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Variables of the environment that torchrun sets for each process."""
 SAID = "said"
@@ -83,11 +89,11 @@ class Ranks:
             return found
         import torch
 
-        count = torch.cuda.device_count() if found.type == "cuda" else 1
-        if found.type != "cuda" or self.local >= count:
-            devices = "1 device serves" if count == 1 else f"{count} devices serve"
-            fact = f"at least {self.local + 1} processes train on this machine, whose {count} {found.type}"
-            raise UsageError(f"{fact} {devices.partition(' ')[2]} one each", fix="shared-device")
+        if found.type != "cuda":
+            raise UsageError(f"{found.type} is a device for one process, not for {self.world}", fix="shared-device")
+        if self.local >= (count := torch.cuda.device_count()):
+            fact = f"at least {self.local + 1} processes train on this machine, which has {count} CUDA devices"
+            raise UsageError(fact, fix="shared-device")
         torch.cuda.set_device(self.local)
         return found
 
@@ -155,22 +161,32 @@ ALONE = Ranks()
 
 
 @contextlib.contextmanager
-def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
+def joined() -> Iterator[Ranks]:
     """Give the rank of this process, once all have met; why a training ends is said by the first rank that knows.
 
     The error of that rank passes, with its number; at the others `ProcessEnded` without a message takes its place.
     Raises `UsageError` for variables that name no rank, `ReadWriteError` where the processes do not meet.
     """
-    ranks = named(environment)
+    ranks = named(os.environ)
     if ranks.alone:
         yield ranks
         return
-    store = _patiently(lambda: _met(ranks, environment))
+    try:
+        store = _patiently(lambda: _met(ranks))
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException:  # torchrun ends all where one could not start
+        told = f"another of the {ranks.world} processes of this training did not start"
+        raise ProcessEnded(*[told] if ranks.leads else []) from None
     try:
         yield ranks
     except Exception as error:
+        if isinstance(error, ProcessEnded) and not ranks.leads and ranks.world > 2:
+            _let_first_speak(store)
         if not _speaks(store, ranks):
             raise ProcessEnded from error
+        if ranks.leads:
+            _keep(store, ranks)
         if not ranks.leads and not isinstance(error, ProcessEnded):
             error.args = (f"process {ranks.rank + 1} of {ranks.world}: {error}",)
         raise
@@ -178,9 +194,6 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
         if ranks.leads:
             _speaks(store, ranks)
         raise
-    import torch.distributed as dist
-
-    dist.destroy_process_group()
 
 
 def named(environment: Mapping[str, str]) -> Ranks:
@@ -192,8 +205,8 @@ def named(environment: Mapping[str, str]) -> Ranks:
         return ALONE
     missing = [name for name in NEEDED if name not in given]
     if missing:
-        there = " and ".join(name for name in NEEDED[:2] if name in given)
-        raise UsageError(f"{there} set, as for one of several processes, but not {', '.join(missing)}", fix="torchrun")
+        lacking = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        raise UsageError(f"{', '.join(NEEDED)} name one of several processes together; {lacking}", fix="torchrun")
     rank, world, port = (_number(name, given[name]) for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
     if not (rank < world and 0 < port < 1 << 16):
         raise UsageError(f"no process {rank} of {world} can meet the others at port {port}", fix="torchrun")
@@ -206,27 +219,57 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
-def _met(ranks: Ranks, environment: Mapping[str, str]) -> Any:
-    """Let all processes meet, and return their store; CPU tensors go by gloo, those of CUDA by nccl."""
+@functools.cache
+def _met(ranks: Ranks) -> Any:
+    """Let all processes meet, for as long as they live, and return their store.
+
+    CPU tensors go by gloo, those of CUDA by nccl.
+    """
     import torch
     import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
 
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        store, _, _ = next(rendezvous("env://", ranks.rank, ranks.world, timeout=JOIN))
-        dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.world, timeout=WAIT)
+        with quiet_libraries():
+            store, _, _ = next(rendezvous("env://", ranks.rank, ranks.world, timeout=JOIN))
+            dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.world, timeout=WAIT)
     except (RuntimeError, ValueError) as error:
-        place = printable(f"{environment['MASTER_ADDR']}:{environment['MASTER_PORT']}")
+        place = printable(f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}")
         why = (str(error).splitlines() or [""])[0]
         raise ReadWriteError(f"the {ranks.world} processes of this training did not meet at {place}: {why}") from error
     return store
 
 
+def _let_first_speak(store: Any) -> None:
+    """Let rank 0, if it is there, learn that a rank ended, and say what it saved; SIGTERM does not come before."""
+    import torch.distributed as dist
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of torchrun, which ends all
+    with contextlib.suppress(RuntimeError):
+        dist.destroy_process_group()
+        store.wait([SAID], GRACE)
+    signal.signal(signal.SIGTERM, before)
+
+
+def _keep(store: Any, ranks: Ranks) -> None:
+    """Keep a store that lies with rank 0, as without torchrun, until the others know that they need not speak."""
+    import torch.distributed as dist
+
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        return
+    end = time.monotonic() + GRACE.total_seconds()
+    with contextlib.suppress(RuntimeError):
+        dist.destroy_process_group()
+    while store.add(SAID, 0) < ranks.world and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def _speaks(store: Any, ranks: Ranks) -> bool:
     """Return whether this rank is the first to say why the training ends; without a store the lowest one left is."""
     try:
-        return bool(store.add(SAID, 1) == 1)
+        with quiet_libraries():
+            return bool(store.add(SAID, 1) == 1)
     except RuntimeError:  # it lay with rank 0, which ended
         return ranks.rank == 1
 

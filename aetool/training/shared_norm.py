@@ -35,13 +35,11 @@ class SharedNorm(torch.autograd.Function):
     """The normalisation of x (n, c, ...) by mean and variance of the images of all ranks, and its gradients."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float, ranks: Ranks, weight: float
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float, ranks: Ranks, weight: float) -> Tensor:
         """Return x normalised; the sums go between ranks in float64, so that nothing cancels."""
         mean, variance = (part.double() for part in torch.batch_norm_update_stats(x, None, None, 0.0))
         mean, square = ranks.total(torch.stack([mean, variance + mean.square()]) * weight)
-        mean, variance = mean.float(), (square - mean.square()).float()
+        mean, variance = mean.to(scale.dtype), (square - mean.square()).to(scale.dtype)
         ctx.save_for_backward(x, scale, mean, variance)
         ctx.eps, ctx.ranks, ctx.weight = eps, ranks, weight
         return batch_norm(x, mean, variance, scale, shift, False, 0.0, eps)

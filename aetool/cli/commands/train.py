@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -285,7 +286,7 @@ def _train(trainer: Trainer, console: Console) -> None:
         try:
             _follow(trainer, console, signals)
         except ProcessEnded as error:
-            if not signals:
+            if signal.SIGINT not in signals:  # torchrun sends SIGTERM where a process ended
                 raise ProcessEnded(f"{error}; stopped at step {trainer.progress.step}, {go_on}") from error
     if signals and not trainer.finished:
         console.note(f"stopped at step {trainer.progress.step}, {go_on}")
