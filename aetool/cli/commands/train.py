@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,15 +16,17 @@ from aetool.cli.console import Console
 from aetool.cli.failures import Failures
 from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.options import Inputs, Quiet
-from aetool.cli.process import error_of, first_signal, limit_blas
+from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
-from aetool.cli.training import classes, division, plan, result, weakness
-from aetool.errors import ProcessEnded, UsageError
+from aetool.cli.train_on import conclude, train_on
+from aetool.cli.training import classes, division, plan
+from aetool.errors import UsageError
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
     from aetool.training.data.dataset import Dataset as DataSet
-    from aetool.training.loop import Report, Trainer
+    from aetool.training.loop import Trainer
+    from aetool.training.ranks import Ranks
 
 Dataset = Annotated[
     str | None,
@@ -202,17 +203,39 @@ def train(
 
     limit_blas(options.threads or all_cores())
     from aetool.training.ranks import joined
-    from aetool.training.session import join_run, open_run, resume_run
+    from aetool.training.session import join_run
 
-    console, limits = Console(quiet), inputs.limits
-    with joined() as ranks, contextlib.ExitStack() as stack:
+    console = Console(quiet)
+    with joined() as ranks:
         if not ranks.leads:
-            _train(stack.enter_context(join_run(ranks, limits, data)), Console(quiet=True))
+            with join_run(ranks, inputs.limits, data) as trainer:
+                train_on(trainer, Console(quiet=True))
             return
-        failures = Failures(console, inputs.errors)
         going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
         config = None if going_on else configured(dataset, options.given(), inputs, console)
-        files = listed_inputs(inputs) if inputs.files_from else None
+        with _begun(config, dataset, name, more_epochs, data, inputs, console, ranks) as trainer:
+            train_on(trainer, console)
+            conclude(trainer, console)
+    write_stdout(f"{trainer.run}\n")
+
+
+@contextlib.contextmanager
+def _begun(
+    config: TrainConfig | None,
+    dataset: str | None,
+    name: str | None,
+    more_epochs: int | None,
+    data: str | None,
+    inputs: Inputs,
+    console: Console,
+    ranks: Ranks,
+) -> Iterator[Trainer]:
+    """Give the trainer of a new run, or of one that goes on where `config` is None, and say what it has."""
+    from aetool.training.session import open_run, resume_run
+
+    failures, limits = Failures(console, inputs.errors), inputs.limits
+    files = listed_inputs(inputs) if inputs.files_from else None
+    with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
             begun = (
                 resume_run(dataset, report, limits, data, more_epochs, ranks)
@@ -222,9 +245,7 @@ def train(
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
         _introduce(trainer, warnings, console)
-        _train(trainer, console)
-        _conclude(trainer, console)
-    write_stdout(f"{trainer.run}\n")
+        yield trainer
 
 
 def _check(
@@ -276,46 +297,3 @@ def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None
         console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
     elif blank * 2 >= n:
         console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")
-
-
-def _train(trainer: Trainer, console: Console) -> None:
-    """Train to the end, or until a signal or the end of another process: then save, and end as the signal asks."""
-    saved = "saved; " if trainer.ranks.leads else ""
-    go_on = f"{saved}go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
-    with first_signal() as signals:
-        try:
-            _follow(trainer, console, signals)
-        except ProcessEnded as error:
-            if signal.SIGINT not in signals:  # torchrun sends SIGTERM where a process ended
-                raise ProcessEnded(f"{error}; stopped at step {trainer.progress.step}, {go_on}") from error
-    if signals and not trainer.finished:
-        console.note(f"stopped at step {trainer.progress.step}, {go_on}")
-        raise error_of(signals[0])
-
-
-def _follow(trainer: Trainer, console: Console, signals: list[int]) -> None:
-    """Train and tell how far it is, to the end or until there is a signal: then save."""
-    from aetool.bundle.card import figure
-
-    with console.progress("training", trainer.steps) as advance:
-        for report in trainer.reports():
-            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
-            advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
-            if report.entry and _due(report) and not console.shows_progress:
-                test, floor = report.entry["test_mse"], report.entry["pca_mse"]
-                console.note(f"{text}  test {figure(test)}  PCA {figure(floor)}")
-            if signals and not trainer.finished:
-                trainer.save()
-                break
-
-
-def _conclude(trainer: Trainer, console: Console) -> None:
-    """Say what came out, and what to do next."""
-    for line in weakness(trainer):
-        console.warn(line)
-    console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
-
-
-def _due(report: Report) -> bool:
-    """Return whether a report ends one of about twenty printed epochs."""
-    return report.epoch % max(1, report.epochs // 20) == 0
