@@ -198,6 +198,8 @@ def train(
     """Train an autoencoder.
 
     Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+
+    In several processes: torchrun --nproc-per-node N -m aetool train ...
     """
     from aetool.system.processes import all_cores
 
