@@ -82,6 +82,10 @@ class RunInUse(AetoolError):
     exit_code = 11
 
 
+class ProcessEnded(AetoolError):
+    """Another process of a training ended, so this one does; without a message where another process says why."""
+
+
 class PipeClosed(AetoolError):
     """The reader of stdout went away, as `head` does: no message, and the code a shell gives for SIGPIPE."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import time
 from importlib import import_module
 from keyword import iskeyword
 from typing import Annotated
@@ -22,7 +23,16 @@ from aetool.cli.options import flattened
 from aetool.cli.process import MANY_THREADS, Starved, Terminated, signals
 from aetool.cli.stdin import take_stdin_back
 from aetool.cli.target import write_stdout
-from aetool.errors import AetoolError, BundleError, DeviceUnavailable, LimitExceeded, PipeClosed, UsageError, reason
+from aetool.errors import (
+    AetoolError,
+    BundleError,
+    DeviceUnavailable,
+    LimitExceeded,
+    PipeClosed,
+    ProcessEnded,
+    UsageError,
+    reason,
+)
 
 COMMANDS = (
     "train", "export", "import", "encode", "decode", "reconstruct", "interpolate", "sample", "combine", "perturb",
@@ -31,6 +41,9 @@ COMMANDS = (
 """Names of the commands; `commands/` has a file with a function of each name, `import_` for the word of Python."""
 
 TRAINING_PACKAGES = frozenset({"matplotlib", "torch", "onnx", "onnxscript", "safetensors", "sklearn"})
+
+LATER = 3.0
+"""Seconds that a process waits for the first one to say what is wrong: torchrun ends all as soon as one ends."""
 
 
 def build(words: list[str]) -> typer.Typer:
@@ -86,7 +99,8 @@ def run(words: list[str]) -> int:
     """Run a command line and return its exit code; an error is printed on stderr in one line."""
     try:
         take_stdin_back()
-        _refuse_empty(words)
+        if _has_empty(words):
+            return _fail_by_words("an argument is empty; is a variable of your script unset?", words)
         words = with_shell(words)
         if words[:1] in MANY_THREADS:
             os.getcwd()  # noqa: PTH109 (where it is gone, libraries of torch end the process)
@@ -94,10 +108,14 @@ def run(words: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except PipeClosed:
         return PipeClosed.exit_code
+    except ProcessEnded as error:  # said although torchrun ends this process as well, by a signal
+        if str(error):
+            say(f"aetool: {error}")
+        return error.exit_code
     except AetoolError as error:
         return _fail(*(_lacked(error) or (told(error), error.exit_code)))
     except typer.TyperException as error:  # of the parser: an unknown option, a missing argument
-        return _fail(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", 2)
+        return _fail_by_words(f"{error.format_message().rstrip('.')}; see: {_help_command(words)}", words)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in TRAINING_PACKAGES:
             return _fail(f"this needs {error.name.partition('.')[0]}; install it with: {installing('train')}", 2)
@@ -116,9 +134,16 @@ def run(words: list[str]) -> int:
         return _unexpected(error)
 
 
-def _refuse_empty(words: list[str]) -> None:
-    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
-        raise UsageError("an argument is empty; is a variable of your script unset?")
+def _has_empty(words: list[str]) -> bool:
+    return any(not word or (word.startswith("--") and word.endswith("=")) for word in words)
+
+
+def _fail_by_words(message: str, words: list[str]) -> int:
+    """Say what is wrong with a command line; of a training by several processes the first one says it."""
+    if words[:1] == ["train"] and os.environ.get("MASTER_ADDR") and os.environ.get("RANK", "0") != "0":
+        time.sleep(LATER)
+        return UsageError.exit_code
+    return _fail(message, UsageError.exit_code)
 
 
 def _fail(message: str, code: int) -> int:

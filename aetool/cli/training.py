@@ -1,4 +1,4 @@
-"""A training run on the command line: what is to be done, how it goes, and what came out."""
+"""Sentences about a training run: what is to be done, and what came out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from aetool.cli.process import error_of, first_signal
-
 if TYPE_CHECKING:
-    from aetool.cli.console import Console
-    from aetool.training.loop import Report, Trainer
+    from aetool.training.loop import Trainer
 
 LITTLE = 1.05
 """A network that is not this many times better than PCA comes with a warning."""
@@ -67,32 +64,3 @@ def weakness(trainer: Trainer) -> Iterator[str]:
     if better and better < LITTLE:
         more = f"aetool train --more-epochs {trainer.epochs} {shlex.quote(str(trainer.run))}"
         yield f"this is {better:.2f} times as good as PCA: more images help most, then more steps, as with {more}"
-
-
-def follow(trainer: Trainer, console: Console) -> None:
-    """Train to the end, or until a signal: then save, and end as the signal asks."""
-    from aetool.bundle.card import figure
-    from aetool.training.report.following import followed
-
-    with first_signal() as signals, console.progress("training", trainer.steps) as advance:
-        for report in followed(trainer, console.warn):
-            text = f"epoch {report.epoch} of {report.epochs}  mse {report.train_mse:.5f}"
-            advance(report.step, f"{text}  PCA {figure(trainer.floors['pca_mse'])}")
-            if report.entry and _due(report) and not console.shows_progress:
-                test, floor = report.entry["test_mse"], report.entry["pca_mse"]
-                console.note(f"{text}  test {figure(test)}  PCA {figure(floor)}")
-            if signals and not trainer.finished:
-                trainer.save()
-                break
-    if not trainer.finished:
-        go_on = f"go on with: aetool train --resume {shlex.quote(str(trainer.run))}"
-        console.note(f"stopped at step {trainer.progress.step}, saved; {go_on}")
-        raise error_of(signals[0])
-    for line in weakness(trainer):
-        console.warn(line)
-    console.note(f"{result(trainer)}; next: aetool export {shlex.quote(str(trainer.run))}")
-
-
-def _due(report: Report) -> bool:
-    """Return whether a report ends one of about twenty printed epochs."""
-    return report.epoch % max(1, report.epochs // 20) == 0

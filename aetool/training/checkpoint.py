@@ -118,7 +118,7 @@ def load(path: Path) -> Loaded:
 
     data, body = read(path)
     try:
-        return Loaded(load_tensors(data), _progress(body), body["settings"])
+        return Loaded(load_tensors(data), progress_of(body["progress"]), body["settings"])
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"checkpoint {path.stem} is damaged ({error})") from error
 
@@ -127,15 +127,15 @@ def newest_progress(folder: Path) -> Progress | None:
     """Return the progress of the newest checkpoint by its JSON alone, None without a readable one."""
     for path in reversed(found(folder)):
         try:
-            return _progress(_unsealed(read_file(path)))
+            return progress_of(_unsealed(read_file(path))["progress"])
         except (ReadWriteError, ValueError, KeyError, TypeError):
             continue
     return None
 
 
-def _progress(body: dict[str, Any]) -> Progress:
-    progress = body["progress"]
-    return Progress(**progress | {"history": tuple(progress["history"])})
+def progress_of(fields: dict[str, Any]) -> Progress:
+    """Return the progress of its fields as JSON has them; raises `KeyError`, `TypeError` for others."""
+    return Progress(**fields | {"history": tuple(fields["history"])})
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

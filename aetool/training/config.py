@@ -35,7 +35,9 @@ class TrainConfig:
     loss stay float32. lr is the peak of a one-cycle schedule over the epochs. patience is the number of steps without a
     better network after which training ends early, 0 for never. threads are included because the last bits of sums on
     a CPU depend on the threads. start is the run whose weights the first ones are; more are the epochs of each
-    continuation of the finished run. None stands for a choice by the data, see `defaults.settled`.
+    continuation of the finished run. ranks are the processes of a training by several, None for one, whose threads are
+    those of each; sums over several differ from those of one in their last bits. None stands otherwise for a choice by
+    the data, see `defaults.settled`.
     """
 
     dataset: str = "digits"
@@ -62,6 +64,7 @@ class TrainConfig:
     device: str = "auto"
     threads: int = 1
     more: tuple[int, ...] = ()
+    ranks: int | None = None
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for values of no possible training."""
@@ -137,7 +140,8 @@ class TrainConfig:
 
     def command(self) -> str:
         """Return the command line of the same weights, with base names of files and folders."""
-        words = ["aetool train", *self._source()]
+        program = f"torchrun --nproc-per-node {self.ranks} -m aetool train" if self.ranks else "aetool train"
+        words = [program, *self._source()]
         words += ["--start", shlex.quote(Path(self.start).name)] if self.start else []
         flags = {
             "arch": "architecture", "latent-dim": "latent_size", "epochs": "epochs", "batch-size": "batch_size",
@@ -159,7 +163,7 @@ class TrainConfig:
         for key, value in asdict(self.options).items():
             if value != getattr(ARCHITECTURES[self.architecture], key):
                 words.append(f"--set {key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
-        more = [f"aetool train --more-epochs {epochs}" for epochs in self.more]
+        more = [f"{program} --more-epochs {epochs}" for epochs in self.more]
         return " && ".join([" ".join(words), *more])
 
     def _of_old(self) -> bool:

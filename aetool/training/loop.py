@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aetool.errors import UsageError
-from aetool.training import checkpoint, distortion, pca, run_folder
+from aetool.errors import ProcessEnded, UsageError
+from aetool.training import checkpoint, pca, run_folder
 from aetool.training.architectures.autoencoder import build
-from aetool.training.calibration import calibrate
 from aetool.training.config import LEARNING_RATE, TrainConfig
 from aetool.training.course import Cycle, cycle, next_cycle
 from aetool.training.data.dataset import Dataset
 from aetool.training.defaults import COMPONENTS
-from aetool.training.device import torch_device
 from aetool.training.drawing import draw
+from aetool.training.measuring import known, measure
+from aetool.training.ranks import ALONE, Ranks
 from aetool.training.steps import Steps
 
 SAVE_EVERY = 30.0
@@ -60,18 +60,24 @@ class Report:
 
 
 class Trainer:
-    """A training run at work: `reports()` trains, `save()` keeps a checkpoint at any time between two reports."""
+    """A training run at work: `reports()` trains, `save()` keeps a checkpoint at any time between two reports.
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, run: Path, found: pca.Pca | None = None) -> None:
-        self.config, self.dataset, self.run, self.pca = config, dataset, run, found
-        self.device = torch_device(config.device)
+    Of several ranks the one that leads starts the network, measures and writes; progress and weights are its own.
+    """
+
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, run: Path, found: pca.Pca | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self.config, self.dataset, self.run, self.pca, self.ranks = config, dataset, run, found, ranks
+        self.device = ranks.device(config.device)
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         network = build(config.architecture, config.options, dataset.spec.shape, config.k)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = len(dataset.train.labels)
         self.batch_size, self.per_epoch = config.batch(images), config.steps_per_epoch(images)
-        self._steps = Steps(self.network, config, self.device, dataset.train.pixels)
+        share = ranks.share(self.batch_size)
+        self._steps = Steps(self.network, config, self.device, dataset.train.pixels, ranks, share)
         self.progress = checkpoint.Progress()
         self.best: dict[str, Tensor] = {}
         self.expected = 0.0
@@ -111,6 +117,11 @@ class Trainer:
             self.network.load_state_dict(self.best)
         self._steps.renew()
         self.progress = next_cycle(self.progress)
+        self._spread()
+
+    def _spread(self) -> None:
+        """Give all ranks the weights of the one that leads, as after every change that is no step."""
+        self.ranks.spread(self.network.state_dict().values())
 
     @property
     def floors(self) -> dict[str, float | None]:
@@ -139,7 +150,9 @@ class Trainer:
         return loaded.warnings + run_folder.differences(loaded.settings, self.settings)
 
     def save(self) -> None:
-        """Write a checkpoint and the log."""
+        """Write a checkpoint and the log, if this rank leads."""
+        if not self.ranks.leads:
+            return
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= self._steps.optimisers.tensors()
@@ -148,18 +161,34 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def reports(self) -> Iterator[Report]:
-        """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second."""
+        """Train to the end, saving every `SAVE_EVERY` seconds and at last; yields about every tenth of a second.
+
+        Raises `ProcessEnded`, after saving, where another rank ended.
+        """
         self.begin()
-        while not self.finished:
-            self._turn()
-            yield from self._epoch()
+        try:
+            while not self.finished:
+                self._turn()
+                yield from self._epoch()
+        except ProcessEnded:
+            self.save()
+            raise
         self.save()
-        draw(self)
+        if self.ranks.leads:
+            draw(self)
 
     def begin(self) -> None:
         """Fit PCA, start from it where the architecture does, and evaluate the network of step 0, all this once."""
         if self.progress.history or self.progress.step:
             return
+        floors = self._start() if self.ranks.leads else {}
+        self.pca = None
+        self._spread()
+        self._time()
+        self._evaluate(0, None, floors | {"chosen_by": self.chosen_by})
+
+    def _start(self) -> dict[str, Any]:
+        """Fit PCA, start the network from it or from another run's, and return the distortions of PCA for the log."""
         data, k = self.dataset, self.config.k
         found = self.pca or pca.fit(data.train.pixels, max(k, COMPONENTS), self.config.seed)
         found = found.first(k)
@@ -167,21 +196,19 @@ class Trainer:
             self.network.load_state_dict(run_folder.first_weights(self.run))
         elif self.network.starts_from_pca:
             self.network.start(data.train.pixels, found, self.config.seed)
-        floors: dict[str, Any] = {"pca_mse": _known(pca.distortion(found, data.test.pixels))}
+        floors: dict[str, Any] = {"pca_mse": known(pca.distortion(found, data.test.pixels))}
         if data.validation:
-            floors["validation_pca_mse"] = _known(pca.distortion(found, data.validation.pixels))
-        self.pca = None
-        self._time()
-        self._evaluate(0, None, floors | {"chosen_by": self.chosen_by})
+            floors["validation_pca_mse"] = known(pca.distortion(found, data.validation.pixels))
+        return floors
 
     def _time(self) -> None:
         """Time forward and backward passes, for at most about `TRIAL` seconds; no weight changes."""
         batch = self._steps.images(np.arange(self.batch_size))
         self.network.train()
         started, times = time.monotonic(), [math.inf]
-        while len(times) < 5 and time.monotonic() - started < TRIAL:
+        while self.ranks.told(len(times) < 5 and time.monotonic() - started < TRIAL):
             before = time.monotonic()
-            self._steps.loss(self._changed(batch)).backward()  # type: ignore[no-untyped-call]
+            self._steps.gradients(self._changed(batch))
             times.append(time.monotonic() - before)
         self._steps.optimisers.forget()
         self.expected = min(times) * OVERHEAD * self.steps
@@ -241,36 +268,15 @@ class Trainer:
         since = self.progress.history[-1]["step"] if self.progress.history else 0
         return self.progress.loss / max(1, self.progress.step - since)
 
-    def _report(self, epoch: int, entry: dict[str, Any] | None = None) -> Report:
-        return Report(self.progress.step, self.last_step, epoch, self.epochs, self._mean_loss(), entry)
+    def _report(self, epoch: int) -> Report:
+        return Report(self.progress.step, self.last_step, epoch, self.epochs, self._mean_loss())
 
     def _evaluate(self, epoch: int, train_mse: float | None, floors: dict[str, Any]) -> Report:
         """Measure the network, keep it if it is the best so far, and add a line to the log."""
-        data, done = self.dataset, self.progress
-        calibrate(self.network, data.train.pixels, self.config.seed, self.device)
-        test_mse = distortion.test_mse(self.network, data.test.pixels, self.device)
-        entry = {"epoch": epoch, "step": done.step, "train_mse": train_mse, "test_mse": _known(test_mse)}
-        judged = test_mse
-        if data.validation:
-            judged = distortion.test_mse(self.network, data.validation.pixels, self.device)
-            entry["validation_mse"] = judged
-        report = self._report(epoch, entry | floors | {"seconds": round(done.seconds, 3)})
-        assert report.entry
-        self.progress = replace(done, loss=0.0, history=(*done.history, report.entry))
-        if self.config.chooses:
-            self._choose(judged)
-        return report
-
-    def _choose(self, mse: float) -> None:
-        """Keep the network if its distortion is the least so far; let training end where patience runs out."""
-        done, patience = self.progress, self.cycle.patience(self.config.patience or 0)
-        if done.best_mse is None or not mse >= done.best_mse:
-            self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-            self.progress = replace(done, best_step=done.step, best_mse=_known(mse))
-        elif patience and done.ending is None and done.step - max(done.best_step, self.cycle.peak) >= patience:
-            self.progress = replace(done, ending=done.step)
-
-
-def _known(figure: float) -> float | None:
-    """Return a figure as a JSON value: None for the NaN of no held-out images."""
-    return None if math.isnan(figure) else figure
+        report = self._report(epoch)
+        if self.ranks.leads:
+            measure(self, epoch, train_mse, floors)
+        if not self.ranks.alone:
+            self.progress = checkpoint.progress_of(self.ranks.told(asdict(self.progress)))
+            self._spread()  # processors of different kinds round differently
+        return replace(report, entry=self.progress.history[-1])

@@ -132,7 +132,19 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return a sentence for each setting changed since a checkpoint."""
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     after = "the weights will not be those of an uninterrupted run"
-    return [f"{key} was {before.get(key)} and is now {now.get(key)}: {after}" for key in changed]
+    said = [_regrouped(before, now)] if "ranks" in changed else []
+    rest = [key for key in changed if not said or key not in ("ranks", "threads")]
+    return said + [f"{key} was {before.get(key)} and is now {now.get(key)}: {after}" for key in rest]
+
+
+def _regrouped(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return a sentence on another number of processes than before, and of the threads of each."""
+    was, here = (
+        f"{of.get('ranks') or 1} process{'es' if of.get('ranks') else ''} of {of.get('threads')} "
+        f"thread{'s' if of.get('threads') != 1 else ''}"
+        for of in (before, now)
+    )
+    return f"trained by {was} until here, now by {here}: the weights will be others, by the rounding of sums"
 
 
 def write_log(run: Path, history: tuple[dict[str, Any], ...]) -> None:

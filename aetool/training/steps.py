@@ -17,18 +17,34 @@ from aetool.training.architectures.autoencoder import Autoencoder
 from aetool.training.config import TrainConfig
 from aetool.training.data.stored import AnyPixels
 from aetool.training.optimiser import Optimisers, make_optimisers
+from aetool.training.ranks import Ranks, Share
+from aetool.training.shared_norm import share_norms
 
 EAGER = 3
 """Steps before the recording: in them the libraries of CUDA choose their kernels and take their memory."""
 
 
 class Steps:
-    """The steps of a training: `images()` gives a batch, `changed()` changes it at random, `step()` learns from it."""
+    """The steps of a training: `images()` gives a batch, `changed()` changes it at random, `step()` learns from it.
+
+    Of several ranks each has its share of the batch, and all learn from the whole.
+    """
 
     optimisers: Optimisers
 
-    def __init__(self, network: Autoencoder, config: TrainConfig, device: torch.device, pixels: AnyPixels) -> None:
+    def __init__(
+        self,
+        network: Autoencoder,
+        config: TrainConfig,
+        device: torch.device,
+        pixels: AnyPixels,
+        ranks: Ranks,
+        share: Share,
+    ) -> None:
         self.network, self.config, self.device = network, config, device
+        self.ranks, self.share = ranks, share
+        if not ranks.alone:
+            share_norms(network, ranks, share.weight)
         self.pixels: AnyPixels | Tensor = pixels
         if device.type == "cuda" and isinstance(pixels, np.ndarray):
             self.pixels = torch.from_numpy(pixels).to(device)
@@ -41,7 +57,8 @@ class Steps:
         self._recorded: Recorded | None = None
 
     def images(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return training images, uint8 (n, c, h, w), on the device."""
+        """Return this rank's share of a batch of training images, uint8 (n, c, h, w), on the device."""
+        rows = rows[self.share.rows]
         if isinstance(self.pixels, Tensor):
             return self.pixels[torch.from_numpy(rows).to(self.device)]
         return torch.from_numpy(self.pixels[rows]).to(self.device)
@@ -51,13 +68,13 @@ class Steps:
 
         The random numbers follow from seed and step. Images are not bent, turned or scaled while the network settles.
         """
-        config = self.config
+        config, share = self.config, None if self.ranks.alone else self.share
         generator = torch.Generator().manual_seed((2**62 + config.seed * 1_000_003 + step) % 2**63)  # not as the order
         if config.shift:
-            batch = augment.shifted(batch, config.shift, generator)
+            batch = augment.shifted(batch, config.shift, generator, share)
         images = batch.float().div_(255)
         if (config.elastic or config.affine) and not settling:
-            images = augment.warped(images, config.elastic, config.affine, generator)
+            images = augment.warped(images, config.elastic, config.affine, generator, share)
         return images.contiguous(memory_format=torch.channels_last)
 
     def step(self, images: Tensor, rate: float) -> Tensor:
@@ -65,7 +82,8 @@ class Steps:
         self.optimisers.set_rate(rate)
         if self._recorded and self._recorded.images.shape == images.shape:
             return self._recorded.replay(images)
-        if self.device.type == "cuda" and self._eager <= 0 and self._recorded is None:
+        records = self.device.type == "cuda" and self.ranks.alone
+        if records and self._eager <= 0 and self._recorded is None:
             self._recorded = Recorded(self, images)
             return self._recorded.replay(images)
         self._eager -= 1
@@ -73,10 +91,21 @@ class Steps:
 
     def learn(self, images: Tensor) -> Tensor:
         """Change the weights by the loss of float images at the rate that is set, and return the loss."""
-        loss = self.loss(images)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.gradients(images)
         self.optimisers.step()
-        return loss.detach()
+        return loss
+
+    def gradients(self, images: Tensor) -> Tensor:
+        """Compute the gradients of the loss of float images, of those of all ranks, and return the loss."""
+        loss = self.loss(images)
+        if self.ranks.alone:
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        loss = loss * self.share.weight
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        self.ranks.sum([loss, *(p.grad for p in self.network.parameters() if p.grad is not None)])
+        return loss
 
     def loss(self, images: Tensor) -> Tensor:
         """Return the mean squared error of the reconstructions of float images."""

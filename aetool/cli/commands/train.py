@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,13 +18,13 @@ from aetool.cli.inputs import listed_inputs, refuse_errors
 from aetool.cli.options import Inputs, Quiet
 from aetool.cli.process import limit_blas
 from aetool.cli.target import write_stdout
-from aetool.cli.training import follow, plan
+from aetool.cli.train_on import conclude, introduce, train_on
 from aetool.errors import UsageError
 
 if TYPE_CHECKING:
     from aetool.training.config import TrainConfig
-    from aetool.training.data.dataset import Dataset as DataSet
     from aetool.training.loop import Trainer
+    from aetool.training.ranks import Ranks
 
 Dataset = Annotated[
     str | None,
@@ -195,29 +196,56 @@ def train(
     """Train an autoencoder.
 
     Prints the run folder. Ctrl-C saves a checkpoint first; --resume goes on to the same weights.
+
+    In several processes: torchrun --nproc-per-node N -m aetool train ...
     """
     from aetool.system.processes import all_cores
 
     limit_blas(options.threads or all_cores())
+    from aetool.training.ranks import joined
+    from aetool.training.session import join_run
+
+    console = Console(quiet)
+    with joined() as ranks:
+        if not ranks.leads:
+            with join_run(ranks, inputs.limits, data) as trainer:
+                train_on(trainer, Console(quiet=True))
+            return
+        going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
+        config = None if going_on else configured(dataset, options.given(), inputs, console)
+        with _begun(config, dataset, name, more_epochs, data, inputs, console, ranks) as trainer:
+            train_on(trainer, console)
+            conclude(trainer, console)
+    write_stdout(f"{trainer.run}\n")
+
+
+@contextlib.contextmanager
+def _begun(
+    config: TrainConfig | None,
+    dataset: str | None,
+    name: str | None,
+    more_epochs: int | None,
+    data: str | None,
+    inputs: Inputs,
+    console: Console,
+    ranks: Ranks,
+) -> Iterator[Trainer]:
+    """Give the trainer of a new run, or of one that goes on where `config` is None, and say what it has."""
     from aetool.training.session import open_run, resume_run
 
-    console, limits = Console(quiet), inputs.limits
-    failures = Failures(console, inputs.errors)
-    going_on = _check(options, inputs, dataset, resume, more_epochs, data, name)
-    config = None if going_on else configured(dataset, options.given(), inputs, console)
+    failures, limits = Failures(console, inputs.errors), inputs.limits
     files = listed_inputs(inputs) if inputs.files_from else None
     with contextlib.ExitStack() as stack:
         with failures.of_data(), console.stages() as report:
             begun = (
-                resume_run(dataset, report, limits, data, more_epochs)
+                resume_run(dataset, report, limits, data, more_epochs, ranks)
                 if config is None
-                else open_run(config, report, limits, files, name)
+                else open_run(config, report, limits, files, name, ranks)
             )
             trainer, warnings = stack.enter_context(begun)
         failures.add_data(trainer.dataset.skipped, trainer.dataset.listing)
-        _introduce(trainer, warnings, console)
-        follow(trainer, console)
-    write_stdout(f"{trainer.run}\n")
+        introduce(trainer, warnings, console)
+        yield trainer
 
 
 def _check(
@@ -238,37 +266,3 @@ def _check(
     if data is not None and not going_on:
         raise UsageError("--data belongs to --resume and --more-epochs; name the data set of a new run without it")
     return going_on
-
-
-def _introduce(trainer: Trainer, warnings: list[str], console: Console) -> None:
-    """Print the warnings, and where training stands."""
-    from aetool.training.summary import classes, division
-
-    for warning in warnings:
-        console.warn(warning)
-    if trainer.progress.step:
-        console.note(f"{trainer.run}: going on at step {trainer.progress.step} of {trainer.steps}")
-        return
-    data = trainer.dataset
-    console.note(plan(trainer))
-    console.note(f"{trainer.run}: {division(data)}")
-    console.note(f"see how it goes in a browser: {trainer.run / 'report.html'}")
-    if not len(data.test.labels):
-        console.warn("every class has a single image, and none is held out: there is no test mse, and no score")
-    if data.classes:
-        console.note(classes(data))
-    _warn_of_blank(data, trainer.config, console)
-
-
-def _warn_of_blank(data: DataSet, config: TrainConfig, console: Console) -> None:
-    """Warn where all images are equal once prepared, or at least half of them blank."""
-    from aetool.training.data.alike import all_equal, count_blank
-    from aetool.training.data.settings import of_pictures
-
-    n, blank = len(data.train.pixels) + len(data.test.pixels), count_blank(data)
-    fix = f"; dark drawings on transparency need a --background other than {data.spec.background}, as 255"
-    fix = fix if of_pictures(config.dataset) and config.background is not None and data.spec.background < 255 else ""
-    if all_equal(data):
-        console.warn(f"all {n:,} images are equal once prepared, so there is nothing to learn{fix}")
-    elif blank * 2 >= n:
-        console.warn(f"{blank:,} of {n:,} images have one colour everywhere once prepared{fix}")

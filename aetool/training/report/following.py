@@ -26,8 +26,11 @@ def followed(trainer: Trainer, warn: Callable[[str], None]) -> Iterator[Report]:
     """Train to the end and yield the reports, as `Trainer.reports` does, with a page of the run kept beside.
 
     The page is written at the beginning, behind evaluations, and at the end, whatever ends the training. Why it cannot
-    be written is told to `warn`, once; training goes on.
+    be written is told to `warn`, once; training goes on. Of several processes the first one writes the page.
     """
+    if not trainer.ranks.leads:
+        yield from trainer.reports()
+        return
     pages = _Pages(trainer, warn)
     pages.write(TRAINING)
     try:
