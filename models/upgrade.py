@@ -22,7 +22,8 @@ from aetool.bundle.scoring import Scoring
 from aetool.choices import DATASETS
 from aetool.generation.stored import completed
 from aetool.images.spec import CURRENT
-from aetool.latents.bank import Bank, write_bank
+from aetool.latents.bank import Bank
+from aetool.latents.bank_file import write_bank
 from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.training.evaluation.evaluate import find_dataset

@@ -20,7 +20,8 @@ from aetool.bundle.card import card
 from aetool.bundle.folder import write
 from aetool.bundle.manifest import Golden, Manifest
 from aetool.images.spec import ImageSpec
-from aetool.latents.bank import Bank, Mixtures, make_bank, write_bank
+from aetool.latents.bank import Bank, Mixtures, make_bank
+from aetool.latents.bank_file import write_bank
 
 SPEC = ImageSpec(1, 8, 8)
 CLASSES = ("dark", "light")

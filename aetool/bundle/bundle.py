@@ -92,7 +92,7 @@ class Bundle:
 
     @cached_property
     def _bank(self) -> Bank:
-        from aetool.latents.bank import read_bank
+        from aetool.latents.bank_file import read_bank
 
         try:
             return read_bank(self.files["bank.npz"], self.manifest.classes, self.manifest.latent_size)

@@ -1,4 +1,4 @@
-"""A training at work, for the command line: its beginning, its progress, its end by a signal or by another process, its result."""
+"""A training at work, for the command line: beginning, progress, end by a signal or another process, result."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from aetool.bundle.folder import CARD, FILES, SUMS, canonical_sums, check_free, 
 from aetool.bundle.lookup import candidates, default_path, find_identity, find_path, own_models, shipped_path
 from aetool.cli.fixes import told
 from aetool.errors import BundleError, ReadWriteError, UsageError
-from aetool.latents.bank import write_bank
+from aetool.latents.bank_file import write_bank
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_latents, toy_manifest
 
 

@@ -21,7 +21,8 @@ from aetool.bundle.front import front_matter
 from aetool.bundle.manifest import Manifest
 from aetool.errors import UsageError
 from aetool.images.layout import Layout, encode_pictures
-from aetool.latents.bank import make_bank, write_bank
+from aetool.latents.bank import make_bank
+from aetool.latents.bank_file import write_bank
 from aetool.model.overview import COLUMNS, ROWS, SIDE, _fitted, overview
 from tests.banded import write_banded
 from tests.toy import toy_bank, toy_latents, toy_manifest

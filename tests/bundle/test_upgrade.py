@@ -19,7 +19,8 @@ from aetool.errors import BundleError
 from aetool.generation.neighbour_graph import neighbour_graph, shortest_path
 from aetool.generation.stored import completed
 from aetool.images.spec import CURRENT
-from aetool.latents.bank import Edges, read_bank, write_bank
+from aetool.latents.bank import Edges
+from aetool.latents.bank_file import read_bank, write_bank
 from tests.conftest import REPOSITORY
 from tests.toy import CLASSES, toy_bank, toy_latents
 

@@ -18,7 +18,8 @@ from aetool.bundle.card import card
 from aetool.bundle.folder import write
 from aetool.bundle.manifest import Golden
 from aetool.cli.app import run
-from aetool.latents.bank import make_bank, write_bank
+from aetool.latents.bank import make_bank
+from aetool.latents.bank_file import write_bank
 from aetool.model.keys import Mean
 from tests.conftest import command
 from tests.toy import picking_graphs, picture, toy_bank, toy_image, toy_latents, toy_manifest, toy_pixels

@@ -13,7 +13,8 @@ from PIL import Image
 
 from aetool.bundle.card import card
 from aetool.bundle.folder import write
-from aetool.latents.bank import make_bank, write_bank
+from aetool.latents.bank import make_bank
+from aetool.latents.bank_file import write_bank
 from aetool.system.processes import ordered
 from tests.toy import CLASSES, picture, toy_graphs, toy_image, toy_latents, toy_manifest
 

@@ -15,7 +15,7 @@ import aetool
 from aetool.bundle.bundle import Bundle
 from aetool.bundle.folder import write
 from aetool.bundle.scoring import ENOUGH, scale_of, scoring
-from aetool.latents.bank import write_bank
+from aetool.latents.bank_file import write_bank
 from tests.toy import picture, toy_bank, toy_image, toy_latents
 
 

@@ -26,7 +26,7 @@ from aetool.bundle.folder import write
 from aetool.bundle.lookup import shipped_path
 from aetool.choices import SNIPPETS
 from aetool.images.spec import PREPARATIONS, ImageSpec
-from aetool.latents.bank import write_bank
+from aetool.latents.bank_file import write_bank
 from tests.conftest import REPOSITORY
 from tests.toy import picking_graphs, toy_bank, toy_image, toy_manifest
 

@@ -13,7 +13,8 @@ from aetool.bundle.card import card
 from aetool.bundle.folder import write
 from aetool.generation.stored import completed
 from aetool.images.spec import ImageSpec
-from aetool.latents.bank import Mixtures, make_bank, write_bank
+from aetool.latents.bank import Mixtures, make_bank
+from aetool.latents.bank_file import write_bank
 from tests.toy import picking_graphs, toy_manifest
 
 

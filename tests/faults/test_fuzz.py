@@ -20,7 +20,7 @@ from aetool.bundle.gate import MODEL, check_graph
 from aetool.bundle.gate_protobuf import WireError, read_message
 from aetool.bundle.manifest import Manifest
 from aetool.errors import AetoolError, BundleError, InvalidInput, LimitExceeded
-from aetool.latents.bank import read_bank, write_bank
+from aetool.latents.bank_file import read_bank, write_bank
 from aetool.latents.files import read_latents, to_jsonl
 from aetool.training.data.files import parse_idx, read_arrays
 from tests.toy import CLASSES, toy_bank, toy_graphs, toy_manifest

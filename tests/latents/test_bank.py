@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from aetool.errors import BundleError
-from aetool.latents.bank import MAX_ROWS, NEIGHBOURS, make_bank, read_bank, write_bank
+from aetool.latents.bank import MAX_ROWS, NEIGHBOURS, make_bank
+from aetool.latents.bank_file import read_bank, write_bank
 from tests.toy import CLASSES, toy_bank, toy_latents
 
 ARRAYS = ("latents", "labels", "neighbours", "counts", "means", "covariances",

@@ -16,7 +16,8 @@ from aetool.bundle.folder import identity
 from aetool.bundle.golden import WHOLE, Golden, Samples
 from aetool.bundle.manifest import Manifest
 from aetool.generation.stored import completed
-from aetool.latents.bank import Bank, make_bank, write_bank
+from aetool.latents.bank import Bank, make_bank
+from aetool.latents.bank_file import write_bank
 from aetool.model.overview import overview
 from aetool.runtime.codec import Codec
 from aetool.runtime.golden import check_golden, check_pictures
