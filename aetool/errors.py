@@ -85,6 +85,8 @@ class RunInUse(AetoolError):
 class ProcessEnded(AetoolError):
     """Another process of a training ended, so this one does; without a message where another process says why."""
 
+    exit_code = 10
+
 
 class PipeClosed(AetoolError):
     """The reader of stdout went away, as `head` does: no message, and the code a shell gives for SIGPIPE."""

@@ -235,7 +235,7 @@ def test_a_signal_during_an_import_is_not_lost(here, monkeypatch, name, kind):
 def test_every_error_has_a_code_of_its_own():
     kinds = AetoolError.__subclasses__()
     codes = [kind.exit_code for kind in kinds]
-    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 11, 141]
+    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 141]
     assert all(app._fail("x", kind.exit_code) == kind.exit_code for kind in kinds)
 
 

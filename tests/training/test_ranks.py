@@ -319,7 +319,7 @@ def test_killed_at_any_step_the_first_saves_and_says_so(workplace, monkeypatch):
     dying.left = 5
     monkeypatch.setattr(Steps, "learn", dying)
     first, second = cli("digits", *SMALL)
-    assert first[0] == 1 and second[0] == -signal.SIGKILL and not second[2]
+    assert first[0] == 10 and second[0] == -signal.SIGKILL and not second[2]
     line = first[2].splitlines()[-1]
     assert line == (
         "aetool: another of the 2 processes of this training ended; stopped at step 5, saved; go on with: "
