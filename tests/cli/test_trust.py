@@ -159,7 +159,8 @@ def parameters(name: str) -> set[str]:
     return set(inspect.signature(app.build([name]).registered_commands[0].callback).parameters)
 
 
-READERS = set("encode reconstruct sample score interpolate combine perturb search explore train".split())
+READERS = {"encode", "reconstruct", "sample", "score", "interpolate", "combine", "perturb", "search", "explore",
+           "train"}  # fmt: skip
 """Commands that read pictures."""
 
 
