@@ -159,18 +159,8 @@ def parameters(name: str) -> set[str]:
     return set(inspect.signature(app.build([name]).registered_commands[0].callback).parameters)
 
 
-READERS = {
-    "encode",
-    "reconstruct",
-    "sample",
-    "score",
-    "interpolate",
-    "combine",
-    "perturb",
-    "search",
-    "explore",
-    "train",
-}
+READERS = {"encode", "reconstruct", "sample", "score", "interpolate", "combine", "perturb", "search", "explore",
+           "train"}  # fmt: skip
 """Commands that read pictures."""
 
 
