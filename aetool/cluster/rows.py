@@ -38,6 +38,8 @@ Figures = dict[str, npt.NDArray[Any]]
 Step = Callable[[Codec, Images], Figures]
 Word = Callable[[AetoolError], str]
 """A function that words an error."""
+AT_ONCE = 64
+"""Pictures of a call of the class UDF: their files are in memory, of several calls at a time."""
 SCORES = ("mse", "percentile", "distance")
 
 
@@ -72,7 +74,7 @@ def _function(kind: type, returned: Any, model: Model, given: tuple[Any, ...]) -
     def call(self: Any, *columns: Any) -> Any:
         return kind.__call__(self, *columns)
 
-    marked = daft.method.batch(return_dtype=returned, batch_size=model.codec.batch)(call)
+    marked = daft.method.batch(return_dtype=returned, batch_size=min(model.codec.batch, AT_ONCE))(call)
     return daft.cls(type(kind.__name__, (kind,), {"__call__": marked}))(*given)
 
 
