@@ -15,6 +15,7 @@ EXAMPLES = {
     "perturb": "aetool perturb photos/cats/tom.jpg --sigma 0.3 -n 12 -o variations.png",
     "search": "aetool search photos/cats/tom.jpg -n 5 -o found.png",
     "score": "aetool score photos/ -o maps/",
+    "explore": "aetool explore photos/ -o page.html",
     "evaluate": "aetool evaluate photos --data photos/",
     "bench": "aetool bench mnist",
     "info": "aetool info mnist",
