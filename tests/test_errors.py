@@ -19,6 +19,7 @@ EXIT_CODES = {
     "ReadWriteError": 7,
     "DeviceUnavailable": 8,
     "ThresholdPassed": 9,
+    "ProcessEnded": 10,
     "RunInUse": 11,
     "PipeClosed": 141,
 }

@@ -22,7 +22,7 @@ from aetool.images.folder import picture_folder
 from aetool.training.data.dataset import load
 from aetool.training.data.files import Labelled
 
-LONGEST = 600
+LONGEST = 640
 
 
 @pytest.fixture(scope="module")

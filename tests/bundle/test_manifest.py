@@ -15,7 +15,7 @@ from aetool.errors import BundleError
 from aetool.images.spec import CURRENT, PREPARATIONS, ImageSpec
 from tests.toy import toy_manifest
 
-NAMES = [field.name for field in fields(Manifest) if field.name not in ("pictures", "weights", "scoring")]
+NAMES = [field.name for field in fields(Manifest) if field.name not in ("pictures", "weights", "scoring", "about")]
 GOLDEN = ["latents", "images", "encoded"]
 
 
