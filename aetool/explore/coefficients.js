@@ -1,31 +1,22 @@
-// Decoding of a JPEG at a smaller scale, from the coefficients in its bytes: the levels of libjpeg-turbo, to the bit.
+// The coefficients of a JPEG of 8 bits, in grey or three colours, with Huffman codes: sequential or progressive.
 //
-//   scaledJpeg(bytes, scale, width, height) -> {planes: [red, green, blue], width, height} at 1/2, 1/4 or 1/8
+//   readFrame(bytes, width, height) -> {parts, h, v, width, height, isRgb}
 //
-// `width` and `height` are the sides of the picture as stored; those of the result are rounded up. The result is null
-// for what is not read here: other sides, other than 8 bits, grey or three colours, and Huffman codes, and damaged files.
-// Memory is bounded by the sides; time too, as no coefficient is visited more often than it has bits.
+// parts  by colour {h, v, levels, table, stride}: blocks of a unit across and down; the coefficients of all blocks,
+//        64 each, in rows of `stride` blocks; what to multiply each of the 64 by
+// h, v   the most blocks of a unit, of all parts
+// isRgb  whether the parts are red, green and blue; else three are YCbCr, by JFIF
+//
+// All else throws: other files, damaged ones, and sides other than `width` and `height`, which bound the memory. They
+// bound the time too, as no bit of a coefficient is read twice, and scans are few. ITU-T T.81 explains the numbers.
 "use strict";
 
 const alongDiagonal = (i) => 8 * ((i >> 3) + (i % 8)) + (((i >> 3) + i) % 2 ? i >> 3 : i % 8);
 const ZIGZAG = Array.from({ length: 64 }, (_, i) => i).sort((a, b) => alongDiagonal(a) - alongDiagonal(b)); // places
 const ALONE = [0x00, 0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xff]; // have no segment behind them
 const SMOOTHED = 10; // first coefficients; libjpeg smoothes a picture whose scans leave out bits of them
-const COSINES = [ // of libjpeg's full inverse transform, the left half, in 1/8192: sums of rounded numbers
-  [8192, 8192, 8192, 8192], [11363, 9633, 6437, 2260], [10703, 4433, -4433, -10703], [9633, -2259, -11362, -6436],
-  [8192, -8192, -8192, 8192], [6437, -11362, 2261, 9633], [4433, -10704, 10704, -4433], [2260, -6436, 9633, -11363],
-];
-
-function scaledJpeg(bytes, scale, width, height) {
-  try {
-    const frame = readFrame(bytes, width, height);
-    const size = { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
-    const planes = frame.parts.map((part) => upsampled(frame, part, 8 / scale, size));
-    return { planes: planes.length === 1 ? [planes[0], planes[0], planes[0]] : coloured(frame, planes), ...size };
-  } catch {
-    return null; // whatever is wrong, the pixels of a browser remain
-  }
-}
+const MOST_BITS = 11; // of a number in a file of 8 bits a level
+const MOST_SCANS = 64; // encoders write about ten
 
 function expect(condition) {
   if (!condition) throw new RangeError("not a JPEG that is read here");
@@ -35,7 +26,7 @@ function expect(condition) {
 function readFrame(bytes, width, height) {
   const tables = { quanta: [], codes: [], restart: 0 }, word = (at) => 256 * bytes[at] + bytes[at + 1];
   const begins = (at, name) => String.fromCharCode(...bytes.subarray(at, at + name.length)) === name;
-  let frame, isJfif = false, adobe;
+  let frame, scans = 0, isJfif = false, adobe;
   for (let at = 2; at < bytes.length; ) {
     const marker = bytes[at + 1], body = at + 4;
     if (bytes[at++] !== 0xff || ALONE.includes(marker)) continue;
@@ -51,13 +42,14 @@ function readFrame(bytes, width, height) {
       expect(!frame && marker <= 0xc2 && bytes[body] === 8 && word(body + 1) === height && word(body + 3) === width);
       frame = newFrame(bytes, body + 5, width, height, marker === 0xc2);
     } else if (marker === 0xda) {
+      expect(++scans <= MOST_SCANS);
       at = decodeScan(new Bits(bytes, end), frame, scanOf(bytes, body, frame, tables), tables.restart);
       if (!frame.isProgressive && frame.parts.every(({ lowest }) => lowest[0] === 0)) break;
     }
   }
   expect(frame.parts.every(({ lowest }) => lowest.subarray(0, SMOOTHED).every((bit) => bit === 0)));
-  frame.isRgb = !isJfif && (adobe === undefined ? frame.parts.every(({ id }, i) => id === "RGB".charCodeAt(i)) : !adobe);
-  return frame;
+  const ids = String.fromCharCode(...frame.parts.map(({ id }) => id));
+  return { ...frame, isRgb: !isJfif && (adobe === undefined ? ids === "RGB" : adobe === 0) };
 }
 
 function readQuanta(bytes, at, end, { quanta }) {
@@ -114,6 +106,7 @@ function newFrame(bytes, at, width, height, isProgressive) {
 
 // Return the parts of a scan, with their tables, and which bits of which coefficients it has.
 function scanOf(bytes, body, frame, tables) {
+  expect(bytes[body] >= 1 && bytes[body] <= 3);
   const parts = Array.from({ length: bytes[body] }, (_, i) => {
     const [id, codes] = bytes.subarray(body + 1 + 2 * i), part = frame.parts.find((one) => one.id === id);
     part.table ||= tables.quanta[part.quantum];
@@ -155,6 +148,7 @@ class Bits {
   }
 
   signed(n) {
+    expect(n <= MOST_BITS);
     const value = this.take(n);
     return value < 1 << (n - 1) ? value - (1 << n) + 1 : value;
   }
@@ -199,14 +193,17 @@ function decodeBlock(bits, part, at, scan) {
   const { levels, dc, ac } = part, { to, low } = scan;
   let k = scan.from;
   if (k === 0) {
-    part.last += bits.signed(bits.symbol(dc) & 15);
+    part.last += bits.signed(bits.symbol(dc));
     levels[at] = part.last << low;
     k = 1;
   }
   if (scan.run > 0) return void scan.run--;
   for (; k <= to; k++) {
     const symbol = bits.symbol(ac), zeros = symbol >> 4, size = symbol & 15;
-    if (size === 0 && zeros < 15) return void (scan.run = (1 << zeros) - 1 + bits.take(zeros));
+    if (size === 0 && zeros < 15) {
+      expect(zeros === 0 || scan.from > 0); // of progressive files alone
+      return void (scan.run = (1 << zeros) - 1 + bits.take(zeros));
+    }
     k += zeros;
     if (size) levels[at + ZIGZAG[k]] = bits.signed(size) << low;
   }
@@ -242,77 +239,4 @@ function refine(bits, { levels, ac }, at, scan) {
   }
 }
 
-// Return a part with the sides of the result. Parts with fewer samples have larger blocks if that is enough.
-function upsampled(frame, part, least, { width, height }) {
-  let size = least;
-  const fits = (most, own) => (most * least) % (own * size * 2) === 0;
-  while (size < 8 && fits(frame.h, part.h) && fits(frame.v, part.v)) size *= 2;
-  const across = (frame.h * least) / (part.h * size), down = (frame.v * least) / (part.v * size); // of one sample
-  const w = Math.ceil((frame.width * part.h * size) / (8 * frame.h)), stride = part.stride * size;
-  const h = Math.ceil((frame.height * part.v * size) / (8 * frame.v)), plane = transformed(part, size, stride);
-  const [isWide, isHigh] = [least > 1 && across === 2 && down === 1 && w > 2, least > 1 && across === 1 && down === 2];
-  expect(Number.isInteger(across) && Number.isInteger(down) && (least === 1 || across * down < 4));
-  const found = new Uint8Array(width * height);
-  for (let y = 0, to = 0; y < height; y++) {
-    const row = Math.floor(y / down), other = Math.min(h - 1, Math.max(0, row + (y % 2 ? 1 : -1)));
-    for (let x = 0; x < width; x++, to++) {
-      const column = Math.floor(x / across), at = row * stride + column; // a quarter of the result is a neighbour's
-      if (isWide) {
-        const next = Math.min(w - 1, Math.max(0, column + (x % 2 ? 1 : -1)));
-        found[to] = (3 * plane[at] + plane[row * stride + next] + 1 + (x % 2)) >> 2;
-      } else found[to] = isHigh ? (3 * plane[at] + plane[other * stride + column] + 1) >> 2 : plane[at];
-    }
-  }
-  return found;
-}
-
-// Return the levels of a part, `size` x `size` a block, by a transform of columns and one of rows.
-function transformed({ levels, table, stride }, size, width) {
-  const basis = basisOf(size), used = [0, 1, 2, 3, 4, 5, 6, 7].filter((k) => basis[k * size] !== 0);
-  const plane = new Uint8ClampedArray((levels.length / 64) * size * size), columns = new Int32Array(8 * size);
-  const shift = 11 + Math.log2(8 / size), half = 1 << (shift - 1); // two bits remain for the rows
-  for (let block = 0; block < levels.length / 64; block++) {
-    columns.fill(half);
-    for (const x of used) {
-      for (const k of used) {
-        const place = 8 * k + x, level = levels[64 * block + place] * table[place];
-        if (level !== 0) for (let n = 0; n < size; n++) columns[8 * n + x] += level * basis[k * size + n];
-      }
-    }
-    const top = Math.floor(block / stride) * size * width + (block % stride) * size;
-    for (let n = 0; n < size; n++) {
-      for (let m = 0; m < size; m++) {
-        let sum = half << 7;
-        for (const x of used) sum += (columns[8 * n + x] >> shift) * basis[x * size + m];
-        plane[top + n * width + m] = (sum >> (shift + 7)) + 128;
-      }
-    }
-  }
-  return plane;
-}
-
-// Return cosines in 1/8192: what coefficients add to each of `size` sums of neighbours, by coefficient.
-function basisOf(size) {
-  const cosine = (k, i) => 8192 * (k ? Math.SQRT2 : 1) * Math.cos(((2 * i + 1) * k * Math.PI) / 16);
-  const mirrored = (k, i) => (i < 4 ? COSINES[k][i] : COSINES[k][7 - i] * (k % 2 ? -1 : 1));
-  const sum = (k, n) => Array.from({ length: 8 / size }, (_, i) => cosine(k, (n * 8) / size + i)).reduce((a, b) => a + b);
-  return Int32Array.from({ length: 8 * size }, (_, at) => {
-    const k = Math.floor(at / size), n = at % size;
-    return size === 8 ? mirrored(k, n) : Math.round(sum(k, n));
-  });
-}
-
-// Return red, green and blue by JFIF, in 16 bits.
-function coloured({ isRgb }, [light, blue, red]) {
-  if (isRgb) return [light, blue, red];
-  const found = [light, light, light].map(({ length }) => new Uint8ClampedArray(length));
-  light.forEach((level, i) => {
-    const b = blue[i] - 128, r = red[i] - 128;
-    found[0][i] = level + ((91881 * r + 32768) >> 16);
-    found[1][i] = level + ((-22554 * b - 46802 * r + 32768) >> 16);
-    found[2][i] = level + ((116130 * b + 32768) >> 16);
-  });
-  return found;
-}
-
-if (typeof module !== "undefined") module.exports = { scaledJpeg };
+if (typeof module !== "undefined") module.exports = { readFrame };
