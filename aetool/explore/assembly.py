@@ -19,7 +19,7 @@ from aetool.explore.runtime import Runtime
 
 ORDER = "page/order.txt"
 """Names of the scripts of the page, in their order."""
-PREPARATION = ("jpeg.js", "preparation.js")
+PREPARATION = ("jpeg.js", "coefficients.js", "scaled.js", "preparation.js")
 """Scripts that prepare pictures, which Node.js runs in tests too."""
 PLANES = 4
 """Bytes of a number in float32: bytes of the same place pack better side by side."""

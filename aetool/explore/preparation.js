@@ -1,5 +1,6 @@
 // Preparation in JavaScript: the RGBA pixels of a picture to the pixels of an image of a model, with the results of
-// aetool/images/decode.py. No dependency but jpeg.js; a classic script in a browser behind it, CommonJS in node.
+// aetool/images/decode.py. No dependency but jpeg.js and scaled.js; a classic script in a browser behind them, CommonJS
+// in node.
 //
 //   preparePicture(picture, spec) -> Uint8Array (c, h, w), levels from 0 to 255
 //
@@ -7,17 +8,20 @@
 //          orientation: of EXIF, 1 to 8 (default 1)     upright: whether the data are turned by it already
 //          sampling: of a JPEG alone, pixels by sample of colour across and down, [2, 2] for 4:2:0
 //          jpegHeader of jpeg.js gives orientation and sampling.
+//          bytes: of the file, of a JPEG alone; without them a large one is averaged
 // spec     channels (1 or 3), height, width, background: "image" of bundle.json; version: that of its "preparation"
 //
 // The levels are Pillow's, to the bit, where the data are the levels that Pillow decodes. A JPEG that Pillow decodes at
-// a smaller scale is averaged here, within a level of Pillow's but for what a decoder clips to 0..255 before: two files
-// with the same pixels can differ by 32 levels at a smaller scale. Of levels of photos 0.2 % differ by two or three (at
-// 200 pixels up to five), of photos without clipped light or colour 0.03 % differ by two.
+// a smaller scale is decoded here from its bytes in the same way, whatever the data are. One that scaled.js cannot read
+// (CMYK, arithmetic codes, damage) is averaged, within a level of Pillow's but for what a decoder clips to 0..255: two
+// files with the same pixels can differ by 32 levels at a smaller scale. Of levels of averaged photos 0.2 % differ by
+// two or three (at 200 pixels up to five), of photos without clipped light or colour 0.03 % differ by two.
 // A browser decodes with createImageBitmap(file, {colorSpaceConversion: "none", premultiplyAlpha: "none"}), which turns
 // upright; a 2D canvas rounds colours behind alpha.
 "use strict";
 
-const smaller = typeof module === "undefined" ? smallerJpeg : require("./jpeg.js").smallerJpeg;
+const averaged = typeof module === "undefined" ? smallerJpeg : require("./jpeg.js").smallerJpeg;
+const decoded = typeof module === "undefined" ? scaledJpeg : require("./scaled.js").scaledJpeg;
 const PRECISION = 2 ** 22; // coefficients of the filter are multiples of 1 / PRECISION
 const SUPPORT = 3; // of Lanczos
 const TURNED = 5; // from this orientation on, width and height are exchanged
@@ -30,17 +34,17 @@ function preparePicture(picture, spec) {
   if (picture.data.length !== 4 * picture.width * picture.height) throw new RangeError("data must be RGBA");
   const turn = picture.orientation in BACK && picture.orientation > 0 ? picture.orientation : 1;
   const scale = decodingScale(picture, picture.upright ? 1 : turn, spec);
-  let image = flattened(picture, spec.background), stored = !picture.upright;
-  let [width, height] = turn >= TURNED && stored ? [image.height, image.width] : [image.width, image.height];
+  let image = scale > 1 ? smaller(picture, turn, scale, spec) : flattened(picture, spec.background);
+  const isStored = scale > 1 || !picture.upright, exchanged = turn >= TURNED && !picture.upright;
+  let [width, height] = exchanged ? [picture.height, picture.width] : [picture.width, picture.height];
   let [left, top] = [0, 0]; // of the picture among its pixels: the last of a JPEG may be parts of pixels
   if (scale > 1) {
-    image = smaller(stored ? image : turned(image, BACK[turn]), scale, picture.sampling, filtered);
-    [stored, width, height] = [true, width / scale, height / scale];
+    [width, height] = [width / scale, height / scale];
     left = FROM_RIGHT.includes(turn) ? Math.ceil(width) - width : 0;
     top = FROM_BELOW.includes(turn) ? Math.ceil(height) - height : 0;
   }
   if (spec.channels === 1) image = { ...image, planes: [grey(image.planes)] };
-  if (stored) image = turned(image, turn);
+  if (isStored) image = turned(image, turn);
   const box = centred(left, top, width, height, spec);
   const across = coefficients(image.width, box[0], box[2], spec.width);
   const down = coefficients(image.height, box[1], box[3], spec.height);
@@ -55,6 +59,14 @@ function decodingScale({ width, height, sampling }, turn, spec) {
   const [w, h] = turn >= TURNED ? [height, width] : [width, height];
   if (!sampling || spec.version < 2 || w < 4 * spec.width || h < 4 * spec.height) return 1;
   return [8, 4, 2].find((scale) => Math.min(w / (2 * spec.width), h / (2 * spec.height)) >= scale);
+}
+
+// Return a JPEG as it is stored at a smaller scale.
+function smaller(picture, turn, scale, spec) {
+  const back = picture.upright ? BACK[turn] : 1;
+  const [width, height] = back >= TURNED ? [picture.height, picture.width] : [picture.width, picture.height];
+  const found = picture.bytes && decoded(picture.bytes, scale, width, height);
+  return found || averaged(turned(flattened(picture, spec.background), back), scale, picture.sampling, filtered);
 }
 
 // Return the planes red, green and blue over a grey background, rounded as Pillow's alpha_composite does.

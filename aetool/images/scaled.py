@@ -58,10 +58,10 @@ def scaled(image: Image.Image, spec: ImageSpec, whole: Box | None = None) -> Ima
     """Return the middle of the part `whole` of a picture, by default of all of it, with the sides of `spec`.
 
     Rows are filtered first, then columns. From version 13 on, Pillow itself begins with the columns where the height
-    shrinks much more than the width, which gives other pixels; there the rows are filtered by a call of their own.
+    shrinks by more than twice the pixels of the width, which gives other levels; rows then have their own call.
     """
     left, top, right, bottom = centred(whole or (0, 0, *image.size), spec)
-    if spec.height * image.width < spec.width * image.height:
+    if image.height - spec.height > max(0, 2 * (image.width - spec.width)):
         reach = SUPPORT * max(1, (bottom - top) / spec.height) + 2
         first, last = max(0, int(top - reach)), min(image.height, int(bottom + reach))
         size = spec.width, last - first

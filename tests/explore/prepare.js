@@ -6,7 +6,8 @@ const home = path.join(__dirname, "../../aetool/explore");
 const { preparePicture } = require(path.join(home, "preparation.js"));
 const { jpegHeader } = require(path.join(home, "jpeg.js"));
 
-for (const { data, file, picture, spec, out } of JSON.parse(fs.readFileSync(process.argv[2]))) {
-  const header = jpegHeader(fs.readFileSync(file));
-  fs.writeFileSync(out, preparePicture({ ...picture, ...header, data: new Uint8ClampedArray(fs.readFileSync(data)) }, spec));
+for (const { data, file, picture, averaged, spec, out } of JSON.parse(fs.readFileSync(process.argv[2]))) {
+  const bytes = fs.readFileSync(file), pixels = new Uint8ClampedArray(fs.readFileSync(data));
+  const whole = { ...picture, ...jpegHeader(bytes), data: pixels, bytes: averaged ? undefined : bytes };
+  fs.writeFileSync(out, preparePicture(whole, spec));
 }

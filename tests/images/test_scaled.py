@@ -199,7 +199,7 @@ def test_rows_are_filtered_before_columns_in_every_version_of_pillow(size):
     """Black and white alone: there the order shows, by up to a hundred levels."""
     width, height = size
     levels = np.random.default_rng(width).integers(0, 2, (height, width)).astype(np.uint8) * np.uint8(255)
-    for shape in ((20, 44), (64, 64), (44, 20), (8, 51)):
+    for shape in ((20, 44), (64, 64), (44, 20), (8, 51), (90, 20)):
         spec = ImageSpec(1, *shape)
         left, top, right, bottom = centred((0, 0, width, height), spec)
         expected = lanczos(levels.T, left, right, spec.width).T if width != spec.width else levels

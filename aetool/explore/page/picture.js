@@ -20,7 +20,7 @@
       );
     }
     const data = pixelsOf(bitmap);
-    const picture = { data, width: bitmap.width, height: bitmap.height, upright: true, ...jpegHeader(bytes) };
+    const picture = { data, width: bitmap.width, height: bitmap.height, upright: true, bytes, ...jpegHeader(bytes) };
     return preparePicture(picture, { channels, height, width, background, version });
   }
 
