@@ -230,8 +230,10 @@ def _filled(file: ImageFile) -> ImageFile:
         return file
     import daft
 
-    tries = {"num_tries": 1, "connect_timeout_ms": 5000}  # Daft tried longer before
-    once = daft.io.IOConfig(s3=daft.io.S3Config(**tries), http=daft.io.HTTPConfig(**tries))
+    once = daft.io.IOConfig(  # Daft tried longer before
+        s3=daft.io.S3Config(num_tries=1, connect_timeout_ms=5000),
+        http=daft.io.HTTPConfig(num_tries=1, connect_timeout_ms=5000),
+    )
     try:
         with daft.File(file.path, once).open() as stream:
             if stream.size() > MAX_FILE:
