@@ -57,7 +57,8 @@ def split(frame: Any) -> Any:
         return frame
     import ray
 
-    return frame.into_partitions(PARTS * max(1, int(ray.cluster_resources().get("CPU", 1))))
+    resources: Any = ray.cluster_resources  # which Ray has no types for
+    return frame.into_partitions(PARTS * max(1, int(resources().get("CPU", 1))))
 
 
 @contextlib.contextmanager
