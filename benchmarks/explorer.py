@@ -119,7 +119,11 @@ def main(measuring: bool) -> None:
     if path is None:
         sys.exit("Chromium is not installed, which the picture and the measurements need")
     bundle = Bundle.read(shipped_path("mnist"))
-    results: dict[str, Any] = {"model": f"mnist {bundle.identity}", "machine": f"{platform.system()} {platform.machine()}", "pages": {}}
+    results: dict[str, Any] = {
+        "model": f"mnist {bundle.identity}",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "pages": {},
+    }
     with browsing(path) as browser:
         results["browser"] = browser.call("Browser.getVersion")["product"]
         for name, file in pages.items():
