@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +84,8 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
 
     Raises `UsageError` for given options among those of `refused`, which engines have no use for.
     """
+    import tempfile
+
     from aetool.cluster.engine import at_work, connect
     from aetool.cluster.job import Done, run
     from aetool.images.files import Failure
