@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Advance = Callable[[int, str], None]
 """A function of the amount done and the text beside it."""
+PATIENCE = 2
+"""Seconds of work without a word about it."""
 
 
 def say(line: str) -> None:
@@ -78,6 +80,23 @@ class Console:
             yield advance
 
     @contextlib.contextmanager
+    def counting(self, title: str) -> Iterator[Callable[[int], None]]:
+        """Give a function of the number done, which a terminal shows once the work takes longer than 2 seconds."""
+        import time
+
+        with contextlib.ExitStack() as stack:
+            begun, bars = time.monotonic(), list[Advance]()
+
+            def count(done: int) -> None:
+                seconds = time.monotonic() - begun
+                if not bars and seconds > PATIENCE:
+                    bars.append(stack.enter_context(self.progress(title, None)))
+                if bars:
+                    bars[0](done, f"{done:,} done, {done / seconds:,.0f} a second")
+
+            yield count if self.shows_progress else _uncounted
+
+    @contextlib.contextmanager
     def stages(self) -> Iterator[Report]:
         """Give a report function with a bar for each stage of work; a stage is named once."""
         with contextlib.ExitStack() as stack:
@@ -95,6 +114,10 @@ class Console:
 
 def _nothing(done: int, text: str) -> None:
     """Show no progress."""
+
+
+def _uncounted(done: int) -> None:
+    """Show no count."""
 
 
 def as_json(value: Any) -> str:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from aetool.cli.target import Target
 from aetool.errors import InvalidInput, UsageError, lookup, printable
 
 if TYPE_CHECKING:
+    from aetool.cluster.job import Done
     from aetool.cluster.rows import Work
     from aetool.images.files import ImageFile
 
@@ -84,10 +85,7 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
 
     Raises `UsageError` for given options among those of `refused`, which engines have no use for.
     """
-    import tempfile
-
-    from aetool.cluster.engine import at_work, connect
-    from aetool.cluster.job import Done, run
+    from aetool.cluster.engine import connect
     from aetool.images.files import Failure
 
     if names := [name for name, value in refused.items() if value]:
@@ -97,12 +95,33 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
     work = prepare(model, call.whole, told)
     local, far = _local(call, folder, console), _far(call)
     connect(call.engine.cluster, call.options.threads)
-    with tempfile.TemporaryDirectory() as place, at_work():
-        pictures = _pictures(call, local, far, None if call.engine.cluster else place)
-        done = run(work, pictures, folder, call.engine.skip_existing) if pictures is not None else Done(0, 0)
+    done = _run(call, work, local, far, console)
     failures.done, failures.skipped = done.done, done.skipped
     failures.add(Failure(name or "a row", InvalidInput(error)) for name, error in done.failures)
     failures.end()
+
+
+def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[str], console: Console) -> Done:
+    """Run the job, show its count, and warn of guesses; workers of a cluster do not see the folder for their notes."""
+    import tempfile
+
+    from aetool.cluster import job
+    from aetool.cluster.engine import at_work
+    from aetool.cluster.notes import Notes
+    from aetool.cluster.rows import NAMES_AT_ONCE
+    from aetool.model.keys import warn_of
+
+    here, named = not call.engine.cluster, call.engine.column is None and not far
+    with tempfile.TemporaryDirectory() as place, console.counting("pictures") as count:
+        notes = Notes(place)
+        work = replace(work, at_once=NAMES_AT_ONCE if named else work.at_once, note=notes if here else work.note)
+        with notes.followed(count), at_work():
+            pictures = _pictures(call, local, far, place if here else None)
+            if pictures is None:
+                return job.Done(0, 0)
+            done = job.run(work, pictures, _folder(call), call.engine.skip_existing)
+        warn_of(notes.guesses())
+    return done
 
 
 def _folder(call: Call) -> str:

@@ -23,10 +23,15 @@ NO_IMAGE = f"no image found; expected image files, or folders of {IMAGE_FORMATS}
 
 
 class Failures:
-    """Counts of used, skipped and failed inputs; each failure is named on stderr at once."""
+    """Counts of used, skipped and failed inputs; each failure is named on stderr at once.
 
-    def __init__(self, console: Console, file: str | None = None, nothing: str = NO_IMAGE) -> None:
-        self.console, self.file, self.nothing = console, file, nothing
+    `counted` says that long work shows its count on a terminal: nothing else is printed meanwhile.
+    """
+
+    def __init__(
+        self, console: Console, file: str | None = None, nothing: str = NO_IMAGE, counted: bool = False
+    ) -> None:
+        self.console, self.file, self.nothing, self.counted = console, file, nothing, counted
         self.done = self.skipped = 0
         self.errors: list[AetoolError] = []
         self._lines: list[str] = []
@@ -38,13 +43,16 @@ class Failures:
 
         Raises the error of `end` where all inputs failed, while the output is still open: an existing output stays.
         """
-        for batch in batches:
-            self.add(batch.failures)
-            self.tell(batch.sheets)
-            self.guessed(batch.guesses)
-            if batch.files or not batch.failures:
-                yield batch.value
-                self.done += len(batch.files) or 1
+        with self.console.counting("pictures") if self.counted else contextlib.nullcontext() as count:
+            for batch in batches:
+                self.add(batch.failures)
+                self.tell(batch.sheets)
+                self.guessed(batch.guesses)
+                if batch.files or not batch.failures:
+                    yield batch.value
+                    self.done += len(batch.files) or 1
+                if count is not None:
+                    count(self.done)
         if not self.done and not self.skipped:
             self.end()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 from collections.abc import Iterator
@@ -63,9 +64,9 @@ def split(frame: Any) -> Any:
 
 @contextlib.contextmanager
 def at_work() -> Iterator[None]:
-    """Turn errors of Daft and Ray into errors of ours, and keep what the engines print from the user."""
+    """Turn errors of Daft and Ray into errors of ours, and keep what engines and workers print from the user."""
     try:
-        with quiet_libraries():
+        with quiet_libraries(), contextlib.redirect_stdout(io.StringIO()):
             yield
     except (AetoolError, AttributeError, NameError, TypeError):  # of ours
         raise

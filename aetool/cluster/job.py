@@ -14,6 +14,8 @@ from aetool.system.atomic import writing
 
 FILE_BYTES = 4 << 20
 """Bytes of a Parquet file, about 100,000 rows: a job that is killed loses what is not in complete files."""
+GROUP_BYTES = 1 << 18
+"""Bytes of a row group, about 6,000 rows: they are in memory until it is complete."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,12 @@ def run(work: Work, pictures: Any, folder: str, skip_existing: bool = False) -> 
     With `skip_existing` pictures with a latent in the folder are left out, and those with an error are tried again.
     Raises `UsageError` for a folder with other rows, `InvalidInput` for rows of another model.
     """
-    engine().set_execution_config(parquet_target_filesize=FILE_BYTES)
+    engine().set_execution_config(parquet_target_filesize=FILE_BYTES, parquet_target_row_group_size=GROUP_BYTES)
     known = _known(work, folder, skip_existing)
     if known is None:
         written = _write(_rows(work, pictures), folder)
-        return Done(written.where(_good()).count_rows(), 0, _failures(written))
+        failed = _failed(written)
+        return Done(written.count_rows() - len(failed), 0, tuple(dict(failed).items()))
     return _complete(work, pictures, folder, known)
 
 
@@ -50,10 +53,12 @@ def _complete(work: Work, pictures: Any, folder: str, known: Any) -> Done:
     before = known.where(~_good()).select("path").distinct().with_column("before", daft.lit(True))
     found = _rows(work, missing).join(before, on="path", how="left")
     new = found.where(_good() | daft.col("before").is_null()).exclude("before")
-    done = _write(new, folder).where(_good()).count_rows()
+    written = _write(new, folder)
+    done = written.count_rows() - len(_failed(written))
     now = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
     failed = now.join(_names(now.where(_good())), on="path", how="anti")
-    return Done(done, count - left, _failures(failed.join(pictures.select("path"), on="path", how="semi")))
+    here = _failed(failed.join(pictures.select("path"), on="path", how="semi"))
+    return Done(done, count - left, tuple(dict(here).items()))
 
 
 def _good() -> Any:
@@ -112,7 +117,7 @@ def _write(found: Any, folder: str) -> Any:
     return daft.read_parquet([f"{scheme}{url}{path}" if url and "://" not in path else path for path in paths])
 
 
-def _failures(found: Any) -> tuple[tuple[str, str], ...]:
-    """Return name and error of each failed picture of a frame, once."""
+def _failed(found: Any) -> list[tuple[str, str]]:
+    """Return path and error of each row of a frame with an error; few are, so that no other row is held."""
     failed = found.where(~_good()).select("path", "error").to_pydict()
-    return tuple(dict(zip(failed["path"], failed["error"], strict=True)).items())
+    return list(zip(failed["path"], failed["error"], strict=True))

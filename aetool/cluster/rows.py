@@ -8,7 +8,7 @@ of `Model.encode` to the bit, since the class UDF `Rows` calls the same function
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +38,18 @@ Figures = dict[str, npt.NDArray[Any]]
 Step = Callable[[Codec, Images], Figures]
 Word = Callable[[AetoolError], str]
 """A function that words an error."""
+Note = Callable[[int, Iterable[str]], None]
+"""A function of the number of pictures that a worker has done, and of its new guesses of levels."""
 AT_ONCE = 64
-"""Pictures of a call of the class UDF: their files are in memory, of several calls at a time."""
+"""Pictures of a call of the class UDF whose bytes it is given: they are in memory, of several calls at a time."""
+NAMES_AT_ONCE = 256
+"""Pictures of a call that is given names: each call costs 2.5 ms, and the last ones of a job run alone."""
 SCORES = ("mse", "percentile", "distance")
+
+
+def warned(_done: int, guesses: Iterable[str]) -> None:
+    """Warn of guesses, where a worker has no other way to tell them."""
+    warn_of(guesses)
 
 
 def encoder(model: str | Path | Model = "mnist", device: str = "auto") -> Any:
@@ -52,7 +61,7 @@ def encoder(model: str | Path | Model = "mnist", device: str = "auto") -> Any:
     opened = model if isinstance(model, Model) else load(model, device)
     types, size = engine().DataType, opened.bundle.manifest.latent_size
     fields = {"latent": types.fixed_size_list(types.float32(), size), "error": types.string()}
-    return _function(Pictures, types.struct(fields), opened, (opened.bundle.graphs, opened.codec.device))
+    return _function(Pictures, types.struct(fields), (opened.bundle.graphs, opened.codec.device))
 
 
 def rows(work: Work) -> Any:
@@ -63,30 +72,38 @@ def rows(work: Work) -> Any:
         "latent": types.fixed_size_list(types.float32(), model.bundle.manifest.latent_size),
     }
     fields = latent | dict.fromkeys(work.figures, types.float64()) | {"error": types.string()}
-    given = (model.bundle.graphs, model.codec.device, work.step, model.limits, work.whole, work.word)
-    return _function(Rows, types.list(types.struct(fields)), model, given)
+    given = (model.bundle.graphs, model.codec.device, work.step, model.limits, work.whole, work.word, work.note)
+    return _function(Rows, types.list(types.struct(fields)), given, work.at_once)
 
 
-def _function(kind: type, returned: Any, model: Model, given: tuple[Any, ...]) -> Any:
-    """Return the Daft function of a class UDF, made on each worker from what is `given`."""
+def _function(kind: type, returned: Any, given: tuple[Any, ...], at_once: int = AT_ONCE) -> Any:
+    """Return the Daft function of a class UDF, made in a process of each worker from what is `given`.
+
+    In threads of one process workers would wait for each other, since Python runs one of them at a time.
+    """
     daft = engine()
 
     def call(self: Any, *columns: Any) -> Any:
         return kind.__call__(self, *columns)
 
-    marked = daft.method.batch(return_dtype=returned, batch_size=min(model.codec.batch, AT_ONCE))(call)
-    return daft.cls(type(kind.__name__, (kind,), {"__call__": marked}))(*given)
+    marked = daft.method.batch(return_dtype=returned, batch_size=at_once)(call)
+    return daft.cls(type(kind.__name__, (kind,), {"__call__": marked}), use_process=True)(*given)
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What is done with pictures: a model, its step with the names of its scores, and how errors are worded."""
+    """What is done with pictures: a model, its step with the names of its scores, and how errors are worded.
+
+    A call is given `at_once` pictures, and calls `note` in the end.
+    """
 
     model: Model
     step: Step
     figures: tuple[str, ...] = ()
     whole: bool = False
     word: Word = str
+    at_once: int = AT_ONCE
+    note: Note = warned
 
 
 def encoding(model: Model, whole: bool = False, word: Word = str) -> Work:
@@ -127,10 +144,10 @@ class Worker:
 
     def __init__(
         self, graphs: Graphs, device: str, step: Step = latents_of, limits: Limits = LIMITS, whole: bool = True,
-        word: Word = str,
+        word: Word = str, note: Note = warned,
     ) -> None:  # fmt: skip
-        self.codec, self.step, self.limits, self.whole, self.word = Codec(graphs, device), step, limits, whole, word
-        self.guesses = new_guesses(limits)
+        self.codec, self.step, self.limits, self.whole = Codec(graphs, device), step, limits, whole
+        self.word, self.note, self.guesses, self.done = word, note, new_guesses(limits), 0
 
     def lists(self, files: list[ImageFile]) -> Any:
         """Return the rows of each file, as an Arrow array of lists."""
@@ -140,7 +157,8 @@ class Worker:
         for chunk in batched(self._each(files), self.codec.batch):
             np.add.at(counts, [number + 1 for number, *_ in chunk], 1)
             parts.append(self._structs([row for _, *row in chunk]))
-        warn_of(self.guesses.new())
+        self.done += len(files)
+        self.note(self.done, self.guesses.new())
         parts = parts or [self._structs([])]
         return pa.ListArray.from_arrays(pa.array(counts.cumsum(), pa.int32()), pa.concat_arrays(parts))
 

@@ -23,8 +23,8 @@ from aetool.images.walk import is_read
 from aetool.system.reading import MAX_FILE
 
 COLUMNS = ("path", "class", "place", "folder", "content")
-CHUNK = 1 << 16
-"""Files whose names are Python objects at a time."""
+CHUNK = 1 << 11
+"""Names of files that are Python objects at a time, and lie in a Parquet file: Daft reads eight such files ahead."""
 WILD = "*?["
 
 
@@ -46,7 +46,7 @@ def matched(pattern: str) -> Iterator[ImageFile]:
 
 
 def of_files(files: Iterable[ImageFile], place: str | None) -> Any:
-    """Return a frame of local pictures, None without one; their names lie in a file in the folder `place`.
+    """Return a frame of local pictures, None without one; their names lie in files in the folder `place`.
 
     Where workers have another working folder, and cannot read here, `place` is None: names are in memory, and places
     absolute. Raises `UsageError` for an array of images.
@@ -66,11 +66,9 @@ def of_files(files: Iterable[ImageFile], place: str | None) -> Any:
         return None
     if place is None:
         return split(daft.from_arrow(pa.concat_tables([first, *tables])))
-    path = os.path.join(place, "names.parquet")  # noqa: PTH118
-    with pq.ParquetWriter(path, schema) as writer:
-        for table in itertools.chain([first], tables):
-            writer.write_table(table)
-    return daft.read_parquet(path)
+    for number, table in enumerate(itertools.chain([first], tables)):
+        pq.write_table(table, os.path.join(place, f"{number:08}.parquet"))  # noqa: PTH118
+    return daft.read_parquet(os.path.join(place, "*.parquet"))  # noqa: PTH118
 
 
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:

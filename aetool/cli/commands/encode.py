@@ -61,7 +61,7 @@ def encode(
     beside = pixel_target(pixels, target) if pixels else None
     found = input_files(files, inputs, target, console, beside)
     model = open_model(options, console, inputs.limits)
-    failures = Failures(console, inputs.errors)
+    failures = Failures(console, inputs.errors, counted=target.path is not None)
     pictures = taken_whole(model.each_image(found, inputs.layout), whole)
     batches = _encoded(model, pictures, beside, failures)
     write_latents(failures.values(batches), target, model.bundle.manifest.latent_size)
