@@ -52,7 +52,7 @@ def measure(folder: Path, way: str) -> dict[str, float]:
             nonlocal peak
             while process.poll() is None:
                 peak = max(peak, proportional_mib(process.pid))
-                time.sleep(0.2)
+                time.sleep(0.05)
 
         watcher = threading.Thread(target=watch)
         watcher.start()

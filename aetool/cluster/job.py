@@ -66,9 +66,10 @@ def _good() -> Any:
 
 
 def _names(known: Any) -> Any:
-    """Return the names of pictures with rows: those of tiles of a sheet also without their numbers."""
+    """Return the names of pictures with rows, some of them twice: of tiles of a sheet also without their numbers."""
     path = engine().col("path")
-    return known.select(path).concat(known.select(path.regexp_replace(r"\[\d+\]$", ""))).distinct()
+    tiles = known.where(path.endswith("]"))
+    return known.select(path).concat(tiles.select(path.regexp_replace(r"\[\d+\]$", "")))
 
 
 def _rows(work: Work, pictures: Any) -> Any:

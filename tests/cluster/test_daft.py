@@ -108,10 +108,10 @@ def test_half_written_parquet_and_interrupts(pictures, aetool):
     assert aetool("encode", "in/dark", *ENGINE, "-o", "out/", "--skip-existing").returncode == 3
     assert len(list(Path("out").iterdir())) == 2
     assert b"4 are there already" in aetool("encode", "in/dark", *ENGINE, "-o", "out/", "--skip-existing").stderr
-    for i in range(100_000):  # which take 10 s
-        Path(f"in/light/copy-{i}.png").hardlink_to("in/light/0.png")
-    process = subprocess.Popen(command(["encode", "in", *ENGINE, "-o", "other/"]), stderr=subprocess.PIPE)
-    time.sleep(3)
+    Path("long").write_text("in/light/0.png\n" * 1_000_000)
+    words = command(["encode", "--files-from", "long", *ENGINE, "-o", "other/"])
+    process = subprocess.Popen(words, stderr=subprocess.PIPE)
+    time.sleep(6)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20)[1] == b"" and process.returncode == 130
 
