@@ -227,3 +227,16 @@ def test_info_lists_the_cache_and_clears_it(tmp_path, place, cli):
     assert code == 0 and b"2 folders, 0.0 of at most 4,000.0 MB, removed" in out and not list(place.iterdir())
     for words in (("--clear",), ("--cache", "mnist")):
         assert cli("info", *words)[0] == 2
+
+
+def test_info_tells_the_size_of_what_else_the_cache_holds_and_keeps_it(place, cli):
+    for name, size in (("hub/me/toy/0/bank.npz", 400_000), ("maps/x.npy", 1_000_000), ("a\nb/x", 0)):
+        path = place.parent / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(size))
+    line = (
+        f"beside them, in MB: a\\nb 0.0, hub 0.4, maps 1.0; what you delete in {place.parent} is made or fetched again"
+    )
+    assert line in cli("info", "--cache", "--clear")[1].decode()
+    found = json.loads(cli("info", "--cache", "--json")[1])
+    assert found["others"] == {"a\nb": 0, "hub": 400_000, "maps": 1_000_000} and found["bytes"] == 0
