@@ -10,8 +10,8 @@ check:  ## linters, types and the quick tests, in under a minute
 	ruff check . && ruff format --check . && mypy
 	pytest -q $(QUICK)
 
-test:  ## all tests but the slow ones, as `pytest`
-	pytest
+test:  ## all tests but the slow ones, on all cores
+	pytest -n auto
 
 slow:  ## the slow tests alone
 	pytest -m slow

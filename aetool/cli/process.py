@@ -34,6 +34,8 @@ _signals: list[int] = []
 
 OUT_OF_TIME: int = getattr(signal, "SIGXCPU", 0)
 """Signal at the limit of processor time, 0 where there is none."""
+LAST_SECONDS = 10
+"""Processor time before a hard limit that is left to end the evaluation of an epoch, and to save the run."""
 MANY_THREADS = (["train"], ["export"], ["import"], ["evaluate"])
 """Commands that compute with all cores, and say with how many."""
 POOLS = 3
@@ -119,7 +121,7 @@ def _prepare_signals() -> None:
 
         soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
         if soft == hard > 1 and hard != resource.RLIM_INFINITY:  # or the process is killed before it can say so
-            resource.setrlimit(resource.RLIMIT_CPU, (hard - 1, hard))
+            resource.setrlimit(resource.RLIMIT_CPU, (hard - max(1, min(hard // 3, LAST_SECONDS)), hard))
 
 
 def limit_blas(threads: int) -> None:

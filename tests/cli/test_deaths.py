@@ -106,7 +106,7 @@ def test_a_file_that_grows_too_large_is_said(toy, workplace):
     assert done.returncode == 7 and done.stderr.endswith("could not write z.jsonl: File too large\n")
 
 
-@pytest.mark.parametrize("limit", [(1, 100), (8, 8)])
+@pytest.mark.parametrize("limit", [(1, 100), (10, 10)])
 def test_the_end_of_processor_time_is_said_and_the_run_saved(toy, workplace, limit):
     done = limited(TRAIN, toy, cpu=limit)
     assert done.returncode == 6 and done.stderr.endswith("aetool: the limit of processor time is reached (ulimit -t)\n")

@@ -54,7 +54,7 @@ def test_ci_tries_the_lowest_versions():
 
 def test_the_readme_and_ci_call_the_same_test_command():
     assert 'command=$(grep -m1 "^pip install -e" README.md)' in text(".ci/run")
-    assert re.search(r"^pip install -e '\.\[train,test\]' && pytest$", text("README.md"), re.M)
+    assert re.search(r"^pip install -e '\.\[train,test\]' && pytest -n auto$", text("README.md"), re.M)
 
 
 def test_a_lock_names_the_public_index_alone():

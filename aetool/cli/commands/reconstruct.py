@@ -54,8 +54,10 @@ def reconstruct(
     target = suited(picture_target(output, "reconstruct writes pictures, and aetool encode latents"), layout, as_json)
     _refuse_both(as_json, output, target)
     found = input_files(files, inputs, target, console)
-    failures = Failures(console, inputs.errors, counted=as_json or target.path is not None)
-    model = open_model(options, console, inputs.limits)
+    failures, model = (
+        Failures(console, inputs.errors, counted=as_json or target.path is not None),
+        open_model(options, console, inputs.limits),
+    )
     found = model.each_image(found, inputs.layout)
     if skip_existing:
         found = only_missing(found, target, failures)
