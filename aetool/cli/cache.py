@@ -49,7 +49,7 @@ def _others() -> dict[str, int]:
     found = {}
     with contextlib.suppress(OSError):
         for folder in sorted(cache_folder().iterdir()):
-            if folder != cache.entries_folder() and folder.is_dir():
+            if folder != cache.entries_folder() and folder.is_dir() and not folder.is_symlink():
                 found[folder.name] = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
     return found
 

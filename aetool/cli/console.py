@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ class Console:
     @property
     def shows_progress(self) -> bool:
         """Whether stderr is a terminal that can show a bar."""
-        return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
+        able = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        return able and not self.quiet
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int | None) -> Iterator[Advance]:

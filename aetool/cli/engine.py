@@ -106,7 +106,7 @@ def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[st
     import tempfile
 
     from aetool.cluster import job
-    from aetool.cluster.engine import at_work
+    from aetool.cluster.engine import at_work, temporary_in
     from aetool.cluster.notes import Notes
     from aetool.cluster.rows import NAMES_AT_ONCE
     from aetool.model.keys import warn_of
@@ -115,7 +115,7 @@ def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[st
     with tempfile.TemporaryDirectory() as place, console.counting("pictures") as count:
         notes = Notes(place)
         work = replace(work, at_once=NAMES_AT_ONCE if named else work.at_once, note=notes if here else work.note)
-        with notes.followed(count), at_work():
+        with notes.followed(count), temporary_in(place), at_work():
             pictures = _pictures(call, local, far, place if here else None)
             if pictures is None:
                 return job.Done(0, 0)

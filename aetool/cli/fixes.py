@@ -21,6 +21,8 @@ FIXES = {
     "git-annex": "fetch it with: git annex get",
     "null": "-0 reads names that end with NUL",
     "old-bundle": "export it again",
+    "tmpdir": "set TMPDIR to a folder of a short name",
+    "fewer-workers": "try fewer --threads, and --skip-existing for what is missing",
     "workers": "--threads 1 works without workers",
     "other-model": "name theirs with -m",
     "no-metadata": "aetool's own do, unless made with --no-metadata or saved from Python",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import logging
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aetool.errors import AetoolError, DeviceUnavailable, ReadWriteError, UsageError, printable
-from aetool.system.quiet import quiet_libraries
+from aetool.system.quiet import quiet_libraries, silenced
 
 ENGINES = ("daft",)
 PARTS = 4
@@ -37,6 +38,7 @@ def connect(cluster: str | None, threads: int | None) -> None:
     """
     daft = engine()
     logging.getLogger().addHandler(logging.NullHandler())  # the engines log what becomes an error of ours
+    os.environ["PYTHONSAFEPATH"] = "1"  # or workers would import numpy.py of the working folder
     if cluster is None:
         daft.set_runner_native(threads)
         return
@@ -66,7 +68,7 @@ def split(frame: Any) -> Any:
 def at_work() -> Iterator[None]:
     """Turn errors of Daft and Ray into errors of ours, and keep what engines and workers print from the user."""
     try:
-        with quiet_libraries(), contextlib.redirect_stdout(io.StringIO()):
+        with quiet_libraries(), silenced(1), contextlib.redirect_stdout(io.StringIO()):
             yield
     except (AetoolError, AttributeError, NameError, TypeError):  # of ours
         raise
@@ -74,10 +76,27 @@ def at_work() -> Iterator[None]:
         raise error_of(error) from error
 
 
+@contextlib.contextmanager
+def temporary_in(folder: str) -> Iterator[None]:
+    """Let Daft put the sockets of workers into `folder`: interrupted, it leaves them there."""
+    import tempfile
+
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def is_url(name: str) -> bool:
     """Return whether a name is that of something elsewhere, such as s3://bucket/photos."""
     scheme, inside, _ = name.partition("://")
     return bool(inside) and scheme.isalnum() and scheme != "file"
+
+
+def literal(name: str) -> str:
+    """Return a local name as Daft takes it for neither a pattern nor a URL; a URL stays as it is."""
+    return name if is_url(name) else glob.escape(os.path.abspath(name))  # noqa: PTH100
 
 
 def error_of(error: BaseException) -> AetoolError:
@@ -87,6 +106,10 @@ def error_of(error: BaseException) -> AetoolError:
         if isinstance(inner, AetoolError):
             return inner
         inner = getattr(inner, "cause", None) or inner.__cause__
+    if "UDF process" in str(error):
+        return AetoolError("a worker process of Daft ended before its work did (out of memory?)", fix="fewer-workers")
+    if "AF_UNIX path too long" in str(error):
+        return ReadWriteError("Daft finds the path of the folder for temporary files too long", fix="tmpdir")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     causes = [line.partition(": ")[2] for line in lines if line.partition(": ")[0].isdigit()]
     shown = causes[-1] if causes else lines[-1] if "Traceback" in lines[0] or "ray::" in lines[0] else lines[0]

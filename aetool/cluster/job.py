@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aetool.cluster.engine import engine, is_url
+from aetool.cluster.engine import engine, is_url, literal
 from aetool.cluster.rows import Work, rows
 from aetool.errors import InvalidInput, UsageError, printable
 from aetool.system.atomic import writing
@@ -55,7 +55,7 @@ def _complete(work: Work, pictures: Any, folder: str, known: Any) -> Done:
     new = found.where(_good() | daft.col("before").is_null()).exclude("before")
     written = _write(new, folder)
     done = written.count_rows() - len(_failed(written))
-    now = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
+    now = daft.read_parquet(os.path.join(literal(folder), "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
     failed = now.join(_names(now.where(_good())), on="path", how="anti")
     here = _failed(failed.join(pictures.select("path"), on="path", how="semi"))
     return Done(done, count - left, tuple(dict(here).items()))
@@ -86,7 +86,7 @@ def _known(work: Work, folder: str, skip_existing: bool) -> Any:
     """Return the rows in a folder, None without any; complete files count. Raises `UsageError`, `InvalidInput`."""
     daft, shown = engine(), printable(folder)
     try:
-        known = daft.read_parquet(os.path.join(folder, "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
+        known = daft.read_parquet(os.path.join(literal(folder), "*.parquet"), ignore_corrupt_files=True)  # noqa: PTH118
     except FileNotFoundError:
         return None
     except Exception as error:
@@ -113,9 +113,11 @@ def _write(found: Any, folder: str) -> Any:
     if not is_url(folder):
         with writing(Path(folder)):
             Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = os.path.abspath(folder)  # noqa: PTH100 (Daft takes "[1]/" for a URL)
     paths = found.write_parquet(folder, write_mode="append").to_pydict()["path"]
     scheme, url, _ = folder.partition("://")
-    return daft.read_parquet([f"{scheme}{url}{path}" if url and "://" not in path else path for path in paths])
+    there = [f"{scheme}{url}{path}" if url and "://" not in path else path for path in paths]
+    return daft.read_parquet([literal(path) for path in there])
 
 
 def _failed(found: Any) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ from aetool.model.keys import warn_of
 from aetool.model.model import Model, load
 from aetool.runtime.codec import Codec
 from aetool.system.limits import LIMITS, Limits
+from aetool.system.quiet import silenced
 from aetool.system.reading import MAX_FILE
 
 if TYPE_CHECKING:
@@ -154,9 +155,10 @@ class Worker:
         import pyarrow as pa
 
         counts, parts = np.zeros(len(files) + 1, np.int32), []
-        for chunk in batched(self._each(files), self.codec.batch):
-            np.add.at(counts, [number + 1 for number, *_ in chunk], 1)
-            parts.append(self._structs([row for _, *row in chunk]))
+        with silenced(1, 2):  # libraries speak of bad pictures, and Daft takes that for output
+            for chunk in batched(self._each(files), self.codec.batch):
+                np.add.at(counts, [number + 1 for number, *_ in chunk], 1)
+                parts.append(self._structs([row for _, *row in chunk]))
         self.done += len(files)
         self.note(self.done, self.guesses.new())
         parts = parts or [self._structs([])]

@@ -16,7 +16,7 @@ from typing import Any
 
 from aetool.arrays import batched
 from aetool.choices import ARRAY_SUFFIXES, CHECKED_SUFFIXES, IMAGE_SUFFIXES
-from aetool.cluster.engine import engine, error_of, is_url, split
+from aetool.cluster.engine import engine, error_of, is_url, literal, split
 from aetool.errors import InvalidInput, UsageError, did_you_mean, printable, some
 from aetool.images.files import ImageFile, find_images
 from aetool.images.walk import is_read
@@ -68,7 +68,7 @@ def of_files(files: Iterable[ImageFile], place: str | None) -> Any:
         return split(daft.from_arrow(pa.concat_tables([first, *tables])))
     for number, table in enumerate(itertools.chain([first], tables)):
         pq.write_table(table, os.path.join(place, f"{number:08}.parquet"))  # noqa: PTH118
-    return daft.read_parquet(os.path.join(place, "*.parquet"))  # noqa: PTH118
+    return daft.read_parquet(os.path.join(literal(place), "*.parquet"))  # noqa: PTH118
 
 
 def _of_file(far: bool, file: ImageFile) -> tuple[str, str | None, bytes | None, bytes | None, bytes | None]:
@@ -184,5 +184,6 @@ def _sum_of(data: bytes) -> str | None:
 
 def _parquet_name(name: str) -> str:
     """Return a Parquet file or pattern as it is, and for a folder the pattern of all Parquet files below it."""
+    there = literal(name) if os.path.lexists(name) else name
     is_folder = os.path.isdir(name) or (is_url(name) and not is_pattern(name) and not name.endswith(".parquet"))  # noqa: PTH112
-    return os.path.join(name, "**", "*.parquet") if is_folder else name  # noqa: PTH118
+    return os.path.join(there, "**", "*.parquet") if is_folder else there  # noqa: PTH118

@@ -27,7 +27,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from aetool.errors import AetoolError
+from aetool.errors import AetoolError, LimitExceeded
 from aetool.system.cores import openmp_threads, quota
 from aetool.system.quiet import own_stderr
 
@@ -187,9 +187,10 @@ def _signals_held() -> Iterator[None]:
 def _died(worker: _Worker) -> AetoolError:
     worker.process.join(1)
     code = worker.process.exitcode or 0
+    if OUT_OF_TIME and code == -OUT_OF_TIME:
+        return LimitExceeded("a worker process reached the limit of processor time (ulimit -t)")
     how = f"by signal {-code}" if code < 0 else f"with {code}"
-    why = "out of processor time" if code == -OUT_OF_TIME else "out of memory?"
-    return AetoolError(f"a worker process was ended {how} ({why})", fix="workers")
+    return AetoolError(f"a worker process was ended {how} (out of memory?)", fix="workers")
 
 
 def _serve(make: Callable[[], Work[Any, Any]], line: Connection, inherited: list[Connection]) -> None:

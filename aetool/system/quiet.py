@@ -54,3 +54,20 @@ def quiet_libraries() -> Iterator[None]:
             if not _users:
                 os.dup2(_real, 2)
                 os.close(_real)
+
+
+@contextlib.contextmanager
+def silenced(*descriptors: int) -> Iterator[None]:
+    """Point open file descriptors, as 1 and 2, at nowhere, in a process that has no words of its own meanwhile."""
+    nowhere, kept = os.open(os.devnull, os.O_WRONLY), {}
+    for one in descriptors:
+        with contextlib.suppress(OSError):
+            kept[one] = os.dup(one)
+            os.dup2(nowhere, one)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        for one, copy in kept.items():
+            os.dup2(copy, one)
+            os.close(copy)

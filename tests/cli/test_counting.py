@@ -15,12 +15,11 @@ pty = pytest.importorskip("pty")
 SHORT = "from aetool.cli import console; console.PATIENCE = {}; from aetool.__main__ import main; main()"
 
 
-def shown(words: list[str], patience: float = 0) -> str:
+def shown(words: list[str], patience: float = 0, term: str = "xterm") -> str:
     """Return what a command shows on a terminal for stderr, where `patience` are the seconds without a count."""
     terminal, end = pty.openpty()
-    subprocess.run(
-        [sys.executable, "-c", SHORT.format(patience), *words], stdout=subprocess.DEVNULL, stderr=end, check=True
-    )
+    line = [sys.executable, "-c", SHORT.format(patience), *words]
+    subprocess.run(line, stdout=subprocess.DEVNULL, stderr=end, check=True, env=os.environ | {"TERM": term})
     os.close(end)
     said = b""
     try:
@@ -49,6 +48,10 @@ def test_long_work_shows_how_many_are_done(pictures, words):
                                                  (["encode", "in", "-o", "z.npz", "-q"], 0)])  # fmt: skip
 def test_short_work_and_work_that_prints_show_none(pictures, words, patience):
     assert " done" not in shown(words, patience)
+
+
+def test_a_terminal_without_movements_shows_none(pictures):
+    assert shown(["encode", "in", "-o", "z.npz"], term="dumb") == ""
 
 
 def test_without_a_terminal_nothing_is_shown(pictures, aetool):

@@ -101,6 +101,32 @@ def test_parquet_gives_bytes_and_paths_and_a_pattern_gives_classes(pictures, aet
     }
 
 
+def test_nothing_in_the_working_folder_is_run_and_nothing_said_on_stdout(pictures, monkeypatch, tmp_path):
+    """Names of modules beside the pictures, libraries that print about bad ones, and signs of patterns in names."""
+    for name in ("numpy.py", "daft.py", "aetool.py"):
+        Path(name).write_text("open('ran', 'w')")
+    from PIL import Image
+
+    Image.effect_noise((64, 64), 50).save("whole.tif", compression="tiff_lzw")
+    data = Path("whole.tif").read_bytes()
+    Path("in/dark/cut.tif").write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    place = tmp_path / "t[1]*"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    line = [sys.executable, "-P", "-m", "aetool", "encode", "in", *ENGINE, "-o", "o[1]*?/"]  # -P: as the script aetool
+    done = subprocess.run(line, capture_output=True)
+    assert (done.returncode, done.stdout) == (3, b""), done.stderr
+    assert not Path("ran").exists() and not list(place.iterdir()) and len(rows_in(Path("o[1]*?"))) == 12
+    again = subprocess.run([*line, "--skip-existing"], capture_output=True)
+    assert again.returncode == 3 and b"10 are there already" in again.stderr
+    column = [*line[:5], "o[1]*?", "--column", "path", *ENGINE, "-o", "again/"]
+    assert subprocess.run(column, capture_output=True).returncode == 3
+    assert set(found_in(rows_in(Path("again")))) == set(found_in(rows_in(Path("o[1]*?"))))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("x" * 100)))
+    Path(os.environ["TMPDIR"]).mkdir()
+    assert b"set TMPDIR to a folder" in subprocess.run([*line[:-1], "o/"], capture_output=True).stderr
+
+
 @pytest.mark.slow
 def test_half_written_parquet_and_interrupts(pictures, aetool):
     Path("out").mkdir()
