@@ -210,6 +210,16 @@ def test_workers_end_with_the_process_that_started_them(toy, endless):
 
 
 @linux
+def test_a_worker_at_the_limit_of_processor_time_is_a_limit(toy, endless):
+    with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
+        os.kill(with_workers(process)[0], signal.SIGXCPU)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (
+        6, b"aetool: a worker process reached the limit of processor time (ulimit -t)\n"
+    )  # fmt: skip
+
+
+@linux
 def test_a_worker_that_dies_ends_the_command_with_a_line(toy, endless):
     with started(*WORDS, str(toy), "-o", "z.jsonl") as process:
         os.kill(with_workers(process)[0], signal.SIGKILL)
