@@ -95,24 +95,23 @@ def run_engine(call: Call, prepare: Prepare, console: Console, refused: dict[str
     work = prepare(model, call.whole, told)
     local, far = _local(call, folder, console), _far(call)
     connect(call.engine.cluster, call.options.threads)
-    done = _run(call, work, local, far, console)
+    done = _run(call, work, local, far, failures)
     failures.done, failures.skipped = done.done, done.skipped
     failures.add(Failure(name or "a row", InvalidInput(error)) for name, error in done.failures)
     failures.end()
 
 
-def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[str], console: Console) -> Done:
-    """Run the job, show its count, and warn of guesses; workers of a cluster do not see the folder for their notes."""
+def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[str], failures: Failures) -> Done:
+    """Run the job, show its count, and tell guesses and sheets; workers of a cluster do not see the folder of notes."""
     import tempfile
 
     from aetool.cluster import job
     from aetool.cluster.engine import at_work, temporary_in
     from aetool.cluster.notes import Notes
     from aetool.cluster.rows import NAMES_AT_ONCE
-    from aetool.model.keys import warn_of
 
     here, named = not call.engine.cluster, call.engine.column is None and not far
-    with tempfile.TemporaryDirectory() as place, console.counting("pictures") as count:
+    with tempfile.TemporaryDirectory() as place, failures.console.counting("pictures") as count:
         notes = Notes(place)
         work = replace(work, at_once=NAMES_AT_ONCE if named else work.at_once, note=notes if here else work.note)
         with notes.followed(count), temporary_in(place), at_work():
@@ -120,7 +119,8 @@ def _run(call: Call, work: Work, local: Iterable[ImageFile] | None, far: list[st
             if pictures is None:
                 return job.Done(0, 0)
             done = job.run(work, pictures, _folder(call), call.engine.skip_existing)
-        warn_of(notes.guesses())
+        failures.guessed(notes.guesses())
+        failures.tell(notes.sheets())
     return done
 
 

@@ -21,6 +21,7 @@ from aetool.cluster.engine import engine, error_of, is_url
 from aetool.errors import AetoolError, InvalidInput, LimitExceeded, UsageError
 from aetool.images.decode import failure_of
 from aetool.images.files import ImageFile, new_guesses, pixels_or_sheet, read_batches
+from aetool.images.tiles import Sheet
 from aetool.metrics import mse
 from aetool.model.keys import warn_of
 from aetool.model.model import Model, load
@@ -39,8 +40,8 @@ Figures = dict[str, npt.NDArray[Any]]
 Step = Callable[[Codec, Images], Figures]
 Word = Callable[[AetoolError], str]
 """A function that words an error."""
-Note = Callable[[int, Iterable[str]], None]
-"""A function of the number of pictures that a worker has done, and of its new guesses of levels."""
+Note = Callable[[int, Iterable[str], Iterable[Sheet]], None]
+"""A function of the number of pictures that a worker has done, of its new guesses of levels, and of new sheets."""
 AT_ONCE = 64
 """Pictures of a call of the class UDF whose bytes it is given: they are in memory, of several calls at a time."""
 NAMES_AT_ONCE = 256
@@ -48,7 +49,7 @@ NAMES_AT_ONCE = 256
 SCORES = ("mse", "percentile", "distance")
 
 
-def warned(_done: int, guesses: Iterable[str]) -> None:
+def warned(_done: int, guesses: Iterable[str], _sheets: Iterable[Sheet]) -> None:
     """Warn of guesses, where a worker has no other way to tell them."""
     warn_of(guesses)
 
@@ -149,6 +150,7 @@ class Worker:
     ) -> None:  # fmt: skip
         self.codec, self.step, self.limits, self.whole = Codec(graphs, device), step, limits, whole
         self.word, self.note, self.guesses, self.done = word, note, new_guesses(limits), 0
+        self.sheets: list[Sheet] = []
 
     def lists(self, files: list[ImageFile]) -> Any:
         """Return the rows of each file, as an Arrow array of lists."""
@@ -160,7 +162,8 @@ class Worker:
                 np.add.at(counts, [number + 1 for number, *_ in chunk], 1)
                 parts.append(self._structs([row for _, *row in chunk]))
         self.done += len(files)
-        self.note(self.done, self.guesses.new())
+        self.note(self.done, self.guesses.new(), self.sheets)
+        self.sheets.clear()
         parts = parts or [self._structs([])]
         return pa.ListArray.from_arrays(pa.array(counts.cumsum(), pa.int32()), pa.concat_arrays(parts))
 
@@ -176,6 +179,7 @@ class Worker:
                 for batch in read_batches([sheet], self.codec.spec, self.codec.batch, self.limits):
                     for one, image in zip(batch.files, batch.value, strict=True):
                         yield number, one.path, image, None
+                    self.sheets += batch.sheets
                     for failure in batch.failures:
                         yield number, failure.path, None, self.word(failure.error)
             except Exception as error:  # of whatever kind: one picture never stops the others

@@ -45,6 +45,8 @@ def test_rows_are_what_encode_gives_and_a_second_run_does_what_is_missing(pictur
     ]
     said = done.stderr.decode().splitlines()
     assert "aetool: 15 done, 1 failed" in said
+    of_sheets = [line for line in plain.stderr.decode().splitlines() if "sheet" in line]
+    assert of_sheets and [line for line in said if "sheet" in line] == of_sheets
     assert any("4,095, a guess" in line for line in said) and any("1 .txt" in line for line in said)
 
     assert aetool("encode", "in", *ENGINE, "-o", "out/").returncode == 2

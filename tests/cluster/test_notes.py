@@ -8,6 +8,7 @@ import pytest
 
 from aetool.cluster import notes
 from aetool.cluster.notes import Notes
+from aetool.images.tiles import Sheet
 
 
 @pytest.fixture
@@ -26,8 +27,9 @@ def test_counts_are_added_and_guesses_told_once(tmp_path, as_worker):
         (8, 20, []),
     ):
         as_worker(pid)
-        noted(done, guesses)
+        noted(done, guesses, [Sheet(f"s{done}.png", 6)] if pid == 8 else [])
     assert (noted.done(), noted.guesses()) == (148, ["a\udc80\nb", "b: a guess"])
+    assert noted.sheets() == [Sheet("s10.png", 6), Sheet("s20.png", 6)]
     (tmp_path / "8.count").write_text("")  # as while it is written
     assert noted.done() == 128
 
@@ -37,7 +39,7 @@ def test_the_count_is_followed_and_never_goes_back(tmp_path, monkeypatch):
     noted, counts = Notes(str(tmp_path)), []
     with noted.followed(counts.append):
         for done in (5, 3, 9):
-            noted(done, [])
+            noted(done, [], [])
             before = len(counts)
             while len(counts) < before + 2:
                 pass
