@@ -21,6 +21,7 @@ FIXES = {
     "git-annex": "fetch it with: git annex get",
     "null": "-0 reads names that end with NUL",
     "old-bundle": "export it again",
+    "model-option": "put -m before the name of the model",
     "tmpdir": "set TMPDIR to a folder of a short name",
     "fewer-workers": "try fewer --threads, and --skip-existing for what is missing",
     "workers": "--threads 1 works without workers",

@@ -76,6 +76,7 @@ def input_files(
     if not names and not inputs.files_from:
         raise UsageError("no input; name images or folders, - for stdin, or --files-from a list")
     _check_layout(names or [], inputs)
+    _refuse_models(names or [])
     check_stdin(*(names or []), inputs.files_from)
     targets = [one for one in (target, beside) if one is not None]
     for other in (inputs.files_from, *(one.path for one in targets)):
@@ -87,6 +88,16 @@ def input_files(
     found = _image_files(_guarded(all_names(names, inputs), targets, inputs.errors), given, listing)
     files = told_listing(found, listing, console)
     return files if all(one.path is None for one in targets) else _remembered(files, target)
+
+
+def _refuse_models(names: list[str]) -> None:
+    """Raise `UsageError` for the name of a model among pictures, such as mnist, where no file is called so."""
+    from aetool.bundle.lookup import candidates
+
+    for name in names:
+        plain = name not in ("-", "") and not set("./\\:") & set(name) and not os.path.lexists(name)
+        if plain and any(path.name == name for path in candidates()):
+            raise UsageError(f"{printable(name)} is a model, and pictures are expected here", fix="model-option")
 
 
 def _check_layout(names: list[str], inputs: Inputs) -> None:

@@ -47,7 +47,7 @@ def found_layout(
         for query, found in zip(asked, hits, strict=True)
         for word in (
             _asked(query, len(asked), classes),
-            *(f"{named.get(hit.label or '', '')} \u00b7 {f'{hit.distance:#.3g}'.rstrip('.')}".strip() for hit in found),
+            *(f"{named.get(hit.label or '', '')} \u00b7 {hit.distance:.3g}".strip() for hit in found),
         )
     ]
     return Layout(columns, strip=len(queries) == 1, labels=Words(tiles=tuple(words))), lacking + unknown

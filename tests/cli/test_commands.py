@@ -282,3 +282,14 @@ def test_arrays_and_lines_hold_the_same_samples(cli, toy, workplace):
     assert [record["source"] for record in records] == [f"new-{i:04}" for i in range(1, 101)]
     latents = np.array([record["latent"] for record in records], np.float32)
     assert np.array_equal(np.load("whole.npz")["latents"], latents)
+
+
+@pytest.mark.parametrize("command", ["encode", "score", "explore"])
+def test_a_model_among_pictures_is_told_unless_a_file_is_called_so(workplace, cli, toy, command):
+    words = (command, "mnist", "-m", toy, *(["-o", "x.html"] if command == "explore" else []))
+    code, _, err = cli(*words)
+    assert code == 2 and err.endswith(
+        "mnist is a model, and pictures are expected here; put -m before the name of the model\n"
+    )
+    Path("mnist").mkdir()
+    assert "is a model" not in cli(*words)[2]
