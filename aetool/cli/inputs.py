@@ -93,9 +93,10 @@ def input_files(
 def _refuse_models(names: list[str]) -> None:
     """Raise `UsageError` for the name of a model among pictures, such as mnist, where no file is called so."""
     from aetool.bundle.lookup import candidates
+    from aetool.system.names import existing
 
     for name in names:
-        plain = name not in ("-", "") and not set("./\\:") & set(name) and not os.path.lexists(name)
+        plain = name not in ("-", "") and not set("./\\:") & set(name) and not os.path.lexists(existing(name))
         if plain and any(path.name == name for path in candidates()):
             raise UsageError(f"{printable(name)} is a model, and pictures are expected here", fix="model-option")
 
