@@ -49,7 +49,7 @@ def orientation(image: Image.Image) -> int:
         if found is not None:
             return int(found) if found in TURNS else 1
     except Exception:
-        pass  # broken data of another entry, for which Pillow gives up the rest
+        found = None  # broken data of another entry, for which Pillow gives up the rest: that is read below
     info = image.info
     found = _in_exif(info["exif"]) if "exif" in info else None
     if found is None and ("xmp" in info or "XML:com.adobe.xmp" in info):
